@@ -1,0 +1,56 @@
+#pragma once
+// What a request asks of Bedrock, read from its method and raw target alone.
+// The target is split on raw '/', the model id is decoded once, only to be read;
+// what is sent on are always the bytes that came (a decoded and re-encoded path breaks signatures).
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+
+namespace understudy::routing {
+
+// Operations whose requests and answers we understand. All else is `other`: proxied, never shadowed.
+enum class Operation : std::uint8_t {
+  converse,
+  converse_stream,
+  invoke_model,
+  invoke_model_with_response_stream,
+  count_tokens,
+  other,
+};
+inline constexpr std::array kOperations{
+    Operation::converse,     Operation::converse_stream, Operation::invoke_model,
+    Operation::invoke_model_with_response_stream, Operation::count_tokens, Operation::other};
+
+// The metric label: the enumerator's own spelling.
+std::string_view label(Operation operation) noexcept;
+// "ConverseStream" and its kin, as Bedrock and the config spell them; none for an unknown name.
+std::optional<Operation> operation_from_name(std::string_view name) noexcept;
+bool is_understood(Operation operation) noexcept;
+bool is_streaming(Operation operation) noexcept;
+
+// Which of Bedrock's hosts answers a path: `bedrock-runtime.{region}` or `bedrock.{region}`.
+enum class Surface : std::uint8_t { runtime, control_plane };
+
+struct RequestTarget {
+  Surface surface = Surface::runtime;
+  Operation operation = Operation::other;
+  std::string_view forwarded;  // the raw target behind the base path; views the caller's bytes
+  std::string_view raw_model;  // as it stands in `forwarded`; empty where the path names no model
+  std::string model_id;        // `raw_model` decoded once
+};
+
+struct TargetProblem {
+  std::string_view what;  // a static sentence for the error body
+};
+
+// `base_path` is "" or "/prefix" and is removed; one doubled slash directly behind it counts as one.
+// Refused: targets not in origin form, bytes outside visible ASCII, '#', '\', "." and ".." segments (decoded too),
+// "//" elsewhere, a bad percent escape, and in a model id %00, %25 and control characters.
+std::variant<RequestTarget, TargetProblem> parse_target(std::string_view method, std::string_view raw_target,
+                                                        std::string_view base_path);
+
+}  // namespace understudy::routing

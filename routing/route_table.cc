@@ -1,0 +1,143 @@
+#include "routing/route_table.h"
+
+#include <algorithm>
+
+#include "routing/hash.h"
+#include "routing/model_id.h"
+#include "routing/sampling.h"
+
+namespace understudy::routing {
+namespace {
+
+constexpr Percent kAll{10'000};
+
+constexpr std::uint32_t bit(Operation operation) noexcept {
+  return std::uint32_t{1} << static_cast<unsigned>(operation);
+}
+
+bool takes_vendor_body(Operation operation) noexcept {
+  return operation == Operation::invoke_model ||
+         operation == Operation::invoke_model_with_response_stream;
+}
+
+// A body is written for the model that the client named; where that name hides the model, for the
+// one that the route's primary names.
+bool speaks_other_body(const RouteConfig& route, const RequestFacts& facts) noexcept {
+  if (!takes_vendor_body(facts.operation)) return false;
+  const std::string_view asked =
+      body_format(facts.model_id).empty() ? std::string_view{route.primary.model} : facts.model_id;
+  return differ_in_body_format(asked, route.candidate->model);
+}
+
+}  // namespace
+
+std::string_view label(Variant variant) noexcept {
+  return variant == Variant::candidate ? "candidate" : "primary";
+}
+
+std::string_view label(SkipReason reason) noexcept {
+  switch (reason) {
+    case SkipReason::not_sampled:
+      return "not_sampled";
+    case SkipReason::probe:
+      return "probe";
+    case SkipReason::retry:
+      return "retry";
+    case SkipReason::mirrored:
+      return "mirrored";
+    case SkipReason::body_format:
+      return "body_format";
+    case SkipReason::primary_failed:
+      return "primary_failed";
+    case SkipReason::primary_cut:
+      return "primary_cut";
+    case SkipReason::client_gone:
+      return "client_gone";
+    case SkipReason::too_large:
+      return "too_large";
+    case SkipReason::rewrite_failed:
+      return "rewrite_failed";
+  }
+  return "not_sampled";
+}
+
+RouteTable::RouteTable(std::shared_ptr<const Config> config) : config_(std::move(config)) {
+  matchers_.reserve(config_->routes.size());
+  for (const RouteConfig& route : config_->routes) {
+    Matcher& matcher = matchers_.emplace_back();
+    for (const std::string& model : route.match.models) matcher.models.emplace_back(model);
+    for (const Operation operation : route.match.operations) matcher.operations |= bit(operation);
+    if (route.match.operations.empty()) matcher.operations = ~std::uint32_t{0};
+    for (const HeaderMatch& header : route.match.headers) {
+      matcher.headers.emplace_back(header.name, Glob(header.value));
+    }
+  }
+}
+
+bool RouteTable::Matcher::matches(const RequestFacts& facts) const noexcept {
+  if ((operations & bit(facts.operation)) == 0) return false;
+  // A path that names no model belongs to routes that ask for none.
+  const auto fits = [&](const Glob& glob) { return glob.matches(facts.model_id); };
+  if (!models.empty() && (facts.model_id.empty() || std::ranges::none_of(models, fits))) {
+    return false;
+  }
+  return std::ranges::all_of(headers, [&](const auto& header) {
+    return std::ranges::any_of(facts.fields, [&](const Field& field) {
+      return equals_ignoring_case(field.name, header.first) && header.second.matches(field.value);
+    });
+  });
+}
+
+const RouteConfig* RouteTable::find_route(const RequestFacts& facts) const noexcept {
+  for (std::size_t i = 0; i < matchers_.size(); ++i) {
+    if (matchers_[i].matches(facts)) return &config_->routes[i];
+  }
+  return nullptr;
+}
+
+RouteDecision RouteTable::decide(const RequestFacts& facts) const {
+  RouteDecision decision;
+  decision.route = find_route(facts);
+  if (decision.route == nullptr) {
+    decision.upstream = config_->default_upstream;
+    return decision;
+  }
+  decision.route_index = static_cast<std::size_t>(decision.route - config_->routes.data());
+  decision.upstream = decision.route->primary.upstream;
+  decision.eligible = is_understood(facts.operation) && decision.route->candidate.has_value();
+  if (decision.eligible) {
+    draw_served(facts, decision);
+    draw_shadow(facts, decision);
+  }
+  return decision;
+}
+
+void RouteTable::draw_served(const RequestFacts& facts, RouteDecision& decision) const {
+  const Percent share = decision.route->canary.percent;
+  if (share == Percent{} || speaks_other_body(*decision.route, facts)) return;
+  if (share < kAll) {
+    const std::uint64_t conversation =
+        conversation_key(facts.body, config_->limits.max_conversation_scan_bytes);
+    decision.canary_bucket =
+        bucket(config_->sampling_salt, "canary", decision.route->name, hex(conversation));
+  }
+  if (!drawn(decision.canary_bucket, share)) return;
+  decision.served = Variant::candidate;
+  decision.upstream = decision.route->candidate->upstream;
+}
+
+void RouteTable::draw_shadow(const RequestFacts& facts, RouteDecision& decision) const {
+  const RouteConfig& route = *decision.route;
+  decision.shadow_bucket = bucket(config_->sampling_salt, "shadow", route.name, facts.sampling_key);
+  if (find_field(facts.fields, kShadowHeader)) {
+    decision.skip = SkipReason::mirrored;
+  } else if (speaks_other_body(route, facts)) {
+    decision.skip = SkipReason::body_format;
+  } else {
+    // Only the candidate is ever sent copies, so an exchange that it serves itself has none.
+    decision.shadow =
+        decision.served == Variant::primary && drawn(decision.shadow_bucket, route.shadow.percent);
+  }
+}
+
+}  // namespace understudy::routing
