@@ -1,0 +1,42 @@
+# Shows that layering.cmake refuses what it is there to refuse, and accepts what is allowed.
+#   cmake -D SCRATCH=<directory> -P tests/layering_test.cmake
+cmake_minimum_required(VERSION 3.25)
+
+function(make_tree)
+  file(REMOVE_RECURSE ${SCRATCH})
+  file(WRITE ${SCRATCH}/routing/a.h "#pragma once\n#include <string>\n")
+  file(WRITE ${SCRATCH}/metrics/b.h "#pragma once\n#include \"routing/a.h\"\n")
+  file(WRITE ${SCRATCH}/proxy/c.h "#pragma once\n#include \"metrics/b.h\"\n")
+  file(WRITE ${SCRATCH}/proxy/c.cc "#include \"proxy/c.h\"\n\n#include <boost/asio/ip/tcp.hpp>\n")
+endfunction()
+
+function(check expectation)
+  execute_process(COMMAND ${CMAKE_COMMAND} -D ROOT=${SCRATCH} -P ${CMAKE_CURRENT_LIST_DIR}/layering.cmake
+    RESULT_VARIABLE status OUTPUT_VARIABLE output ERROR_VARIABLE output)
+  if(expectation STREQUAL "accepted")
+    if(NOT status EQUAL 0)
+      message(FATAL_ERROR "a sound tree was refused:\n${output}")
+    endif()
+  elseif(status EQUAL 0 OR NOT output MATCHES "${expectation}")
+    message(FATAL_ERROR "expected a refusal with '${expectation}', got status ${status}:\n${output}")
+  endif()
+endfunction()
+
+function(refuses file text expectation)
+  make_tree()
+  file(WRITE ${SCRATCH}/${file} "${text}")
+  check("${expectation}")
+endfunction()
+
+make_tree()
+check(accepted)
+refuses(routing/a.h "#pragma once\n#include \"metrics/b.h\"\n" "routing/ may not know metrics/")
+refuses(metrics/b.h "#pragma once\n  #  include \"proxy/c.h\"\n" "metrics/ may not know proxy/")
+refuses(metrics/d.cc "#include <yaml-cpp/yaml.h>\n" "second door to yaml-cpp")
+refuses(metrics/d.cc "#include <boost/asio.hpp>\n" "second door to asio-and-beast")
+refuses(proxy/d.cc "#include <prometheus/registry.h>\n" "second door to prometheus-cpp")
+refuses(proxy/d.h "#include <string>\n" "has no #pragma once")
+refuses(proxy/d.cc "#include \"c.h\"\n" "not a path from the root")
+refuses(proxy/d.cc "#include \"../metrics/b.h\"\n" "not a path from the root")
+refuses(proxy/c.cc "#include <string>\n#include \"proxy/c.h\"\n" "must include \"proxy/c.h\" first")
+file(REMOVE_RECURSE ${SCRATCH})
