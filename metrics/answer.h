@@ -1,0 +1,25 @@
+#pragma once
+// Reads what a captured answer says: text, tool calls, stop reason, usage, errors, of every operation and model family.
+// Pure; runs on an analysis thread; hostile answers are data, never an exception.
+
+#include "metrics/observation.h"
+#include "metrics/response_reader.h"
+
+namespace understudy::metrics {
+
+// What is known about an attempt besides its bytes.
+struct AttemptFacts {
+  routing::Variant variant = routing::Variant::primary;
+  Leg leg = Leg::served;
+  routing::Operation operation = routing::Operation::other;
+  std::string model_id;
+  TimePoint begun;
+  TimePoint first_byte;
+  TimePoint ended;
+};
+
+// With an answer kept whole, everything; with beginning and tail only, status, error, usage, stop reason and timings as far
+// as those show them.
+Observation read_answer(const AttemptFacts& facts, const CapturedAnswer& captured);
+
+}  // namespace understudy::metrics

@@ -1,0 +1,108 @@
+#include "metrics/blocks.h"
+
+#include <algorithm>
+#include <bit>
+#include <new>
+
+namespace understudy::metrics {
+
+// Stands in front of the bytes. `next` links unused blocks and those on their way home.
+struct alignas(std::max_align_t) Block::Header {
+  BlockPool* pool;
+  Header* next;
+  std::size_t capacity;
+  std::size_t size;
+  std::size_t size_class;
+  std::atomic<std::uint32_t> owners;
+};
+
+namespace {
+
+constexpr std::size_t kSmallest = 2u << 10;
+
+// Larger than the last class means: not kept.
+std::size_t class_of(std::size_t capacity) noexcept {
+  if (capacity <= kSmallest) return 0;
+  return static_cast<std::size_t>(std::bit_width(capacity - 1) - std::bit_width(kSmallest - 1));
+}
+
+}  // namespace
+
+char* Block::data() const noexcept {
+  return reinterpret_cast<char*>(header_ + 1);
+}
+std::size_t Block::capacity() const noexcept {
+  return header_->capacity;
+}
+std::size_t Block::size() const noexcept {
+  return header_ ? header_->size : 0;
+}
+void Block::set_size(std::size_t size) noexcept {
+  header_->size = std::min(size, header_->capacity);
+}
+
+void Block::retain() const noexcept {
+  if (header_) header_->owners.fetch_add(1, std::memory_order_relaxed);
+}
+
+void Block::release() noexcept {
+  if (!header_) return;
+  Header* header = std::exchange(header_, nullptr);
+  if (header->owners.fetch_sub(1, std::memory_order_acq_rel) == 1) header->pool->give_back(header);
+}
+
+BlockPool::~BlockPool() {
+  collect_returned();
+  for (Block::Header* header : unused_) {
+    while (header) ::operator delete(std::exchange(header, header->next));
+  }
+}
+
+Block BlockPool::take(std::size_t capacity) {
+  const std::size_t size_class = class_of(capacity);
+  const bool kept = size_class < kClasses;
+  if (kept && !unused_[size_class]) collect_returned();
+  if (kept && unused_[size_class]) {
+    Block::Header* header = std::exchange(unused_[size_class], unused_[size_class]->next);
+    unused_bytes_ -= header->capacity;
+    header->size = 0;
+    header->owners.store(1, std::memory_order_relaxed);
+    return Block{header};
+  }
+  const std::size_t rounded = kept ? kSmallest << size_class : capacity;
+  void* memory = ::operator new(sizeof(Block::Header) + rounded);
+  return Block{new (memory) Block::Header{.pool = this,
+                                          .next = nullptr,
+                                          .capacity = rounded,
+                                          .size = 0,
+                                          .size_class = size_class,
+                                          .owners = 1}};
+}
+
+void BlockPool::give_back(Block::Header* header) noexcept {
+  if (header->size_class >= kClasses) {
+    ::operator delete(header);
+    return;
+  }
+  header->next = returned_.load(std::memory_order_relaxed);
+  while (!returned_.compare_exchange_weak(header->next, header, std::memory_order_release,
+                                          std::memory_order_relaxed)) {
+  }
+}
+
+// The whole stack is taken at once, so no other thread can see a node twice.
+void BlockPool::collect_returned() noexcept {
+  Block::Header* header = returned_.exchange(nullptr, std::memory_order_acquire);
+  while (header) {
+    Block::Header* next = header->next;
+    if (unused_bytes_ + header->capacity > keep_bytes_) {
+      ::operator delete(header);
+    } else {
+      unused_bytes_ += header->capacity;
+      header->next = std::exchange(unused_[header->size_class], header);
+    }
+    header = next;
+  }
+}
+
+}  // namespace understudy::metrics

@@ -1,0 +1,77 @@
+#pragma once
+// Recycled memory for bytes that cross threads: request bodies and captured answers.
+//
+// A BlockPool belongs to one thread, which alone may take() from it. Blocks may be copied, read and
+// dropped on any thread; the last owner gives the memory back to the pool it came from without a
+// lock. Allocating in one thread and freeing in another is what this avoids: it doubled the cost of
+// a mirrored request. The pool must outlive its blocks.
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+#include <utility>
+
+namespace understudy::metrics {
+
+class BlockPool;
+
+// A shared handle to a piece of memory; empty by default. Writing is for whoever filled it first,
+// before it is shared.
+class Block {
+ public:
+  Block() = default;
+  Block(const Block& other) noexcept : header_(other.header_) { retain(); }
+  Block(Block&& other) noexcept : header_(std::exchange(other.header_, nullptr)) {}
+  Block& operator=(Block other) noexcept {
+    std::swap(header_, other.header_);
+    return *this;
+  }
+  ~Block() { release(); }
+
+  explicit operator bool() const noexcept { return header_ != nullptr; }
+  char* data() const noexcept;
+  std::size_t capacity() const noexcept;
+  std::size_t size() const noexcept;         // bytes in use
+  void set_size(std::size_t size) noexcept;  // at most capacity()
+  std::string_view view() const noexcept {
+    return header_ ? std::string_view{data(), size()} : std::string_view{};
+  }
+
+ private:
+  friend class BlockPool;
+  struct Header;
+  explicit Block(Header* header) noexcept : header_(header) {}
+  void retain() const noexcept;
+  void release() noexcept;
+  Header* header_ = nullptr;
+};
+
+class BlockPool {
+ public:
+  // Keeps at most `keep_bytes` of unused memory; what comes back beyond that is freed.
+  explicit BlockPool(std::size_t keep_bytes = std::size_t{8} << 20) noexcept
+      : keep_bytes_(keep_bytes) {}
+  ~BlockPool();
+  BlockPool(const BlockPool&) = delete;
+  BlockPool& operator=(const BlockPool&) = delete;
+
+  // A block of at least that capacity with size 0. Owner thread only. Throws std::bad_alloc.
+  Block take(std::size_t capacity);
+
+ private:
+  friend class Block;
+  static constexpr std::size_t kClasses = 10;  // 2 KiB, 4 KiB .. 1 MiB; larger ones are not kept
+  void give_back(Block::Header* header) noexcept;
+  void collect_returned() noexcept;
+
+  const std::size_t keep_bytes_;
+  // Owner thread:
+  std::array<Block::Header*, kClasses> unused_{};
+  std::size_t unused_bytes_ = 0;
+  // Any thread:
+  std::atomic<Block::Header*> returned_{nullptr};
+};
+
+}  // namespace understudy::metrics

@@ -1,0 +1,48 @@
+#pragma once
+// The comparison log: one JSON line per finished pair, in files that rotate. Owned by the server, used on the analysis
+// thread only. A full or failing disk drops records and counts them, it never blocks or fails anything else; no partial
+// line stays in a file.
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "metrics/comparison.h"
+#include "metrics/observation.h"
+#include "metrics/recorder.h"
+#include "routing/config.h"
+
+namespace understudy::metrics {
+
+struct PairRecord {
+  std::string exchange_id;  // ours: generated, safe in file names and logs
+  std::string route;
+  std::string family;       // of x-understudy-family; empty: not named
+  std::string request_id_served, request_id_other;  // x-amzn-RequestId of both answers
+  Leg leg = Leg::shadow;    // shadow or control
+  std::string_view request_body;  // of the client; used as `content` allows
+  const Observation* served = nullptr;
+  const Observation* other = nullptr;
+  const Comparison* comparison = nullptr;
+};
+
+class RecordLog {
+ public:
+  // Opens lazily, in a directory of mode 0700 with files of mode 0600, never through a symbolic link.
+  RecordLog(routing::RecordsConfig config, Recorder& recorder);
+  ~RecordLog();
+
+  void append(const PairRecord& record) noexcept;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+// The line as written, without its newline (for the log and for tests). `redacted` keeps keys, tool names, types, lengths and
+// stop reasons; every other leaf becomes its type, length and a hash keyed by `key`.
+std::string to_json_line(const PairRecord& record, routing::RecordsConfig::Content content, std::string_view key);
+
+}  // namespace understudy::metrics

@@ -1,0 +1,45 @@
+#pragma once
+// Everything a request needs that follows from the config: made once when a config is loaded, immutable, shared by all
+// threads. An exchange keeps the snapshot that it began with.
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "metrics/pricing.h"
+#include "metrics/recorder.h"
+#include "proxy/credentials.h"
+#include "proxy/error.h"
+#include "routing/route_table.h"
+
+namespace boost::asio::ssl {
+class context;
+}
+
+namespace understudy::proxy {
+
+struct UpstreamTarget {
+  routing::UpstreamConfig config;
+  std::shared_ptr<const Credentials> credentials;
+  std::shared_ptr<boost::asio::ssl::context> tls;  // null for plain HTTP
+};
+
+struct Snapshot {
+  routing::RouteTable routes;
+  std::vector<std::shared_ptr<const UpstreamTarget>> upstreams;  // as Config::upstreams
+  std::vector<metrics::RouteMeter*> meters;                      // as Config::routes; owned by the Recorder
+  metrics::RouteMeter* default_meter = nullptr;
+  std::shared_ptr<const metrics::Prices> prices;
+
+  const routing::Config& config() const noexcept { return routes.config(); }
+};
+
+// Loads credentials, trust anchors and prices of a checked config. Every problem is reported, under its config key.
+struct SnapshotResult {
+  std::shared_ptr<const Snapshot> snapshot;  // null where there are problems
+  std::vector<std::string> problems;
+};
+SnapshotResult make_snapshot(std::shared_ptr<const routing::Config> config, metrics::Recorder& recorder,
+                             const Environment& environment);
+
+}  // namespace understudy::proxy
