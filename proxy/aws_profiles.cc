@@ -1,0 +1,130 @@
+#include "proxy/aws_profiles.h"
+
+#include <algorithm>
+#include <fstream>
+#include <system_error>
+#include <vector>
+
+namespace understudy::proxy {
+namespace {
+
+constexpr std::size_t kMaxFileBytes = 1 << 20;
+constexpr std::string_view kBlanks = " \t\r\f\v";
+
+std::string_view trim(std::string_view text) {
+  const std::size_t begin = text.find_first_not_of(kBlanks);
+  if (begin == std::string_view::npos) return {};
+  return text.substr(begin, text.find_last_not_of(kBlanks) - begin + 1);
+}
+
+std::string lower(std::string_view text) {
+  std::string out(text);
+  for (char& c : out) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return out;
+}
+
+Error problem(std::string context) {
+  return {.kind = ErrorKind::credentials, .side = Side::internal, .context = std::move(context)};
+}
+
+class IniParser {
+ public:
+  // Empty when the line was understood, else what is wrong with it.
+  std::string_view line(std::string_view raw) {
+    const std::string_view text = trim(raw);
+    if (text.empty() || text.front() == '#' || text.front() == ';') return {};
+    const std::size_t indent = raw.find_first_not_of(kBlanks);
+    if (value_ != nullptr && indent > key_indent_) {
+      value_->append("\n").append(text);
+      return {};
+    }
+    if (text.front() == '[') return section(text);
+    return key(text, indent);
+  }
+
+  IniFile take() { return std::move(file_); }
+
+ private:
+  std::string_view section(std::string_view text) {
+    const std::size_t end = text.rfind(']');
+    if (end == std::string_view::npos || end == 1) return "a section without a name";
+    const auto [entry, is_new] = file_.try_emplace(std::string(text.substr(1, end - 1)));
+    if (!is_new) return "this section stands twice";
+    section_ = &entry->second;
+    value_ = nullptr;
+    return {};
+  }
+
+  std::string_view key(std::string_view text, std::size_t indent) {
+    if (section_ == nullptr) return "a key before the first section";
+    const std::size_t delimiter = text.find_first_of("=:");
+    if (delimiter == std::string_view::npos || delimiter == 0) return "not \"key = value\"";
+    const auto [entry, is_new] = section_->try_emplace(lower(trim(text.substr(0, delimiter))),
+                                                       trim(text.substr(delimiter + 1)));
+    if (!is_new) return "this key stands twice in its section";
+    value_ = &entry->second;
+    key_indent_ = indent;
+    return {};
+  }
+
+  IniFile file_;
+  IniSection* section_ = nullptr;
+  std::string* value_ = nullptr;  // of the last key, which an indented line continues
+  std::size_t key_indent_ = 0;
+};
+
+}  // namespace
+
+Result<IniFile> parse_ini(std::string_view text, const std::string& name) {
+  IniParser parser;
+  std::size_t number = 0;
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find('\n'), text.size());
+    const std::string_view trouble = parser.line(text.substr(0, end));
+    ++number;
+    if (!trouble.empty()) {
+      return problem(name + ":" + std::to_string(number) + ": " + std::string(trouble));
+    }
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return parser.take();
+}
+
+Result<IniFile> read_ini(const std::filesystem::path& path) {
+  std::error_code code;
+  const auto status = std::filesystem::status(path, code);
+  if (status.type() == std::filesystem::file_type::not_found) return IniFile{};
+  if (code) return problem(path.string() + ": " + code.message());
+  if (status.type() != std::filesystem::file_type::regular) {
+    return problem(path.string() + ": not a regular file");
+  }
+  std::ifstream file(path, std::ios::binary);
+  if (!file) return problem(path.string() + ": cannot be opened");
+  std::string text(kMaxFileBytes + 1, '\0');
+  file.read(text.data(), static_cast<std::streamsize>(text.size()));
+  if (file.bad()) return problem(path.string() + ": cannot be read");
+  text.resize(static_cast<std::size_t>(file.gcount()));
+  if (text.size() > kMaxFileBytes) return problem(path.string() + ": larger than 1 MiB");
+  return parse_ini(text, path.string());
+}
+
+std::string profile_of_section(std::string_view section) {
+  constexpr std::string_view kWord = "profile";
+  section = trim(section);
+  if (section == "default") return std::string(section);
+  if (section.substr(0, kWord.size()) != kWord) return {};
+  section.remove_prefix(kWord.size());
+  const std::string_view name = trim(section);
+  if (name.empty() || name.size() == section.size()) return {};  // "profile" or "profilex"
+  const char quote = name.front();
+  if (quote != '"' && quote != '\'') {
+    return name.find_first_of(kBlanks) == std::string_view::npos ? std::string(name)
+                                                                 : std::string();
+  }
+  const bool is_closed = name.size() > 2 && name.find(quote, 1) == name.size() - 1;
+  return is_closed ? std::string(name.substr(1, name.size() - 2)) : std::string();
+}
+
+}  // namespace understudy::proxy
