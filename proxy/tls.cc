@@ -1,0 +1,79 @@
+#include "proxy/tls.h"
+
+#include <openssl/ssl.h>
+
+#include <array>
+#include <boost/asio/ip/address.hpp>
+#include <boost/asio/ssl/host_name_verification.hpp>
+#include <boost/asio/ssl/verify_mode.hpp>
+#include <utility>
+
+namespace understudy::proxy {
+namespace {
+
+namespace ssl = boost::asio::ssl;
+
+// RFC 7301 3.1: each name behind its length.
+constexpr std::array<unsigned char, 9> kAlpn = {8, 'h', 't', 't', 'p', '/', '1', '.', '1'};
+
+Error tls_error(std::string context) {
+  return {.kind = ErrorKind::tls, .side = Side::upstream, .context = std::move(context)};
+}
+
+bool is_address(const std::string& host) {
+  boost::system::error_code code;
+  boost::asio::ip::make_address(host, code);
+  return !code;
+}
+
+}  // namespace
+
+Result<std::shared_ptr<ssl::context>> make_client_tls(const std::string& ca_file) {
+  boost::system::error_code code;
+  auto context = std::make_shared<ssl::context>(ssl::context::tls_client);
+  SSL_CTX* const native = context->native_handle();
+  // Sessions are not resumed: connections are pooled, so that handshakes are rare.
+  SSL_CTX_set_session_cache_mode(native, SSL_SESS_CACHE_OFF);
+  SSL_CTX_set_options(native, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_TICKET);
+  // An idle pooled connection holds no buffers.
+  SSL_CTX_set_mode(native, SSL_MODE_RELEASE_BUFFERS);
+  if (SSL_CTX_set_min_proto_version(native, TLS1_2_VERSION) != 1 ||
+      SSL_CTX_set_alpn_protos(native, kAlpn.data(), kAlpn.size()) != 0) {  // 0 is success here
+    return tls_error("OpenSSL refuses TLS 1.2 or ALPN");
+  }
+  // Streams take this over when they are made: it must be set before.
+  context->set_verify_mode(ssl::verify_peer, code);
+  if (code) return tls_error("certificate verification: " + code.message());
+  if (ca_file.empty()) {
+    context->set_default_verify_paths(code);
+    if (code) return tls_error("the system's trust anchors: " + code.message());
+  } else {
+    context->load_verify_file(ca_file, code);
+    if (code) return tls_error("trust anchors in " + ca_file + ": " + code.message());
+  }
+  return context;
+}
+
+Result<std::unique_ptr<TlsStream>> make_client_stream(boost::asio::ip::tcp::socket socket,
+                                                      ssl::context& context,
+                                                      const std::string& host) {
+  std::string name = host;
+  if (name.size() > 2 && name.front() == '[' && name.back() == ']') {
+    name = name.substr(1, name.size() - 2);  // an IPv6 literal as it stands in a URL
+  }
+  // OpenSSL takes the name up to a NUL, or no name at all, as "do not check".
+  if (name.empty() || name.find('\0') != std::string::npos) {
+    return tls_error("no host name to verify");
+  }
+  auto stream = std::make_unique<TlsStream>(std::move(socket), context);
+  boost::system::error_code code;
+  stream->set_verify_callback(ssl::host_name_verification(name), code);
+  if (code) return tls_error("name verification: " + code.message());
+  // RFC 6066 3: an address is not sent.
+  if (!is_address(name) && SSL_set_tlsext_host_name(stream->native_handle(), name.c_str()) != 1) {
+    return tls_error("not usable as a server name: " + name);
+  }
+  return stream;
+}
+
+}  // namespace understudy::proxy
