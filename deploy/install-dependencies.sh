@@ -1,0 +1,57 @@
+#!/usr/bin/env bash
+# Installs the Debian 12 packages that are missing, and nothing else. With all in place it touches neither network nor
+# package lists. Runs as root, or as a user with sudo; needs no terminal.
+#
+#   deploy/install-dependencies.sh build          to build and run
+#   deploy/install-dependencies.sh build test     and to run the tests with real clients
+#   deploy/install-dependencies.sh build test extra   and for fuzzers, linters and benches
+set -euo pipefail
+
+build=(g++ cmake ninja-build ccache pkg-config ca-certificates
+  libboost1.81-dev libssl-dev libnghttp2-dev nlohmann-json3-dev libsimdjson-dev libyaml-cpp-dev
+  prometheus-cpp-dev libre2-dev libxxhash-dev libcld2-dev zlib1g-dev python3 python3-venv)
+test=(libgtest-dev libgmock-dev libbenchmark-dev)
+extra=(clang-14 clang-tidy-14 clang-format-14 libclang-rt-14-dev llvm-14 nginx-light haproxy strace)
+
+wanted=()
+for group in "$@"; do
+  case "$group" in
+    build) wanted+=("${build[@]}") ;;
+    test)
+      wanted+=("${test[@]}")
+      # Any Node.js with npm will do, from Debian or elsewhere.
+      command -v node >/dev/null || wanted+=(nodejs)
+      command -v npm >/dev/null || wanted+=(npm)
+      ;;
+    extra)
+      command -v nginx >/dev/null && extra=("${extra[@]/nginx-light/}")
+      wanted+=("${extra[@]}")
+      ;;
+    *) echo "usage: $0 build|test|extra ..." >&2; exit 2 ;;
+  esac
+done
+
+installed() { dpkg-query -W -f='${db:Status-Status}\n' "$1" 2>/dev/null | grep -q '^installed$'; }
+
+missing=()
+for package in "${wanted[@]}"; do
+  [[ -z "$package" ]] || installed "$package" || missing+=("$package")
+done
+[[ ${#missing[@]} -eq 0 ]] && exit 0
+
+as_root=()
+if [[ $EUID -ne 0 ]]; then
+  command -v sudo >/dev/null || { echo "These packages are missing and need root to install: ${missing[*]}" >&2; exit 1; }
+  as_root=(sudo)
+fi
+apt=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=300)
+
+echo "Installing ${#missing[@]} packages: ${missing[*]}"
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+# A package list that is there may be old and name files that the mirror no longer has: then look again and retry once.
+install() { "${apt[@]}" install -y --no-install-recommends "${missing[@]}" </dev/null >"$log" 2>&1; }
+if ! install; then
+  "${apt[@]}" update </dev/null >"$log" 2>&1 || { cat "$log" >&2; exit 1; }
+  install || { cat "$log" >&2; exit 1; }
+fi

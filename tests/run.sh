@@ -1,0 +1,197 @@
+#!/usr/bin/env bash
+# Builds Understudy with sanitizers and tests it. See --help.
+set -euo pipefail
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cd "$root"
+
+help() {
+  cat <<'TEXT'
+usage: tests/run.sh [--all] [--jobs N] [--fuzz-seconds N]
+
+Installs what is missing, builds everything once with AddressSanitizer and UndefinedBehaviorSanitizer, and runs
+  - the unit and integration tests,
+  - the AWS SDKs for Python and JavaScript, unmodified, through the proxy against the Bedrock simulator,
+  - the signer against botocore, case by case.
+
+  --all             also: the tests under ThreadSanitizer, every fuzzer for a while, clang-tidy, clang-format
+  --jobs N          how many things to build and test at once (default: one per core)
+  --fuzz-seconds N  how long each fuzzer runs with --all (default: 60)
+  --help            this text
+
+The last line says how much passed and failed. Exit status: 0 when nothing failed, 1 otherwise, 2 for wrong usage.
+Nothing leaves this machine, except that packages are fetched when they are missing.
+TEXT
+}
+
+all=false jobs=$(nproc) fuzz_seconds=60
+while [[ $# -gt 0 ]]; do
+  case "$1" in
+    --all) all=true ;;
+    --jobs) jobs=${2:?--jobs wants a number}; shift ;;
+    --fuzz-seconds) fuzz_seconds=${2:?--fuzz-seconds wants a number}; shift ;;
+    --help | -h) help; exit 0 ;;
+    *) help >&2; exit 2 ;;
+  esac
+  shift
+done
+
+passed=0 failed=0
+started=$SECONDS
+mkdir -p .cache
+logs=$(mktemp -d .cache/run.XXXXXX)
+trap 'rm -rf "$root/$logs"' EXIT
+
+step() { printf '\n== %s  [%d:%02d]\n' "$1" $(((SECONDS - started) / 60)) $(((SECONDS - started) % 60)); }
+
+# one <what> <command...>: a check that passes or fails as a whole; its output is shown as it comes.
+one() {
+  local what=$1
+  shift
+  if "$@"; then
+    echo "ok   - $what"
+    passed=$((passed + 1))
+  else
+    echo "FAIL - $what"
+    failed=$((failed + 1))
+  fi
+}
+
+# many <what> <command...>: a command that ends with a line "N passed, M failed". Without one it counts as a failure.
+many() {
+  local what=$1 log=$logs/output status=0 line
+  shift
+  "$@" 2>&1 | tee "$log" || status=$?
+  line=$(grep -E '^[0-9]+ passed, [0-9]+ failed$' "$log" | tail -n 1 || true)
+  if [[ $line =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed$ ]]; then
+    passed=$((passed + BASH_REMATCH[1])) failed=$((failed + BASH_REMATCH[2]))
+    [[ $status -eq 0 || ${BASH_REMATCH[2]} -gt 0 ]] && return
+  fi
+  echo "FAIL - $what ended with status $status"
+  failed=$((failed + 1))
+}
+
+# build <preset> <targets...>; false when it does not build.
+build() {
+  local preset=$1
+  shift
+  cmake --preset "$preset" >"$logs/configure" 2>&1 || { cat "$logs/configure"; return 1; }
+  cmake --build "build/$preset" --parallel "$jobs" ${1:+--target "$@"}
+}
+
+# run_ctest <preset> <wrapper...>: counts are read from the report, so that a test that vanished is seen.
+run_ctest() {
+  local preset=$1 report=$root/$logs/ctest.xml
+  shift
+  rm -f "$report"
+  "$@" ctest --test-dir "build/$preset" --parallel "$jobs" --output-on-failure --no-tests=error \
+    --output-junit "$report" --progress || true
+  local tests failures
+  tests=$(sed -n 's/.*[[:space:]]tests="\([0-9]*\)".*/\1/p' "$report" 2>/dev/null | head -n 1)
+  failures=$(sed -n 's/.*[[:space:]]failures="\([0-9]*\)".*/\1/p' "$report" 2>/dev/null | head -n 1)
+  if [[ -z $tests ]]; then
+    echo "the tests could not be run"
+    echo "0 passed, 1 failed"
+  else
+    echo "$((tests - ${failures:-0})) passed, ${failures:-0} failed"
+  fi
+}
+
+# GCC's ThreadSanitizer does not know the address layouts of newer kernels; without randomisation it does.
+without_randomisation() {
+  if setarch "$(uname -m)" -R true 2>/dev/null; then
+    setarch "$(uname -m)" -R "$@"
+  else
+    "$@"
+  fi
+}
+
+run_with_real_clients() { "$python" tests/clients/run.py --programs "$1"; }
+
+run_sigv4_table() {
+  if ! [[ -x build/asan/sigv4-tool ]]; then
+    echo "0 passed, 1 failed"
+    return
+  fi
+  "$python" tests/clients/sigv4_table.py --tool build/asan/sigv4-tool
+}
+
+run_fuzzers() {
+  local fuzzer name count=0 bad=0
+  for fuzzer in tests/fuzz/*_fuzz.cc; do
+    name=$(basename "$fuzzer" .cc)
+    local corpus=.cache/fuzz/$name seeds=tests/corpus/${name%_fuzz}
+    mkdir -p "$corpus"
+    [[ -d $seeds ]] || seeds=
+    count=$((count + 1))
+    if "build/fuzz/tests/$name" -max_total_time="$fuzz_seconds" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
+      -artifact_prefix="$corpus/" "$corpus" $seeds >"$logs/$name" 2>&1; then
+      echo "ok   - $name: $(sed -n 's/^stat::number_of_executed_units: *//p' "$logs/$name") inputs"
+    else
+      tail -n 40 "$logs/$name"
+      echo "FAIL - $name; the input that did it is kept in $corpus"
+      bad=$((bad + 1))
+    fi
+  done
+  echo "$((count - bad)) passed, $bad failed"
+}
+
+our_sources() { find routing metrics proxy tests bench -name '*.cc' -o -name '*.h' | sort; }
+
+run_clang_format() { our_sources | xargs clang-format-14 --dry-run --Werror; }
+
+# The compile commands are GCC's: what clang does not know of them is not worth a word.
+run_clang_tidy() {
+  our_sources | grep -E '^(routing|metrics|proxy)/.*\.cc$' |
+    xargs --max-procs="$jobs" --max-args=1 clang-tidy-14 -p build/asan --quiet --extra-arg=-Wno-unknown-warning-option \
+      2>"$logs/tidy"
+}
+
+step "Packages"
+groups=(build test)
+$all && groups+=(extra)
+deploy/install-dependencies.sh "${groups[@]}"
+python=$(deploy/python-environment.sh)
+export ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1:strict_string_checks=1
+export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
+export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
+
+step "Building with AddressSanitizer and UndefinedBehaviorSanitizer"
+if build asan; then
+  step "Unit and integration tests"
+  many "the tests" run_ctest asan
+  step "Real clients through the proxy"
+  many "real clients" run_with_real_clients build/asan
+  step "Signatures against botocore"
+  many "signatures" run_sigv4_table
+else
+  echo "FAIL - the build"
+  failed=$((failed + 1))
+fi
+
+if $all; then
+  step "Building with ThreadSanitizer"
+  if build tsan; then
+    step "Unit and integration tests under ThreadSanitizer"
+    many "the tests under ThreadSanitizer" run_ctest tsan without_randomisation
+  else
+    echo "FAIL - the build with ThreadSanitizer"
+    failed=$((failed + 1))
+  fi
+
+  step "Building the fuzzers"
+  if build fuzz fuzzers; then
+    step "Fuzzing, $fuzz_seconds s each"
+    many "fuzzers" run_fuzzers
+  else
+    echo "FAIL - the build of the fuzzers"
+    failed=$((failed + 1))
+  fi
+
+  step "clang-format and clang-tidy"
+  one "every source is formatted as .clang-format says" run_clang_format
+  one "clang-tidy has nothing to say" run_clang_tidy
+fi
+
+step "Done"
+echo "$passed passed, $failed failed"
+[[ $failed -eq 0 ]]
