@@ -1,0 +1,144 @@
+#include "routing/config_section.h"
+
+#include <algorithm>
+#include <numeric>
+#include <tuple>
+
+namespace understudy::routing {
+namespace {
+
+// Levenshtein's distance: inserted, removed and replaced letters.
+std::size_t edits_between(std::string_view a, std::string_view b) {
+  std::vector<std::size_t> row(b.size() + 1);
+  std::iota(row.begin(), row.end(), std::size_t{0});
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    std::size_t diagonal = row[0]++;
+    for (std::size_t j = 0; j < b.size(); ++j) {
+      const std::size_t replaced = diagonal + (a[i] == b[j] ? 0 : 1);
+      diagonal = row[j + 1];
+      row[j + 1] = std::min({replaced, row[j] + 1, row[j + 1] + 1});
+    }
+  }
+  return row.back();
+}
+
+std::string_view kind_name(const ConfigNode& node) {
+  switch (node.kind) {
+    case ConfigNode::Kind::null:
+      return "nothing";
+    case ConfigNode::Kind::scalar:
+      return "a single value";
+    case ConfigNode::Kind::list:
+      return "a list";
+    case ConfigNode::Kind::map:
+      return "a map";
+  }
+  return "nothing";
+}
+
+std::string wrong_kind(std::string_view wanted, const ConfigNode& node) {
+  return std::string("must be ").append(wanted).append(", got ").append(kind_name(node));
+}
+
+}  // namespace
+
+void Problems::add(Place place, std::string key, std::string what) {
+  problems_.push_back({file_, place.line, place.column, std::move(key), std::move(what), false});
+}
+
+void Problems::warn(Place place, std::string key, std::string what) {
+  problems_.push_back({file_, place.line, place.column, std::move(key), std::move(what), true});
+}
+
+bool Problems::has_errors() const noexcept {
+  return std::ranges::any_of(problems_, [](const ConfigProblem& p) { return !p.warning; });
+}
+
+std::vector<ConfigProblem> Problems::in_file_order() && {
+  std::ranges::stable_sort(problems_, {}, [](const ConfigProblem& problem) {
+    return std::tuple(problem.line, problem.column);
+  });
+  return std::move(problems_);
+}
+
+std::string suggestion(std::string_view written, const std::vector<std::string>& names) {
+  if (written.size() > 64) return {};
+  const std::string* nearest = nullptr;
+  std::size_t fewest = written.size() / 3 + 2;  // more edits make another word
+  for (const std::string& name : names) {
+    const std::size_t edits = edits_between(written, name);
+    if (edits >= fewest || edits >= name.size()) continue;
+    fewest = edits;
+    nearest = &name;
+  }
+  return nearest == nullptr ? std::string() : " (did you mean " + *nearest + "?)";
+}
+
+Section::Section(const ConfigNode& node, std::string path, Problems& problems)
+    : node_(node), path_(std::move(path)), problems_(problems) {
+  if (node.kind != ConfigNode::Kind::map && !node.refused) {
+    problems_.add(node.place, path_, wrong_kind("a map", node));
+  }
+}
+
+const ConfigNode* Section::find(std::string_view key) {
+  known_.emplace_back(key);
+  const ConfigMember* member = node_.find(key);
+  return member == nullptr || member->value.refused ? nullptr : &member->value;
+}
+
+const ConfigNode* Section::find_list(std::string_view key) {
+  const ConfigNode* value = find(key);
+  if (value == nullptr || value->kind == ConfigNode::Kind::list) return value;
+  problems_.add(value->place, path_of(key), wrong_kind("a list", *value));
+  return nullptr;
+}
+
+bool Section::require(std::string_view key) {
+  known_.emplace_back(key);
+  if (node_.find(key) != nullptr) return true;
+  if (node_.kind == ConfigNode::Kind::map) {
+    problems_.add(node_.place, path_of(key), "is missing");
+  }
+  return false;
+}
+
+void Section::not_yet(std::initializer_list<std::string_view> keys) {
+  for (const std::string_view key : keys) {
+    const ConfigMember* member = node_.find(key);
+    if (member == nullptr) continue;
+    known_.emplace_back(key);
+    problems_.add(member->place, path_of(key), "this version does not have it yet");
+  }
+}
+
+void Section::finish() {
+  for (const ConfigMember& member : node_.members) {
+    if (std::ranges::find(known_, member.key) != known_.end()) continue;
+    problems_.add(member.place, path_of(shown(member.key)),
+                  "is not a known key" + suggestion(member.key, known_));
+  }
+}
+
+void Section::problem(std::string_view key, std::string what) {
+  const ConfigMember* member = node_.find(key);
+  problems_.add(member == nullptr ? node_.place : member->value.place, path_of(key),
+                std::move(what));
+}
+
+std::string Section::path_of(std::string_view key) const {
+  return path_.empty() ? std::string(key) : path_ + '.' + std::string(key);
+}
+
+std::string Section::path_of(std::string_view key, std::size_t index) const {
+  return path_of(key) + '[' + std::to_string(index) + ']';
+}
+
+bool Section::is_scalar(const ConfigNode& value, const std::string& path) {
+  if (value.refused) return false;
+  if (value.kind == ConfigNode::Kind::scalar) return true;
+  problems_.add(value.place, path, wrong_kind("a single value", value));
+  return false;
+}
+
+}  // namespace understudy::routing

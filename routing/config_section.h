@@ -1,0 +1,130 @@
+#pragma once
+// What the readers of the config's sections share: a list of problems, and a view of one map that
+// knows which of its keys were asked for, so that those nobody asked for can be reported.
+
+#include <initializer_list>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "routing/config_loader.h"
+#include "routing/config_node.h"
+#include "routing/config_values.h"
+
+namespace understudy::routing {
+
+class Problems {
+ public:
+  explicit Problems(std::string file) : file_(std::move(file)) {}
+
+  void add(Place place, std::string key, std::string what);
+  void warn(Place place, std::string key, std::string what);
+  bool has_errors() const noexcept;
+  std::vector<ConfigProblem> in_file_order() &&;
+
+ private:
+  std::string file_;
+  std::vector<ConfigProblem> problems_;
+};
+
+// " (did you mean x?)" for the nearest of `names`, or nothing where none is near.
+std::string suggestion(std::string_view written, const std::vector<std::string>& names);
+
+template <class T>
+Parsed<T> out_of_bounds(const std::string& least, const std::string& most, std::string_view got) {
+  return bad<T>("must be between " + least + " and " + most + ", got " + shown(got));
+}
+
+class Section {
+ public:
+  // Reports a node that is no map; the section is then empty.
+  Section(const ConfigNode& node, std::string path, Problems& problems);
+
+  // The value of a key that may be left out. Null where it is, or where it was refused already.
+  const ConfigNode* find(std::string_view key);
+  // The same, reporting a value that is no list.
+  const ConfigNode* find_list(std::string_view key);
+  // Reports a key that is left out; true where it is there.
+  bool require(std::string_view key);
+  // Keys of features that this version does not have: refused, never ignored.
+  void not_yet(std::initializer_list<std::string_view> keys);
+  // Reports the keys that nobody asked for. Call it last.
+  void finish();
+
+  // Reads a key that may be left out with one of the parsers of config_values.h; true where `out`
+  // was set.
+  template <class T, class Parse>
+  bool read(std::string_view key, T& out, Parse parse) {
+    const ConfigNode* value = find(key);
+    return value != nullptr && read_scalar(*value, path_of(key), out, parse);
+  }
+
+  // A list of such values. An empty list is a problem: it would look like "none" and mean "any".
+  template <class T, class Parse>
+  void read_list(std::string_view key, std::vector<T>& out, Parse parse) {
+    const ConfigNode* list = find_list(key);
+    if (list == nullptr) return;
+    if (list->items.empty()) problems_.add(list->place, path_of(key), "must not be empty");
+    for (std::size_t i = 0; i < list->items.size(); ++i) {
+      T value{};
+      if (read_scalar(list->items[i], path_of(key, i), value, parse))
+        out.push_back(std::move(value));
+    }
+  }
+
+  void problem(std::string_view key,
+               std::string what);  // at the key's value, or else at the section
+  std::string path_of(std::string_view key) const;
+  std::string path_of(std::string_view key, std::size_t index) const;
+  const std::string& path() const noexcept { return path_; }
+  Place place() const noexcept { return node_.place; }
+  Problems& problems() noexcept { return problems_; }
+
+ private:
+  template <class T, class Parse>
+  bool read_scalar(const ConfigNode& value, const std::string& path, T& out, Parse parse) {
+    if (!is_scalar(value, path)) return false;
+    auto parsed = parse(std::string_view(value.text));
+    if (!parsed.value) {
+      problems_.add(value.place, path, std::move(parsed.problem));
+      return false;
+    }
+    out = std::move(*parsed.value);
+    return true;
+  }
+  bool is_scalar(const ConfigNode& value, const std::string& path);
+
+  const ConfigNode& node_;
+  std::string path_;
+  Problems& problems_;
+  std::vector<std::string> known_;
+};
+
+// Parsers with bounds, for Section::read.
+template <class T = std::size_t>
+auto count_between(std::type_identity_t<T> least, std::type_identity_t<T> most) {
+  return [=](std::string_view text) -> Parsed<T> {
+    const Parsed<std::uint64_t> parsed = parse_count(text);
+    if (!parsed.value) return bad<T>(parsed.problem);
+    if (*parsed.value >= least && *parsed.value <= most) return good(static_cast<T>(*parsed.value));
+    return out_of_bounds<T>(std::to_string(least), std::to_string(most), text);
+  };
+}
+inline auto duration_between(milliseconds least, milliseconds most) {
+  return [=](std::string_view text) -> Parsed<milliseconds> {
+    Parsed<milliseconds> parsed = parse_duration(text);
+    if (!parsed.value || (*parsed.value >= least && *parsed.value <= most)) return parsed;
+    return out_of_bounds<milliseconds>(duration_text(least), duration_text(most), text);
+  };
+}
+inline auto size_between(std::size_t least, std::size_t most) {
+  return [=](std::string_view text) -> Parsed<std::size_t> {
+    Parsed<std::size_t> parsed = parse_size(text);
+    if (!parsed.value || (*parsed.value >= least && *parsed.value <= most)) return parsed;
+    return out_of_bounds<std::size_t>(size_text(least), size_text(most), text);
+  };
+}
+
+}  // namespace understudy::routing

@@ -1,0 +1,169 @@
+#include "routing/config_sections.h"
+
+#include <algorithm>
+#include <array>
+
+namespace understudy::routing {
+namespace {
+
+constexpr milliseconds kDay = 24h;
+
+Parsed<RecordsConfig::Content> parse_content(std::string_view text) {
+  using Content = RecordsConfig::Content;
+  if (text == "none") return good(Content::none);
+  if (text == "redacted") return good(Content::redacted);
+  if (text == "full") return good(Content::full);
+  return bad<Content>("must be none, redacted or full, got " + shown(text));
+}
+
+Parsed<LogConfig::Level> parse_level(std::string_view text) {
+  using Level = LogConfig::Level;
+  if (text == "debug") return good(Level::debug);
+  if (text == "info") return good(Level::info);
+  if (text == "warn") return good(Level::warn);
+  if (text == "error") return good(Level::error);
+  return bad<Level>("must be debug, info, warn or error, got " + shown(text));
+}
+
+// Host names as they come in a Host field, in lower case, without a port.
+Parsed<std::string> parse_allowed_host(std::string_view text) {
+  Parsed<Endpoint> endpoint = parse_endpoint("http://" + std::string(text));
+  const bool host_alone =
+      endpoint.value && endpoint.value->path.empty() && endpoint.value->host == text;
+  if (!host_alone) return bad<std::string>("must be a host name without port, got " + shown(text));
+  std::string host(text);
+  std::ranges::transform(host, host.begin(), [](char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  });
+  return good(std::move(host));
+}
+
+void read_listener(const ConfigNode& node, std::string path, Problems& problems,
+                   ListenerConfig& listener) {
+  Section section(node, std::move(path), problems);
+  section.require("address");
+  const bool addressed = section.read("address", listener.address, parse_address);
+  section.read("base_path", listener.base_path, parse_base_path);
+  section.read_list("hosts", listener.hosts, parse_allowed_host);
+  section.read("trust_network", listener.trust_network, parse_bool);
+  section.not_yet({"tls", "clients"});
+  if (addressed && !listener.trust_network && !is_loopback(listener.address.host)) {
+    section.problem("address",
+                    "is open beyond this machine: anyone who reaches it spends your money; say "
+                    "`trust_network: true` if the network keeps others out");
+  }
+  section.finish();
+}
+
+}  // namespace
+
+void read_path(Section& section, std::string_view key, const std::filesystem::path& directory,
+               std::string& out) {
+  std::string path;
+  if (!section.read(key, path, parse_text)) return;
+  out = (directory / path).lexically_normal().string();
+}
+
+void read_existing_file(Section& section, std::string_view key,
+                        const std::filesystem::path& directory, std::string& out) {
+  read_path(section, key, directory, out);
+  std::error_code ignored;
+  if (!out.empty() && !std::filesystem::is_regular_file(out, ignored)) {
+    section.problem(key, "names no file: " + shown(out));
+  }
+}
+
+void read_listeners(Section& root, std::vector<ListenerConfig>& listeners) {
+  if (!root.require("listeners")) return;
+  const ConfigNode* list = root.find_list("listeners");
+  if (list == nullptr) return;
+  if (list->items.empty()) root.problem("listeners", "must not be empty");
+  for (std::size_t i = 0; i < list->items.size(); ++i) {
+    read_listener(list->items[i], root.path_of("listeners", i), root.problems(),
+                  listeners.emplace_back());
+  }
+}
+
+void read_admin(Section& root, AdminConfig& admin) {
+  const ConfigNode* node = root.find("admin");
+  if (node == nullptr) return;
+  Section section(*node, "admin", root.problems());
+  if (section.read("address", admin.address, parse_address) && !is_loopback(admin.address.host)) {
+    section.problem("address",
+                    "must be a loopback address: this version cannot protect the admin port");
+  }
+  section.not_yet({"token_file", "read_only", "tls", "client_ca"});
+  section.finish();
+}
+
+void read_records(Section& root, const std::filesystem::path& directory, RecordsConfig& records) {
+  const ConfigNode* node = root.find("records");
+  if (node == nullptr) return;
+  constexpr std::size_t kMiB = std::size_t{1} << 20;
+  constexpr std::size_t kTiB = std::size_t{1} << 40;
+  Section section(*node, "records", root.problems());
+  section.require("directory");
+  read_path(section, "directory", directory, records.directory);
+  section.read("content", records.content, parse_content);
+  section.read("rotate_bytes", records.rotate_bytes, size_between(kMiB, kTiB));
+  section.read("max_total_bytes", records.max_total_bytes, size_between(kMiB, 1024 * kTiB));
+  section.read("keep_free_bytes", records.keep_free_bytes, size_between(0, 1024 * kTiB));
+  if (records.max_total_bytes < records.rotate_bytes) {
+    section.problem("max_total_bytes", "must not be below rotate_bytes (" +
+                                           size_text(records.rotate_bytes) + "), got " +
+                                           size_text(records.max_total_bytes));
+  }
+  section.not_yet({"encryption", "key_file"});
+  section.finish();
+}
+
+void read_limits(Section& root, LimitsConfig& limits) {
+  const ConfigNode* node = root.find("limits");
+  if (node == nullptr) return;
+  constexpr std::size_t kKiB = std::size_t{1} << 10;
+  constexpr std::size_t kMiB = std::size_t{1} << 20;
+  constexpr std::size_t kGiB = std::size_t{1} << 30;
+  Section section(*node, "limits", root.problems());
+  const auto time = duration_between(10ms, kDay);
+  section.read("max_connections", limits.max_connections, count_between(1, 1'000'000));
+  section.read("header_timeout", limits.header_timeout, time);
+  section.read("keep_alive_timeout", limits.keep_alive_timeout, time);
+  section.read("max_header_bytes", limits.max_header_bytes, size_between(kKiB, kMiB));
+  section.read("max_header_fields", limits.max_header_fields, count_between(8, 10'000));
+  section.read("max_target_bytes", limits.max_target_bytes, size_between(256, 64 * kKiB));
+  section.read("max_body_bytes", limits.max_body_bytes, size_between(kKiB, kGiB));
+  section.read("body_idle_timeout", limits.body_idle_timeout, time);
+  section.read("write_timeout", limits.write_timeout, time);
+  section.read("max_response_header_bytes", limits.max_response_header_bytes,
+               size_between(kKiB, kMiB));
+  section.read("max_shadow_bytes", limits.max_shadow_bytes, size_between(kMiB, 1024 * kGiB));
+  section.read("max_conversation_scan_bytes", limits.max_conversation_scan_bytes,
+               size_between(kKiB, kGiB));
+  section.read("max_analysis_queue", limits.max_analysis_queue, count_between(1, 1'000'000));
+  section.read("max_analysis_bytes", limits.max_analysis_bytes, size_between(kMiB, 1024 * kGiB));
+  section.finish();
+}
+
+void read_process(Section& root, const std::filesystem::path& directory, Config& config) {
+  if (const ConfigNode* node = root.find("threads")) {
+    Section section(*node, "threads", root.problems());
+    section.read("io", config.threads.io, count_between(0, 256));
+    section.not_yet({"shadow", "analysis"});
+    section.finish();
+  }
+  if (const ConfigNode* node = root.find("drain")) {
+    Section section(*node, "drain", root.problems());
+    section.read("lame_duck", config.drain.lame_duck, duration_between(0ms, 1h));
+    section.read("timeout", config.drain.timeout, duration_between(0ms, kDay));
+    section.finish();
+  }
+  if (const ConfigNode* node = root.find("log")) {
+    Section section(*node, "log", root.problems());
+    section.read("level", config.log.level, parse_level);
+    section.finish();
+  }
+  root.read("sampling_salt", config.sampling_salt, parse_text);
+  read_existing_file(root, "prices_file", directory, config.prices_file);
+}
+
+}  // namespace understudy::routing

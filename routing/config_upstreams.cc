@@ -1,0 +1,170 @@
+// The `upstreams` section.
+
+#include <algorithm>
+#include <array>
+
+#include "routing/config_sections.h"
+
+namespace understudy::routing {
+namespace {
+
+using Source = CredentialsConfig::Source;
+
+Parsed<Source> parse_source(std::string_view text) {
+  if (text == "default") return good(Source::default_chain);
+  if (text == "profile") return good(Source::profile);
+  if (text == "static") return good(Source::static_keys);
+  if (text == "bearer") return good(Source::bearer);
+  if (text == "forward_bearer") return good(Source::forward_bearer);
+  if (text == "none") return good(Source::none);
+  // What stands there may be a key that slipped a line, so it is not shown.
+  return bad<Source>("must be default, profile, static, bearer, forward_bearer or none");
+}
+
+struct CredentialKey {
+  std::string_view key;
+  Source source;
+  std::string_view source_name;
+  std::string CredentialsConfig::*value;
+  bool required;
+};
+
+constexpr std::array kCredentialKeys{
+    CredentialKey{"profile", Source::profile, "profile", &CredentialsConfig::profile, true},
+    CredentialKey{"access_key_id", Source::static_keys, "static", &CredentialsConfig::access_key_id,
+                  true},
+    CredentialKey{"secret_access_key", Source::static_keys, "static",
+                  &CredentialsConfig::secret_access_key, true},
+    CredentialKey{"session_token", Source::static_keys, "static", &CredentialsConfig::session_token,
+                  false},
+    CredentialKey{"token", Source::bearer, "bearer", &CredentialsConfig::token, false},
+    CredentialKey{"token_env", Source::bearer, "bearer", &CredentialsConfig::token_env, false},
+};
+
+void read_credentials(Section& upstream, CredentialsConfig& credentials) {
+  const ConfigNode* node = upstream.find("credentials");
+  if (node == nullptr) return;
+  Section section(*node, upstream.path_of("credentials"), upstream.problems());
+  const bool sourced =
+      section.require("source") && section.read("source", credentials.source, parse_source);
+  for (const CredentialKey& row : kCredentialKeys) {
+    const bool given = section.find(row.key) != nullptr;
+    section.read(row.key, credentials.*row.value, parse_secret);
+    if (!sourced) continue;
+    if (given && credentials.source != row.source) {
+      section.problem(row.key, "goes only with `source: " + std::string(row.source_name) + "`");
+    } else if (row.required && credentials.source == row.source) {
+      section.require(row.key);
+    }
+  }
+  const bool one_token =
+      (section.find("token") == nullptr) != (section.find("token_env") == nullptr);
+  if (sourced && credentials.source == Source::bearer && !one_token) {
+    section.problem("token", "`source: bearer` takes either `token` or `token_env`");
+  }
+  section.not_yet({"role_arn", "web_identity_token_file", "credential_process", "sso_session"});
+  section.finish();
+}
+
+// Bedrock names its hosts `bedrock-runtime[-fips].{region}.{suffix}`; the control plane's lack
+// "-runtime".
+constexpr std::array<std::pair<std::string_view, std::string_view>, 2> kHostPrefixes{{
+    {"bedrock-runtime.", "bedrock."},
+    {"bedrock-runtime-fips.", "bedrock-fips."},
+}};
+
+Endpoint derived_control_endpoint(const Endpoint& endpoint) {
+  Endpoint derived = endpoint;
+  for (const auto& [runtime, control] : kHostPrefixes) {
+    if (!endpoint.host.starts_with(runtime)) continue;
+    derived.host = std::string(control) + endpoint.host.substr(runtime.size());
+  }
+  return derived;
+}
+
+std::string region_of(const Endpoint& endpoint) {
+  for (const auto& [runtime, control] : kHostPrefixes) {
+    if (!endpoint.host.starts_with(runtime)) continue;
+    const std::string rest = endpoint.host.substr(runtime.size());
+    if (rest.find('.') != rest.npos) return rest.substr(0, rest.find('.'));
+  }
+  return {};
+}
+
+void check_plaintext(Section& section, std::string_view key, const Endpoint& endpoint,
+                     bool allowed) {
+  if (endpoint.tls || allowed || is_loopback(endpoint.host)) return;
+  section.problem(key,
+                  "sends prompts and credentials in the clear; use https://, or say "
+                  "`allow_plaintext: true`");
+}
+
+void read_endpoints(Section& section, UpstreamConfig& upstream) {
+  section.require("endpoint");
+  section.read("allow_plaintext", upstream.allow_plaintext, parse_bool);
+  const bool given = section.read("endpoint", upstream.endpoint, parse_endpoint);
+  upstream.control_endpoint = derived_control_endpoint(upstream.endpoint);
+  const bool control_given =
+      section.read("control_endpoint", upstream.control_endpoint, parse_endpoint);
+  if (given) check_plaintext(section, "endpoint", upstream.endpoint, upstream.allow_plaintext);
+  if (control_given) {
+    check_plaintext(section, "control_endpoint", upstream.control_endpoint,
+                    upstream.allow_plaintext);
+  }
+}
+
+void read_region(Section& section, UpstreamConfig& upstream) {
+  const std::string region_in_host = region_of(upstream.endpoint);
+  const bool is_given = section.find("region") != nullptr;
+  if (!section.read("region", upstream.region, parse_region)) {
+    upstream.region = region_in_host;
+    const Source source = upstream.credentials.source;
+    const bool signs = source == Source::default_chain || source == Source::profile ||
+                       source == Source::static_keys;
+    if (!is_given && signs && region_in_host.empty()) section.require("region");
+  } else if (!region_in_host.empty() && region_in_host != upstream.region) {
+    section.problem("region", "is " + upstream.region + ", but the endpoint is in " +
+                                  region_in_host + ": requests are signed for one region");
+  }
+}
+
+void read_upstream(const ConfigNode& node, Section& upstreams,
+                   const std::filesystem::path& directory, UpstreamConfig& upstream) {
+  Section section(node, upstreams.path_of(upstream.name), upstreams.problems());
+  read_endpoints(section, upstream);
+  read_credentials(section, upstream.credentials);
+  read_region(section, upstream);
+  read_existing_file(section, "ca_file", directory, upstream.ca_file);
+  const auto time = duration_between(1ms, 24h);
+  section.read("connect_timeout", upstream.connect_timeout, time);
+  section.read("first_byte_timeout", upstream.first_byte_timeout, time);
+  section.read("stream_idle_timeout", upstream.stream_idle_timeout, time);
+  section.read("pool_idle_timeout", upstream.pool_idle_timeout, duration_between(0ms, 24h));
+  section.read("max_idle_connections", upstream.max_idle_connections, count_between(0, 65'536));
+  section.not_yet({"h2", "http2", "tls", "endpoints", "proxy"});
+  section.finish();
+}
+
+}  // namespace
+
+void read_upstreams(Section& root, const std::filesystem::path& directory,
+                    std::vector<UpstreamConfig>& upstreams) {
+  if (!root.require("upstreams")) return;
+  const ConfigNode* node = root.find("upstreams");
+  if (node == nullptr) return;
+  Section section(*node, "upstreams", root.problems());
+  if (node->kind == ConfigNode::Kind::map && node->members.empty()) {
+    root.problem("upstreams", "must not be empty");
+  }
+  for (const ConfigMember& member : node->members) {
+    const Parsed<std::string> name = parse_name(member.key);
+    if (!name.value) {
+      root.problems().add(member.place, section.path_of(shown(member.key)),
+                          "the name " + name.problem);
+    }
+    upstreams.emplace_back().name = member.key;
+    read_upstream(member.value, section, directory, upstreams.back());
+  }
+}
+
+}  // namespace understudy::routing
