@@ -1,0 +1,41 @@
+#include <string_view>
+
+#include "metrics/divergence/signals.h"
+
+namespace understudy::metrics::divergence {
+
+namespace {
+
+bool throttled(const Observation& seen) {
+  return seen.error_class == ErrorClass::throttled;
+}
+
+bool failed(const Observation& seen) {
+  return seen.error_class != ErrorClass::ok && !throttled(seen);
+}
+
+bool refused_as_invalid(const Observation& seen) {
+  return seen.error_type == "ValidationException" || seen.error_type == "validationException";
+}
+
+}  // namespace
+
+std::optional<Finding> error_class(const Observation& served, const Observation& other) {
+  if (throttled(served) || throttled(other)) return std::nullopt;
+  return Finding{.signal = Signal::error_class,
+                 .diverges = served.error_class != other.error_class,
+                 .served_bad = failed(served),
+                 .other_bad = failed(other)};
+}
+
+std::optional<Finding> validation_error(const Observation& served, const Observation& other) {
+  if (throttled(served) || throttled(other)) return std::nullopt;
+  const bool served_bad = refused_as_invalid(served);
+  const bool other_bad = refused_as_invalid(other);
+  return Finding{.signal = Signal::validation_error,
+                 .diverges = served_bad != other_bad,
+                 .served_bad = served_bad,
+                 .other_bad = other_bad};
+}
+
+}  // namespace understudy::metrics::divergence

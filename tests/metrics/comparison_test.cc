@@ -1,0 +1,222 @@
+#include "metrics/comparison.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <set>
+
+#include "metrics/divergence/signals.h"
+
+namespace understudy::metrics {
+namespace {
+
+using divergence::Container;
+using divergence::json_form;
+using divergence::JsonForm;
+
+Observation answer(std::string text, std::string stop_reason = "end_turn") {
+  Observation seen;
+  seen.status = 200;
+  seen.answer.text = std::move(text);
+  seen.answer.stop_reason = std::move(stop_reason);
+  seen.answer.parsed = true;
+  return seen;
+}
+
+Observation error(ErrorClass error_class, int status, std::string type) {
+  Observation seen;
+  seen.status = status;
+  seen.error_class = error_class;
+  seen.error_type = std::move(type);
+  return seen;
+}
+
+std::optional<Finding> finding(const Comparison& comparison, Signal signal) {
+  for (const Finding& each : comparison.findings) {
+    if (each.signal == signal) return each;
+  }
+  return std::nullopt;
+}
+
+TEST(Compare, FindsNothingBetweenEqualAnswers) {
+  const Observation same = answer("The capital of France is Paris.");
+  const Comparison comparison = compare(same, same);
+  EXPECT_FALSE(comparison.any_divergence());
+  for (const Finding& each : comparison.findings) {
+    EXPECT_FALSE(each.diverges) << label(each.signal);
+    EXPECT_FALSE(each.served_bad || each.other_bad) << label(each.signal);
+  }
+  EXPECT_FALSE(finding(comparison, Signal::json_contract));
+  EXPECT_FALSE(finding(comparison, Signal::tool_agreement));
+}
+
+TEST(Compare, ListsEverySignalOnceAndInOrder) {
+  std::set<std::string_view> names;
+  for (std::size_t i = 0; i < kSignals.size(); ++i) {
+    EXPECT_EQ(static_cast<std::size_t>(kSignals[i]), i);
+    names.insert(label(kSignals[i]));
+  }
+  EXPECT_EQ(names.size(), kSignals.size());
+  EXPECT_EQ(label(Signal::validation_error), "validation_error");
+  EXPECT_EQ(label(Signal::json_contract), "json_contract");
+}
+
+TEST(Compare, HoldsARefusedRequestAgainstTheCandidate) {
+  const Comparison comparison =
+      compare(answer("fine"), error(ErrorClass::client_error, 400, "ValidationException"));
+  const auto validation = finding(comparison, Signal::validation_error);
+  ASSERT_TRUE(validation);
+  EXPECT_TRUE(validation->diverges && validation->other_bad && !validation->served_bad);
+  const auto ended = finding(comparison, Signal::error_class);
+  ASSERT_TRUE(ended);
+  EXPECT_TRUE(ended->diverges && ended->other_bad);
+  EXPECT_EQ(comparison.findings.size(), 2u) << "there are no two answers to compare";
+}
+
+TEST(Compare, KnowsOtherErrorsFromRefusedRequests) {
+  const Comparison comparison =
+      compare(answer("fine"), error(ErrorClass::server_error, 500, "InternalServerException"));
+  EXPECT_FALSE(finding(comparison, Signal::validation_error)->diverges);
+  EXPECT_TRUE(finding(comparison, Signal::error_class)->other_bad);
+}
+
+TEST(Compare, TakesThrottlingForMissingData) {
+  const Comparison comparison =
+      compare(answer("fine"), error(ErrorClass::throttled, 429, "ThrottlingException"));
+  EXPECT_TRUE(comparison.findings.empty());
+  EXPECT_FALSE(comparison.any_divergence());
+}
+
+TEST(Compare, SeesAnotherStopReason) {
+  const auto seen = finding(compare(answer("a"), answer("a", "max_tokens")), Signal::stop_reason);
+  EXPECT_TRUE(seen->diverges);
+  EXPECT_FALSE(seen->other_bad);
+  const auto refused = finding(compare(answer("a"), answer("a", "refusal")), Signal::stop_reason);
+  EXPECT_TRUE(refused->diverges && refused->other_bad && !refused->served_bad);
+  EXPECT_FALSE(finding(compare(answer("12", ""), answer("12", "")), Signal::stop_reason));
+}
+
+TEST(JsonFormTest, TellsHowJsonStandsInAText) {
+  const JsonForm bare{Container::bare, true}, bare_bad{Container::bare, false};
+  const JsonForm fenced{Container::fenced, true}, fenced_bad{Container::fenced, false};
+  const JsonForm wrapped{Container::wrapped, true}, wrapped_bad{Container::wrapped, false};
+  const std::vector<std::pair<std::string, JsonForm>> cases{
+      {"", {}},
+      {"   \n", {}},
+      {"Just words.", {}},
+      {"42", {}},
+      {"\"text\"", {}},
+      {"{\"a\": 1}", bare},
+      {"  [1, 2, 3]\n", bare},
+      {"{}", bare},
+      {"{\"n\": 123456789012345678901234567890}", bare},
+      {"{\"a\": 1", bare_bad},
+      {"{\"a\": 1,}", bare_bad},
+      {"{\"a\": \"\xFF\"}", bare_bad},
+      {"[{\"a\": 1}, {", bare_bad},
+      {"[Link](http://x) and more", {}},
+      {"[1] a source", {}},
+      {"{x | x > 2} is a set", {}},
+      {"```json\n{\"a\": 1}\n```", fenced},
+      {"```\n[\"a\"]\n```", fenced},
+      {"```json\n{\"a\": }\n```", fenced_bad},
+      {"```python\nprint({1: 2})\n```", {}},
+      {"```", {}},
+      {"``````", {}},
+      {"```json", {}},
+      {"Here it is:\n```json\n{\"a\": 1}\n```\nEnjoy.", wrapped},
+      {"Here it is:\n```json\n{\"a\": 1\n```\nEnjoy.", wrapped_bad},
+      {"Here it is: {\"name\": \"somebody\", \"n\": 1}. Enjoy.", wrapped},
+      {"Here it is: {\"a\": 1}.", {}},
+      {"for (;;) { if (a[1] == 2) { return a; } else { break; } }", {}},
+      {"{\"name\": \"somebody\"} is what you want", wrapped},
+      {"{\"a\": \"a } in a string\"}", bare},
+  };
+  for (const auto& [text, form] : cases) EXPECT_EQ(json_form(text), form) << text;
+}
+
+TEST(JsonFormTest, IsBoundedOnDeepAndRepeatedBrackets) {
+  EXPECT_EQ(json_form(std::string(1 << 20, '{')).container, Container::none);
+  EXPECT_EQ(json_form(std::string(1 << 20, '[')), (JsonForm{Container::bare, false}));
+  EXPECT_EQ(json_form("x " + std::string(1 << 20, '[')).container, Container::none);
+  std::string fences;
+  for (int i = 0; i < 100'000; ++i) fences += "```\n";
+  EXPECT_EQ(json_form("x" + fences).container, Container::none);
+}
+
+TEST(Compare, SeesAChangedJsonContainer) {
+  const auto seen = finding(compare(answer("{\"a\": 1}"), answer("```json\n{\"a\": 1}\n```")),
+                            Signal::json_contract);
+  ASSERT_TRUE(seen);
+  EXPECT_TRUE(seen->diverges);
+  EXPECT_FALSE(seen->served_bad || seen->other_bad);
+  const auto broken =
+      finding(compare(answer("{\"a\": 1}"), answer("{\"a\": 1")), Signal::json_contract);
+  EXPECT_TRUE(broken->diverges && broken->other_bad && !broken->served_bad);
+}
+
+TEST(Compare, HoldsToolNamesAgainstEachOtherWithoutOrder) {
+  Observation served = answer("", "tool_use");
+  Observation other = served;
+  served.answer.tool_calls = {{"weather", "{}"}, {"time", "{}"}};
+  other.answer.tool_calls = {{"time", "{\"x\":1}"}, {"weather", "{}"}};
+  EXPECT_FALSE(finding(compare(served, other), Signal::tool_agreement)->diverges);
+  other.answer.tool_calls.push_back({"time", "{}"});
+  EXPECT_TRUE(finding(compare(served, other), Signal::tool_agreement)->diverges);
+  other.answer.tool_calls.clear();
+  const auto seen = finding(compare(served, other), Signal::tool_agreement);
+  EXPECT_TRUE(seen->diverges && seen->other_bad && !seen->served_bad);
+}
+
+TEST(Compare, MeasuresLengthInCharactersAndCallsNoPairDifferentForIt) {
+  const auto longer = finding(compare(answer(std::string(100, 'a')), answer(std::string(200, 'a'))),
+                              Signal::verbosity);
+  EXPECT_NEAR(longer->value, std::log(2.0), 1e-12);
+  EXPECT_TRUE(longer->diverges);
+  EXPECT_FALSE(
+      compare(answer(std::string(100, 'a')), answer(std::string(200, 'a'))).any_divergence());
+  const auto accents =
+      finding(compare(answer("e\xCC\x81t\xC3\xA9"), answer("abcd")), Signal::verbosity);
+  EXPECT_NEAR(accents->value, 0.0, 1e-12);
+  EXPECT_FALSE(finding(compare(answer("a"), answer("")), Signal::verbosity));
+}
+
+TEST(Compare, SeesThatTwoTextsAreAboutDifferentThings) {
+  const std::string bread =
+      "Mix flour, water, yeast and salt, knead the dough, let it rise overnight, shape a loaf, "
+      "bake in a hot oven.";
+  const std::string bread_at_length =
+      "To bake a good loaf you first mix flour with water, then yeast and salt. Knead patiently "
+      "until the dough feels smooth, let everything rise overnight in the fridge, shape carefully, "
+      "and use a very hot oven with steam.";
+  const std::string orbit =
+      "Satellites fall around Earth continuously because sideways velocity balances gravity, "
+      "tracing elliptical paths described by Kepler and Newton.";
+  const auto alike = finding(compare(answer(bread), answer(bread_at_length)), Signal::containment);
+  ASSERT_TRUE(alike);
+  EXPECT_FALSE(alike->diverges);
+  EXPECT_GT(alike->value, 0.5);
+  const auto unlike = finding(compare(answer(bread), answer(orbit)), Signal::containment);
+  EXPECT_TRUE(unlike->diverges);
+  EXPECT_LT(unlike->value, 0.15);
+  EXPECT_TRUE(compare(answer(bread), answer(orbit)).any_divergence());
+  EXPECT_FALSE(finding(compare(answer("Yes."), answer("No.")), Signal::containment));
+}
+
+TEST(Compare, TakesEveryCjkCharacterForAWord) {
+  const auto seen = finding(compare(answer("今日は天気がとても良いので散歩に行きました"),
+                                    answer("天気が良いので今日は公園まで散歩に行きました")),
+                            Signal::containment);
+  ASSERT_TRUE(seen);
+  EXPECT_GT(seen->value, 0.7);
+}
+
+TEST(Compare, IgnoresWhatCouldNotBeRead) {
+  Observation unread = answer("");
+  unread.answer.parsed = false;
+  const Comparison comparison = compare(answer("fine"), unread);
+  EXPECT_EQ(comparison.findings.size(), 2u);
+}
+
+}  // namespace
+}  // namespace understudy::metrics
