@@ -1,0 +1,206 @@
+#include "metrics/pricing.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <limits>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <stdexcept>
+#include <vector>
+
+#include "routing/model_id.h"
+
+namespace understudy::metrics {
+
+std::string built_in_prices();  // generated from prices.json
+
+namespace {
+
+using Json = nlohmann::json;
+using std::chrono::sys_days;
+
+constexpr double kPerToken = 1e-6;
+
+// USD per million tokens. What is absent is unknown.
+struct Price {
+  sys_days from = sys_days::min();
+  double input = 0.0;
+  double output = 0.0;
+  std::optional<double> cache_read;
+  std::optional<double> cache_write;
+};
+
+struct Model {
+  double geo_premium = 1.0;
+  std::vector<Price> prices;  // by day, never empty
+};
+
+bool all_digits(std::string_view text) {
+  return !text.empty() &&
+         std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
+}
+
+// "2025-12-01"
+sys_days read_day(const std::string& text) {
+  const auto number = [&text](std::size_t at, std::size_t size) {
+    int value = 0;
+    const std::string_view digits = std::string_view{text}.substr(at, size);
+    if (!all_digits(digits)) throw std::invalid_argument{"'" + text + "' is no day (YYYY-MM-DD)"};
+    std::from_chars(digits.data(), digits.data() + digits.size(), value);
+    return value;
+  };
+  if (text.size() != 10) throw std::invalid_argument{"'" + text + "' is no day (YYYY-MM-DD)"};
+  const std::chrono::year_month_day day{std::chrono::year{number(0, 4)},
+                                        std::chrono::month{static_cast<unsigned>(number(5, 2))},
+                                        std::chrono::day{static_cast<unsigned>(number(8, 2))}};
+  if (!day.ok()) throw std::invalid_argument{"'" + text + "' is no day of the calendar"};
+  return day;
+}
+
+double read_amount(const Json& amount) {
+  const double value = amount.get<double>();
+  if (!std::isfinite(value) || value < 0.0) throw std::invalid_argument{"a price below zero"};
+  return value;
+}
+
+std::optional<double> read_optional_amount(const Json& price, const char* key) {
+  if (!price.contains(key)) return std::nullopt;
+  return read_amount(price.at(key));
+}
+
+Price read_price(const Json& json) {
+  Price price;
+  if (json.contains("from")) price.from = read_day(json.at("from").get<std::string>());
+  price.input = read_amount(json.at("input"));
+  price.output = read_amount(json.at("output"));
+  price.cache_read = read_optional_amount(json, "cache_read");
+  price.cache_write = read_optional_amount(json, "cache_write");
+  return price;
+}
+
+Model read_model(const Json& json) {
+  Model model;
+  if (json.contains("geo_premium")) model.geo_premium = read_amount(json.at("geo_premium"));
+  for (const Json& price : json.at("prices")) model.prices.push_back(read_price(price));
+  if (model.prices.empty()) throw std::invalid_argument{"no price given"};
+  std::stable_sort(model.prices.begin(), model.prices.end(),
+                   [](const Price& a, const Price& b) { return a.from < b.from; });
+  return model;
+}
+
+const Price* price_at(const Model& model, sys_days day) {
+  const Price* found = nullptr;
+  for (const Price& price : model.prices) {
+    if (price.from <= day) found = &price;
+  }
+  return found;
+}
+
+std::string_view behind_last_slash(std::string_view id) {
+  return id.substr(id.rfind('/') + 1);  // npos + 1 is 0
+}
+
+// "us" of "us.anthropic.claude-sonnet-5"; empty for a bare id.
+std::string_view geo_prefix(std::string_view model_id) {
+  const std::string_view id = behind_last_slash(model_id);
+  const std::string_view model = routing::foundation_model(model_id);
+  if (model.empty() || id.size() <= model.size()) return {};
+  return id.substr(0, id.size() - model.size() - 1);
+}
+
+// Unknown where there are such tokens and no price for them.
+std::optional<double> part(const std::optional<std::int64_t>& tokens,
+                           const std::optional<double>& price) {
+  if (!tokens || *tokens == 0) return 0.0;
+  if (!price) return std::nullopt;
+  return static_cast<double>(std::max<std::int64_t>(*tokens, 0)) * *price * kPerToken;
+}
+
+}  // namespace
+
+struct Prices::Table {
+  std::string as_of;
+  std::vector<std::string> premium_prefixes;
+  std::map<std::string, Model, std::less<>> models;
+};
+
+namespace {
+
+std::shared_ptr<const Prices::Table> read_table(std::string_view text) {
+  const Json json = Json::parse(text);
+  auto table = std::make_shared<Prices::Table>();
+  table->as_of = json.at("as_of").get<std::string>();
+  read_day(table->as_of);
+  if (json.contains("geo_premium_prefixes")) {
+    table->premium_prefixes = json.at("geo_premium_prefixes").get<std::vector<std::string>>();
+  }
+  for (const Json& entry : json.at("models")) {
+    const std::string name = entry.at("model").get<std::string>();
+    try {
+      if (!table->models.emplace(canonical_model(name), read_model(entry)).second) {
+        throw std::invalid_argument{"the model stands there twice"};
+      }
+    } catch (const std::exception& problem) {
+      throw std::invalid_argument{"model '" + name + "': " + problem.what()};
+    }
+  }
+  return table;
+}
+
+}  // namespace
+
+std::shared_ptr<const Prices> Prices::built_in() {
+  static const auto prices = std::make_shared<const Prices>(read_table(built_in_prices()));
+  return prices;
+}
+
+std::variant<std::shared_ptr<const Prices>, PricesProblem> Prices::from_json(
+    std::string_view json, std::string_view file_name) {
+  try {
+    return std::make_shared<const Prices>(read_table(json));
+  } catch (const std::exception& problem) {
+    return PricesProblem{std::string{file_name} + ": " + problem.what() +
+                         "; correct it or leave `prices_file` out to use the built-in prices"};
+  }
+}
+
+std::optional<double> Prices::cost(std::string_view model_id, const Usage& usage,
+                                   std::chrono::sys_days day) const {
+  const auto model = table_->models.find(canonical_model(model_id));
+  if (model == table_->models.end()) return std::nullopt;
+  const Price* price = price_at(model->second, day);
+  if (price == nullptr || !usage.input) return std::nullopt;
+  // Embeddings have no output; a text answer whose output is unknown has no known cost.
+  if (!usage.output && price->output > 0.0) return std::nullopt;
+  const auto cache_read = part(usage.cache_read, price->cache_read);
+  const auto cache_write = part(usage.cache_write, price->cache_write);
+  if (!cache_read || !cache_write) return std::nullopt;
+  const double sum = *part(usage.input, price->input) + *part(usage.output, price->output) +
+                     *cache_read + *cache_write;
+  const auto& prefixes = table_->premium_prefixes;
+  const bool premium =
+      std::find(prefixes.begin(), prefixes.end(), geo_prefix(model_id)) != prefixes.end();
+  return premium ? sum * model->second.geo_premium : sum;
+}
+
+bool Prices::knows(std::string_view model_id) const {
+  return table_->models.contains(canonical_model(model_id));
+}
+
+std::string_view Prices::as_of() const noexcept {
+  return table_->as_of;
+}
+
+// "-v2:0" and with a context size "-v1:0:300k"; "-v1" alone too.
+std::string canonical_model(std::string_view model_id) {
+  std::string_view name = routing::foundation_model(model_id);
+  if (name.empty()) name = behind_last_slash(model_id);
+  const std::size_t version = name.rfind("-v");
+  if (version == std::string_view::npos) return std::string{name};
+  const std::string_view number = name.substr(version + 2);
+  if (!all_digits(number.substr(0, number.find(':')))) return std::string{name};
+  return std::string{name.substr(0, version)};
+}
+
+}  // namespace understudy::metrics
