@@ -1,15 +1,13 @@
 #include "proxy/snapshot.h"
 
 #include <algorithm>
-#include <array>
 #include <boost/asio/ssl/context.hpp>
-#include <fstream>
 #include <map>
-#include <optional>
 #include <utility>
 #include <variant>
 
 #include "proxy/log.h"
+#include "proxy/read_file.h"
 #include "proxy/tls.h"
 
 namespace understudy::proxy {
@@ -62,18 +60,6 @@ std::vector<std::shared_ptr<const UpstreamTarget>> load_upstreams(
     targets.push_back(std::move(target));
   }
   return targets;
-}
-
-std::optional<std::string> read_file(const std::string& path, std::size_t max_bytes) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) return std::nullopt;
-  std::string text;
-  std::array<char, 16 * 1024> chunk{};
-  while (text.size() <= max_bytes && (file.read(chunk.data(), chunk.size()), file.gcount() > 0)) {
-    text.append(chunk.data(), static_cast<std::size_t>(file.gcount()));
-  }
-  if (text.size() > max_bytes || file.bad()) return std::nullopt;
-  return text;
 }
 
 std::shared_ptr<const metrics::Prices> load_prices(const std::string& prices_file,

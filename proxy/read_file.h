@@ -1,0 +1,15 @@
+#pragma once
+// Small regular files as a whole. Any thread.
+
+#include <cstddef>
+#include <filesystem>
+#include <optional>
+#include <string>
+
+namespace understudy::proxy {
+
+// None where the file is missing, unreadable, larger than `max_bytes` or no regular file (a pipe
+// could hang the reader).
+std::optional<std::string> read_file(const std::filesystem::path& file, std::size_t max_bytes);
+
+}  // namespace understudy::proxy
