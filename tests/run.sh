@@ -105,6 +105,15 @@ without_randomisation() {
   fi
 }
 
+# The AWS SDK for JavaScript, as package-lock.json pins it; the stamp is written last.
+install_javascript_client() {
+  local clients=tests/clients
+  cmp -s "$clients/package-lock.json" "$clients/node_modules/installed.json" && return
+  echo "Setting up Node.js $(node --version) with the AWS SDK"
+  npm ci --prefix "$clients" --no-audit --no-fund --loglevel=error
+  cp "$clients/package-lock.json" "$clients/node_modules/installed.json"
+}
+
 run_with_real_clients() { "$python" tests/clients/run.py --programs "$1"; }
 
 run_sigv4_table() {
@@ -151,6 +160,7 @@ groups=(build test)
 $all && groups+=(extra)
 deploy/install-dependencies.sh "${groups[@]}"
 python=$(deploy/python-environment.sh)
+install_javascript_client
 export ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1:strict_string_checks=1
 export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
 export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1

@@ -1,0 +1,127 @@
+"""What the proxy learnt, for people: read from its metrics page, its API and its comparison records."""
+
+import collections
+import json
+import pathlib
+import re
+import textwrap
+
+SAMPLE = re.compile(r'^(?P<name>[a-z_]+)(?:\{(?P<labels>.*)\})? (?P<value>\S+)$')
+LABEL = re.compile(r'([a-z_]+)="((?:[^"\\]|\\.)*)"')
+
+
+class Metrics:
+    """One reading of a Prometheus page."""
+
+    def __init__(self, page):
+        self.samples = collections.defaultdict(list)
+        for line in page.splitlines():
+            match = SAMPLE.match(line)
+            if match:
+                labels = dict(LABEL.findall(match["labels"] or ""))
+                self.samples[match["name"].removeprefix("understudy_")].append((labels, float(match["value"])))
+
+    def select(self, name, **wanted):
+        return [(labels, value) for labels, value in self.samples[name]
+                if all(labels.get(key) == text for key, text in wanted.items())]
+
+    def total(self, name, **wanted):
+        return sum(value for _, value in self.select(name, **wanted))
+
+    def by(self, name, label, **wanted):
+        """Totals per value of a label, largest first."""
+        totals = collections.Counter()
+        for labels, value in self.select(name, **wanted):
+            totals[labels.get(label, "")] += value
+        return [(key, value) for key, value in totals.most_common() if value]
+
+    def quantile(self, name, share, **wanted):
+        """A quantile of a histogram in seconds, as Prometheus estimates it; None where nothing was measured."""
+        buckets = collections.Counter()
+        for labels, value in self.select(name + "_bucket", **wanted):
+            buckets[float(labels["le"])] += value
+        bounds = sorted(buckets)
+        if not bounds or not buckets[bounds[-1]]:
+            return None
+        rank, lower, below = share * buckets[bounds[-1]], 0.0, 0.0
+        for bound in bounds:
+            if buckets[bound] >= rank:
+                if bound == float("inf"):
+                    return lower
+                return lower + (bound - lower) * (rank - below) / (buckets[bound] - below)
+            lower, below = bound, buckets[bound]
+        return lower
+
+
+def seconds(value):
+    if value is None:
+        return "-"
+    return f"{value * 1000:.0f} ms" if value < 10 else f"{value:.1f} s"
+
+
+def number(value):
+    return f"{value:,.0f}"
+
+
+def table(head, rows):
+    widths = [max(len(str(row[i])) for row in [head, *rows]) for i in range(len(head))]
+    lines = ["  " + "  ".join(str(cell).ljust(width) if i == 0 else str(cell).rjust(width)
+                              for i, (cell, width) in enumerate(zip(row, widths))) for row in [head, *rows]]
+    return "\n".join(lines)
+
+
+def traffic(metrics, sent, failures):
+    shadowed = metrics.total("shadow_total", result="compared") + metrics.total("shadow_total", result="failed")
+    lines = [f"Requests      {sent} sent, {sum(failures.values())} failed, "
+             f"{number(metrics.total('requests_total', leg='served'))} answered through the proxy",
+             f"Shadowed      {number(shadowed)} copies asked of the candidate, "
+             f"{number(metrics.total('shadow_total', result='compared'))} compared"]
+    for result in ("skipped", "dropped", "failed"):
+        reasons = metrics.by("shadow_total", "reason", result=result)
+        told = ", ".join(f"{reason} {number(count)}" for reason, count in reasons) or "none"
+        lines.append(f"  {result:<12}{told}")
+    eligible = metrics.total("shadow_eligible_total")
+    ended = metrics.total("shadow_total")
+    lines.append(f"  books       {number(eligible)} eligible = {number(ended)} accounted for"
+                 + ("" if eligible == ended else "   <- these should be equal"))
+    return "\n".join(lines)
+
+
+def variants(metrics):
+    rows = []
+    for variant, leg in (("primary", "served"), ("candidate", "shadow")):
+        legs = {"variant": variant, "leg": leg}
+        timed = [metrics.quantile(name, share, **legs) for name in ("request_duration_seconds", "time_to_first_token_seconds")
+                 for share in (0.5, 0.95)]
+        rows.append([variant, number(metrics.total("requests_total", **legs)), *map(seconds, timed),
+                     number(metrics.total("tokens_total", type="input", **legs)),
+                     number(metrics.total("tokens_total", type="output", **legs)),
+                     f"${metrics.total('cost_usd_total', **legs):.4f}"])
+    return table(["variant", "answers", "latency p50", "p95", "first token p50", "p95", "tokens in", "out", "cost"], rows)
+
+
+def divergence(metrics):
+    compared = metrics.total("shadow_total", result="compared")
+    different = metrics.total("comparisons_total", outcome="different")
+    if not compared:
+        return "  nothing was compared yet"
+    rows = [[signal, number(count), f"{100 * count / compared:.1f} %"]
+            for signal, count in metrics.by("divergence_total", "signal")]
+    told = f"  {number(different)} of {number(compared)} pairs differ in at least one signal"
+    return told + ("\n" + table(["signal", "pairs", "of all compared"], rows) if rows else "")
+
+
+def example_pair(directory):
+    """The latest recorded pair that differs, else the latest; None without records."""
+    latest = different = None
+    for file in sorted(pathlib.Path(directory).glob("*.jsonl")):
+        with open(file, encoding="utf-8", errors="replace") as lines:
+            for line in lines:
+                try:
+                    pair = json.loads(line)
+                except ValueError:
+                    continue
+                latest = pair
+                if is_different(pair):
+                    different = pair
+    return different or latest
