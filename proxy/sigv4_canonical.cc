@@ -83,6 +83,11 @@ void append_canonical_query(std::string_view query, std::vector<QueryPair>& scra
 void append_canonical_value(std::string_view value, std::string& out) {
   while (!value.empty() && is_blank(value.front())) value.remove_prefix(1);
   while (!value.empty() && is_blank(value.back())) value.remove_suffix(1);
+  // Session tokens have no blanks and are long: two searches cost a tenth of the loop.
+  if (value.find(' ') == std::string_view::npos && value.find('\t') == std::string_view::npos) {
+    out.append(value);
+    return;
+  }
   std::size_t run = 0;
   for (std::size_t i = 0; i < value.size(); ++i) {
     if (!is_blank(value[i])) continue;
