@@ -1,9 +1,11 @@
 #include "proxy/aws_profiles.h"
 
 #include <algorithm>
-#include <fstream>
+#include <optional>
 #include <system_error>
-#include <vector>
+#include <utility>
+
+#include "proxy/read_file.h"
 
 namespace understudy::proxy {
 namespace {
@@ -94,20 +96,10 @@ Result<IniFile> parse_ini(std::string_view text, const std::string& name) {
 
 Result<IniFile> read_ini(const std::filesystem::path& path) {
   std::error_code code;
-  const auto status = std::filesystem::status(path, code);
-  if (status.type() == std::filesystem::file_type::not_found) return IniFile{};
-  if (code) return problem(path.string() + ": " + code.message());
-  if (status.type() != std::filesystem::file_type::regular) {
-    return problem(path.string() + ": not a regular file");
-  }
-  std::ifstream file(path, std::ios::binary);
-  if (!file) return problem(path.string() + ": cannot be opened");
-  std::string text(kMaxFileBytes + 1, '\0');
-  file.read(text.data(), static_cast<std::streamsize>(text.size()));
-  if (file.bad()) return problem(path.string() + ": cannot be read");
-  text.resize(static_cast<std::size_t>(file.gcount()));
-  if (text.size() > kMaxFileBytes) return problem(path.string() + ": larger than 1 MiB");
-  return parse_ini(text, path.string());
+  if (!std::filesystem::exists(path, code) && !code) return IniFile{};
+  const std::optional<std::string> text = read_file(path, kMaxFileBytes);
+  if (!text) return problem(path.string() + ": not a readable file of at most 1 MiB");
+  return parse_ini(*text, path.string());
 }
 
 std::string profile_of_section(std::string_view section) {
