@@ -121,7 +121,7 @@ run_sigv4_table() {
     echo "0 passed, 1 failed"
     return
   fi
-  "$python" tests/clients/sigv4_table.py --tool build/asan/sigv4-tool
+  "$python" tests/clients/sigv4_table.py build/asan/sigv4-tool
 }
 
 run_fuzzers() {
