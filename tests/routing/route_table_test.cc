@@ -1,0 +1,216 @@
+#include "routing/route_table.h"
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <string>
+
+#include "routing/hash.h"
+#include "routing/sampling.h"
+
+namespace understudy::routing {
+namespace {
+
+constexpr const char* kSonnet = "us.anthropic.claude-sonnet-4-5-20250929-v1:0";
+constexpr const char* kNext = "us.anthropic.claude-sonnet-5";
+
+RouteConfig route(std::string name, std::vector<std::string> models = {}) {
+  RouteConfig made;
+  made.name = std::move(name);
+  made.match.models = std::move(models);
+  made.primary.upstream = 0;
+  made.candidate = VariantConfig{1, kNext, {}};
+  made.shadow.percent = Percent{10'000};
+  return made;
+}
+
+RouteTable table(std::vector<RouteConfig> routes, bool with_default = false) {
+  auto config = std::make_shared<Config>();
+  config->upstreams.resize(3);
+  config->routes = std::move(routes);
+  if (with_default) config->default_upstream = 2;
+  return RouteTable(std::move(config));
+}
+
+RequestFacts converse(std::string_view model = kSonnet) {
+  RequestFacts facts;
+  facts.operation = Operation::converse;
+  facts.model_id = model;
+  facts.sampling_key = "attempt-1";
+  return facts;
+}
+
+TEST(RouteTable, TakesTheFirstRouteThatMatches) {
+  const RouteTable routes =
+      table({route("haiku", {"*haiku*"}), route("sonnet", {"*sonnet-4-5*"}), route("all")});
+  EXPECT_EQ(routes.decide(converse()).route->name, "sonnet");
+  EXPECT_EQ(routes.decide(converse()).route_index, 1U);
+  EXPECT_EQ(routes.decide(converse("meta.llama4")).route->name, "all");
+}
+
+TEST(RouteTable, SendsWhatNoRouteMatchesToTheDefaultAndNeverCopiesIt) {
+  const RouteDecision decision = table({route("haiku", {"*haiku*"})}, true).decide(converse());
+  EXPECT_EQ(decision.route, nullptr);
+  EXPECT_EQ(decision.upstream, 2U);
+  EXPECT_FALSE(decision.eligible);
+  EXPECT_FALSE(decision.shadow);
+  EXPECT_EQ(table({}).decide(converse()).upstream, std::nullopt);
+}
+
+TEST(RouteTable, MatchesByOperation) {
+  RouteConfig streams = route("streams");
+  streams.match.operations = {Operation::converse_stream,
+                              Operation::invoke_model_with_response_stream};
+  const RouteTable routes = table({streams});
+  RequestFacts facts = converse();
+  EXPECT_EQ(routes.decide(facts).route, nullptr);
+  facts.operation = Operation::converse_stream;
+  EXPECT_NE(routes.decide(facts).route, nullptr);
+}
+
+TEST(RouteTable, MatchesHeadersInAnyCaseAllOfThemAndAnyOfEqualNames) {
+  RouteConfig team = route("team");
+  team.match.headers = {{"X-Team", "search-*"}, {"x-env", "prod"}};
+  const RouteTable routes = table({team});
+  RequestFacts facts = converse();
+  const std::array both{Field{"x-team", "ads"}, Field{"x-TEAM", "search-1"},
+                        Field{"X-Env", "prod"}};
+  facts.fields = both;
+  EXPECT_NE(routes.decide(facts).route, nullptr);
+  facts.fields = std::span(both).first(2);
+  EXPECT_EQ(routes.decide(facts).route, nullptr);
+}
+
+TEST(RouteTable, KeepsPathsWithoutAModelOutOfRoutesThatAskForOne) {
+  const RouteTable routes = table({route("any model", {"*"}), route("anything")});
+  RequestFacts facts;
+  EXPECT_EQ(routes.decide(facts).route->name, "anything");
+  EXPECT_FALSE(routes.decide(facts).eligible) << "an operation that is not understood";
+}
+
+TEST(RouteTable, IsEligibleOnlyWithACandidate) {
+  RouteConfig alone = route("alone");
+  alone.candidate.reset();
+  EXPECT_FALSE(table({alone}).decide(converse()).eligible);
+  const RouteDecision decision = table({route("pair")}).decide(converse());
+  EXPECT_TRUE(decision.eligible);
+  EXPECT_TRUE(decision.shadow);
+  EXPECT_EQ(decision.served, Variant::primary);
+  EXPECT_EQ(decision.upstream, 0U);
+}
+
+TEST(RouteTable, CopiesTheShareOfKeysBelowThePercentage) {
+  RouteConfig tenth = route("r");
+  tenth.shadow.percent = Percent{1'000};
+  const RouteTable routes = table({tenth});
+  int copied = 0;
+  for (int i = 0; i < 10'000; ++i) {
+    const std::string key = std::to_string(i);
+    RequestFacts facts = converse();
+    facts.sampling_key = key;
+    const RouteDecision decision = routes.decide(facts);
+    ASSERT_EQ(decision.shadow_bucket, bucket("understudy", "shadow", "r", key));
+    ASSERT_EQ(decision.shadow, decision.shadow_bucket < 1'000);
+    if (!decision.shadow) {
+      ASSERT_EQ(decision.skip, SkipReason::not_sampled);
+    }
+    copied += decision.shadow;
+  }
+  EXPECT_NEAR(copied, 1'000, 90);
+}
+
+TEST(RouteTable, CopiesNothingAtZeroPercent) {
+  RouteConfig off = route("off");
+  off.shadow.percent = Percent{};
+  const RouteDecision decision = table({off}).decide(converse());
+  EXPECT_TRUE(decision.eligible);
+  EXPECT_FALSE(decision.shadow);
+  EXPECT_EQ(decision.skip, SkipReason::not_sampled);
+}
+
+TEST(RouteTable, NeverCopiesACopy) {
+  const std::array fields{Field{"X-Understudy-Shadow", "1"}};
+  RequestFacts facts = converse();
+  facts.fields = fields;
+  const RouteDecision decision = table({route("pair")}).decide(facts);
+  EXPECT_TRUE(decision.eligible);
+  EXPECT_FALSE(decision.shadow);
+  EXPECT_EQ(decision.skip, SkipReason::mirrored);
+}
+
+TEST(RouteTable, CopiesNoInvokeModelBodyToAModelThatReadsAnother) {
+  RouteConfig to_nova = route("r");
+  to_nova.candidate->model = "us.amazon.nova-pro-v1:0";
+  to_nova.canary.percent = Percent{10'000};
+  const RouteTable routes = table({to_nova});
+  RequestFacts facts = converse();
+  EXPECT_EQ(routes.decide(facts).served, Variant::candidate) << "Converse is the same for all";
+  facts.operation = Operation::invoke_model;
+  EXPECT_EQ(routes.decide(facts).skip, SkipReason::body_format);
+  EXPECT_FALSE(routes.decide(facts).shadow);
+  EXPECT_EQ(routes.decide(facts).served, Variant::primary) << "it could not read the body either";
+  facts.model_id = "arn:aws:bedrock:us-east-1:1:application-inference-profile/abc";
+  EXPECT_EQ(routes.decide(facts).served, Variant::candidate) << "unknown is not different";
+}
+
+TEST(RouteTable, JudgesTheBodyByThePrimaryWhereTheClientsIdHidesTheModel) {
+  RouteConfig aliased = route("r");
+  aliased.primary.model = "amazon.nova-pro-v1:0";
+  RequestFacts facts = converse("my-alias");
+  facts.operation = Operation::invoke_model;
+  EXPECT_EQ(table({aliased}).decide(facts).skip, SkipReason::body_format);
+}
+
+std::string body_of(int conversation, int turns) {
+  std::string body = R"({"messages":[{"role":"user","content":[{"text":")" +
+                     std::to_string(conversation) + R"("}]})";
+  for (int i = 1; i < turns; ++i) body += R"(,{"role":"assistant","content":[{"text":"a"}]})";
+  return body + "]}";
+}
+
+TEST(RouteTable, ServesAConversationByOneVariantFromBeginningToEnd) {
+  RouteConfig half = route("r");
+  half.canary.percent = Percent{5'000};
+  const RouteTable routes = table({half});
+  int by_candidate = 0;
+  for (int i = 0; i < 2'000; ++i) {
+    const std::string first = body_of(i, 1);
+    const std::string later = body_of(i, 5);
+    RequestFacts facts = converse();
+    facts.body = first;
+    const RouteDecision before = routes.decide(facts);
+    facts.body = later;
+    facts.sampling_key = "another";
+    const RouteDecision after = routes.decide(facts);
+    ASSERT_EQ(before.served, after.served);
+    ASSERT_EQ(before.canary_bucket, after.canary_bucket);
+    ASSERT_EQ(before.canary_bucket,
+              bucket("understudy", "canary", "r", hex(conversation_key(first, 1 << 18))));
+    ASSERT_EQ(*before.upstream, before.served == Variant::candidate ? 1U : 0U);
+    if (before.served == Variant::candidate) {
+      ASSERT_FALSE(before.shadow);
+    }
+    by_candidate += before.served == Variant::candidate;
+  }
+  EXPECT_NEAR(by_candidate, 1'000, 100);
+}
+
+TEST(RouteTable, ServesAllByTheCandidateAtAHundredPercentAndNoneAtZero) {
+  RouteConfig all = route("r");
+  all.canary.percent = Percent{10'000};
+  const RouteDecision decision = table({all}).decide(converse());
+  EXPECT_EQ(decision.served, Variant::candidate);
+  EXPECT_EQ(decision.upstream, 1U);
+  EXPECT_FALSE(decision.shadow);
+  EXPECT_EQ(decision.skip, SkipReason::not_sampled);
+  EXPECT_EQ(table({route("r")}).decide(converse()).served, Variant::primary);
+}
+
+TEST(Labels, AreTheEnumeratorsSpelling) {
+  EXPECT_EQ(label(Variant::candidate), "candidate");
+  EXPECT_EQ(label(SkipReason::body_format), "body_format");
+  EXPECT_EQ(label(SkipReason::rewrite_failed), "rewrite_failed");
+}
+
+}  // namespace
+}  // namespace understudy::routing
