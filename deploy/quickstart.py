@@ -19,7 +19,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 DIRECTORY = ROOT / ".cache" / "quickstart"
 PRIMARY = "us.anthropic.claude-sonnet-4-5-20250929-v1:0"
 CANDIDATE = "us.anthropic.claude-sonnet-5"
-SIMULATOR_PORT = 8090
+SIMULATOR_PORT = 9100
 IN_PARALLEL = 8
 
 
@@ -52,7 +52,7 @@ def read_options():
 def for_aws(config, options):
     """What to replace in quickstart.yaml so that it names Amazon Bedrock and the user's models."""
     credentials = next(line.strip() for line in config.splitlines() if line.strip().startswith("credentials:"))
-    return {"http://127.0.0.1:8090": f"https://bedrock-runtime.{options.region}.amazonaws.com",
+    return {"http://127.0.0.1:9100": f"https://bedrock-runtime.{options.region}.amazonaws.com",
             "region: us-east-1": f"region: {options.region}",
             credentials: "credentials: {source: default}",
             "*anthropic.claude-sonnet-4-5-*": options.primary,
@@ -74,7 +74,7 @@ def start(stack, options):
         stack.start_proxy(config, for_aws(config, options), environment=with_credentials())
         return
     stack.start_simulator(ROOT / "deploy" / "simulator.yaml", SIMULATOR_PORT)
-    stack.start_proxy(config, {"http://127.0.0.1:8090": f"http://127.0.0.1:{stack.simulator_port}"})
+    stack.start_proxy(config, {"http://127.0.0.1:9100": f"http://127.0.0.1:{stack.simulator_port}"})
 
 
 def client_of(stack, options):

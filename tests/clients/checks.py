@@ -10,9 +10,8 @@ import urllib.request
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "deploy"))
 import summary  # noqa: E402  (its home is the quick start)
 
-PROXY = os.environ.get("UNDERSTUDY_URL", "")
-ADMIN = os.environ.get("UNDERSTUDY_ADMIN_URL", "")
-SIMULATOR = os.environ.get("SIMULATOR_URL", "")
+# Without an endpoint an SDK would turn to the real service, so all three must be there.
+PROXY, ADMIN, SIMULATOR = (os.environ[name] for name in ("UNDERSTUDY_URL", "UNDERSTUDY_ADMIN_URL", "SIMULATOR_URL"))
 
 failures = 0
 

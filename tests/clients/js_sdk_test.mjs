@@ -10,8 +10,10 @@ import { createHash, randomBytes } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 
 const { UNDERSTUDY_URL: PROXY, SIMULATOR_URL: SIMULATOR } = process.env;
+// Without an endpoint the SDK would turn to the real service.
+if (!PROXY || !SIMULATOR) throw new Error('to be run by run.py, which names both programs');
 const PRIMARY = 'us.anthropic.claude-sonnet-4-5-20250929-v1:0';
-const ECHO = 'test.echo';
+const ECHO = 'understudy.echo-v1:0';
 const messages = [{ role: 'user', content: [{ text: 'Why is the sky blue?' }] }];
 const anthropicBody = JSON.stringify({
   anthropic_version: 'bedrock-2023-05-31', max_tokens: 200,
@@ -37,7 +39,7 @@ function checkEqual(sentence, got, wanted) {
 function client(endpoint, { attempts = 1, fault } = {}) {
   const made = new BedrockRuntimeClient({
     region: 'us-east-1', endpoint, maxAttempts: attempts, requestHandler: new NodeHttpHandler({ requestTimeout: 60000 }),
-    credentials: { accessKeyId: 'AKIASIMULATOR', secretAccessKey: 'simulator-secret' },
+    credentials: { accessKeyId: 'AKIDEXAMPLE', secretAccessKey: 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY' },
   });
   if (fault) {
     made.middlewareStack.add((next) => (call) => {
@@ -97,7 +99,7 @@ async function bodiesOfEverySizeComeBack() {
     const answer = await to.send(new InvokeModelCommand({ modelId: ECHO, body }));
     to.destroy();
     const digest = (bytes) => createHash('sha256').update(bytes).digest('hex');
-    checkEqual(`a body of ${size} bytes comes back byte for byte`, digest(answer.body), digest(body));
+    checkEqual(`a body of ${size} bytes comes back byte for byte`, digest(answer.body ?? Buffer.alloc(0)), digest(body));
   }
 }
 
@@ -137,7 +139,8 @@ async function retriesAreTheClientsOwn() {
   const before = Math.max(0, ...(await requestsAtTheSimulator()).map((request) => request.sequence));
   const failed = await outcome(operations.Converse, client(PROXY, { attempts: 3, fault: ['x-sim-status', '503'] }));
   check('a call that keeps failing fails in the end', 'error' in failed, failed);
-  const served = (await requestsAtTheSimulator(before)).filter((request) => request.model === PRIMARY);
+  const served = (await requestsAtTheSimulator(before)).filter(({ target }) =>
+    target.startsWith(`/model/${encodeURIComponent(PRIMARY)}/`));
   checkEqual('three attempts of the SDK are three calls upstream', served.length, 3);
 }
 

@@ -73,7 +73,7 @@ def main():
             try:
                 stack.start_simulator(HERE / "simulator.yaml")
                 stack.start_proxy((HERE / "config.yaml").read_text(),
-                                  {"http://127.0.0.1:8090": f"http://127.0.0.1:{stack.simulator_port}"}, 0, 0)
+                                  {"http://127.0.0.1:9100": f"http://127.0.0.1:{stack.simulator_port}"}, 0, 0)
             except stacks.StackError as problem:
                 tally.check("both programs start", False, problem)
             else:
