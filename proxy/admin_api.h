@@ -1,0 +1,46 @@
+#pragma once
+// What the admin port answers, without a network: a pure function of a request and of where the
+// facts come from.
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "proxy/server.h"
+#include "proxy/snapshot.h"
+#include "proxy/status.h"
+
+namespace understudy::proxy {
+
+// Where the answers come from. All are called on the admin thread.
+struct AdminSources {
+  std::function<std::string()> exposition;                    // Recorder::render
+  std::function<std::shared_ptr<const Snapshot>()> snapshot;  // in force
+  std::function<ProcessStatus()> process;
+  std::function<ReloadOutcome()> reload;
+};
+
+struct AdminRequest {
+  std::string_view method;
+  std::string_view target;                // as sent, a query included
+  std::vector<std::string_view> hosts;    // the values of all Host fields
+  std::vector<std::string_view> origins;  // of all Origin fields
+};
+
+struct AdminReply {
+  unsigned status = 200;
+  std::string_view content_type = "application/json";
+  std::string body;
+  std::string_view allow;               // set on a 405
+  std::string content_security_policy;  // set on the page
+};
+
+// `port` is the one that the admin listens on: browsers are led to us by names that resolve to
+// loopback (DNS rebinding), so only loopback's own names with that port are answered, and a POST
+// only from our own page or from no page at all.
+AdminReply answer(const AdminRequest& request, std::uint16_t port, const AdminSources& sources);
+
+}  // namespace understudy::proxy

@@ -1,0 +1,30 @@
+#pragma once
+// One route's part of the admin API: its shares, books, measured figures and the reasons behind its
+// verdict.
+
+#include <map>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "metrics/recorder.h"
+#include "proxy/exposition.h"
+#include "routing/config.h"
+
+namespace understudy::proxy {
+
+// The field names are an interface: add, don't rename. `samples` is the whole exposition, read once
+// for all routes.
+nlohmann::json describe_route(const routing::Config& config, const routing::RouteConfig& route,
+                              const metrics::RouteMeter& meter, const std::vector<Sample>& samples);
+
+// One entry per measured signal, most telling first. `noise` are the signals of the control legs.
+nlohmann::json describe_reasons(const std::map<metrics::Signal, metrics::SignalCounts>& signals,
+                                const std::map<metrics::Signal, metrics::SignalCounts>& noise,
+                                bool canary_serves);
+
+// Latency, first token, tokens and cost of each variant and leg that was asked.
+nlohmann::json describe_measurements(std::string_view route, const std::vector<Sample>& samples);
+
+}  // namespace understudy::proxy

@@ -1,0 +1,101 @@
+#include "proxy/status.h"
+
+#include <nlohmann/json.hpp>
+#include <utility>
+#include <vector>
+
+#include "proxy/exposition.h"
+#include "proxy/route_status.h"
+#include "proxy/version.h"
+
+namespace understudy::proxy {
+namespace {
+
+using nlohmann::json;
+
+// Error texts may quote bytes of a file: what is no UTF-8 must not throw.
+std::string dumped(const json& value) {
+  return value.dump(2, ' ', false, json::error_handler_t::replace) + "\n";
+}
+
+json describe_outcome(const ReloadOutcome& outcome) {
+  return {{"result", label(outcome.result)}, {"problems", json(outcome.problems)}};
+}
+
+json describe_last_reload(const std::optional<Reloader::Last>& last) {
+  if (!last) return nullptr;
+  json described = describe_outcome(last->outcome);
+  described["source"] = label(last->source);
+  described["unix_seconds"] =
+      std::chrono::duration_cast<std::chrono::seconds>(last->at.time_since_epoch()).count();
+  return described;
+}
+
+json describe_load(const Server::Load& load) {
+  return {{"connections", load.connections},
+          {"exchanges", load.exchanges},
+          {"shadow_queued", load.shadow_queued},
+          {"shadow_in_flight", load.shadow_in_flight},
+          {"analysis_queued", load.analysis_queued}};
+}
+
+json describe_routes(const Snapshot& snapshot, const std::vector<Sample>& samples) {
+  json routes = json::array();
+  const routing::Config& config = snapshot.config();
+  for (std::size_t i = 0; i < config.routes.size(); ++i) {
+    routes.push_back(describe_route(config, config.routes[i], *snapshot.meters.at(i), samples));
+  }
+  return routes;
+}
+
+json describe_default_route(const routing::Config& config, const std::vector<Sample>& samples) {
+  if (!config.default_upstream) return nullptr;
+  return {{"upstream", config.upstreams.at(*config.default_upstream).name},
+          {"measured", describe_measurements("default", samples)}};
+}
+
+}  // namespace
+
+std::string status_json(const Snapshot& snapshot, const ProcessStatus& process,
+                        std::string_view exposition) {
+  const auto samples = parse_exposition(exposition);
+  const routing::Config& config = snapshot.config();
+  return dumped({
+      {"version", kVersion},
+      {"ready", process.ready},
+      {"draining", process.draining},
+      {"uptime_seconds", process.uptime.count()},
+      {"config",
+       {{"hash", config.hash}, {"last_reload", describe_last_reload(process.last_reload)}}},
+      {"prices_as_of", snapshot.prices ? json(snapshot.prices->as_of()) : json()},
+      {"load", describe_load(process.load)},
+      {"default_route", describe_default_route(config, samples)},
+      {"routes", describe_routes(snapshot, samples)},
+  });
+}
+
+std::string routes_json(const Snapshot& snapshot, std::string_view exposition) {
+  return dumped({{"routes", describe_routes(snapshot, parse_exposition(exposition))}});
+}
+
+std::optional<std::string> route_json(const Snapshot& snapshot, std::string_view name,
+                                      std::string_view exposition) {
+  const routing::Config& config = snapshot.config();
+  for (std::size_t i = 0; i < config.routes.size(); ++i) {
+    if (config.routes[i].name == name) {
+      return dumped(describe_route(config, config.routes[i], *snapshot.meters.at(i),
+                                   parse_exposition(exposition)));
+    }
+  }
+  return std::nullopt;
+}
+
+std::string reload_json(const ReloadOutcome& outcome) {
+  return dumped(describe_outcome(outcome));
+}
+
+std::string error_json(std::string_view what) {
+  return dumped({{"error", what}});
+}
+
+}  // namespace understudy::proxy

@@ -1,0 +1,42 @@
+#pragma once
+// What the admin API tells about the running proxy, as JSON text. Pure functions of what is handed
+// in; any thread.
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "proxy/reload.h"
+#include "proxy/server.h"
+#include "proxy/snapshot.h"
+
+namespace understudy::proxy {
+
+struct ProcessStatus {
+  bool ready = false;  // what /readyz says: started, and not draining
+  bool draining = false;
+  std::chrono::seconds uptime{0};
+  Server::Load load;
+  std::optional<Reloader::Last> last_reload;
+};
+
+// The whole picture; `routes` holds what /api/routes/{name} answers. `exposition` is
+// Recorder::render().
+std::string status_json(const Snapshot& snapshot, const ProcessStatus& process,
+                        std::string_view exposition);
+
+// {"routes": [...]}
+std::string routes_json(const Snapshot& snapshot, std::string_view exposition);
+
+// One route; none of that name.
+std::optional<std::string> route_json(const Snapshot& snapshot, std::string_view name,
+                                      std::string_view exposition);
+
+// The answer to POST /api/reload: {"result": "applied", "problems": []}
+std::string reload_json(const ReloadOutcome& outcome);
+
+// {"error": "..."}
+std::string error_json(std::string_view what);
+
+}  // namespace understudy::proxy

@@ -1,0 +1,455 @@
+#include "proxy/admin.h"
+
+#include <arpa/inet.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <chrono>
+#include <cmath>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "metrics/recorder.h"
+#include "proxy/admin_page.h"
+#include "proxy/exposition.h"
+
+namespace understudy::proxy {
+namespace {
+
+using metrics::Leg;
+using metrics::Signal;
+using nlohmann::json;
+using routing::Operation;
+using routing::Variant;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+using testing::StartsWith;
+
+std::shared_ptr<const Snapshot> example_snapshot(metrics::Recorder& recorder) {
+  routing::Config config;
+  config.hash = "00000000deadbeef";
+  routing::UpstreamConfig upstream;
+  upstream.name = "east";
+  config.upstreams = {upstream};
+  config.default_upstream = 0;
+  routing::RouteConfig route;
+  route.name = "sonnet-4.5_a";
+  route.candidate =
+      routing::VariantConfig{.upstream = 0, .model = "us.anthropic.claude-sonnet-5", .rewrite = {}};
+  route.shadow.percent = {1025};
+  config.routes = {route};
+  return std::make_shared<const Snapshot>(
+      Snapshot{.routes = routing::RouteTable(std::make_shared<const routing::Config>(config)),
+               .upstreams = {},
+               .meters = {&recorder.route(route.name)},
+               .default_meter = &recorder.route("default"),
+               .prices = nullptr});
+}
+
+struct Reply {
+  int status = 0;
+  std::string head;
+  std::string body;
+  json parsed() const { return json::parse(body); }
+};
+
+// A plain client socket that gives up after five seconds.
+class Client {
+ public:
+  explicit Client(std::uint16_t port) : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    const timeval patience{.tv_sec = 5, .tv_usec = 0};
+    ::setsockopt(socket_, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(port);
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    if (::connect(socket_, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0)
+      throw std::runtime_error("connect");
+  }
+  ~Client() { ::close(socket_); }
+  Client(const Client&) = delete;
+  Client& operator=(const Client&) = delete;
+
+  void send(const std::string& bytes) { ::send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL); }
+
+  // One answer by its content-length; status 0 when the peer closes before.
+  Reply receive() {
+    Reply reply;
+    std::size_t head_end = std::string::npos;
+    while ((head_end = received_.find("\r\n\r\n")) == std::string::npos) {
+      if (!more()) return reply;
+    }
+    reply.head = received_.substr(0, head_end + 4);
+    const std::string field = "Content-Length: ";
+    const std::size_t length = std::stoul(reply.head.substr(reply.head.find(field) + field.size()));
+    while (received_.size() < reply.head.size() + length) {
+      if (!more()) return reply;
+    }
+    reply.status = std::stoi(reply.head.substr(9, 3));
+    reply.body = received_.substr(reply.head.size(), length);
+    received_.erase(0, reply.head.size() + length);
+    return reply;
+  }
+
+  bool peer_closed() { return received_.empty() && !more() && errno != EAGAIN; }
+
+ private:
+  bool more() {
+    char chunk[4096];
+    errno = 0;
+    const ::ssize_t got = ::recv(socket_, chunk, sizeof chunk, 0);
+    if (got > 0) received_.append(chunk, static_cast<std::size_t>(got));
+    return got > 0;
+  }
+
+  int socket_;
+  std::string received_;
+};
+
+class AdminTest : public testing::Test {
+ protected:
+  AdminTest() {
+    auto started =
+        Admin::start({"127.0.0.1", 0}, {.exposition = [this] { return recorder_->render(); },
+                                        .snapshot = [this] { return snapshot_; },
+                                        .process = [this] { return process_; },
+                                        .reload =
+                                            [this] {
+                                              ++reloads_;
+                                              return reload_outcome_;
+                                            }});
+    if (!started) throw std::runtime_error(started.error().context);
+    admin_ = std::move(*started);
+    host_ = "127.0.0.1:" + std::to_string(admin_->port());
+  }
+
+  std::string request(const std::string& method, const std::string& target,
+                      const std::string& fields = "") const {
+    return method + " " + target + " HTTP/1.1\r\nHost: " + host_ + "\r\n" + fields + "\r\n";
+  }
+  Reply ask(const std::string& bytes) const {
+    Client client(admin_->port());
+    client.send(bytes);
+    return client.receive();
+  }
+  Reply get(const std::string& target) const { return ask(request("GET", target)); }
+  metrics::RouteMeter& meter() const { return *snapshot_->meters[0]; }
+
+  std::unique_ptr<metrics::Recorder> recorder_ = metrics::make_prometheus_recorder();
+  std::shared_ptr<const Snapshot> snapshot_ = example_snapshot(*recorder_);
+  ProcessStatus process_{.ready = true,
+                         .draining = false,
+                         .uptime = std::chrono::seconds(7),
+                         .load = {},
+                         .last_reload = {}};
+  ReloadOutcome reload_outcome_{metrics::ReloadResult::applied, {}};
+  std::atomic<int> reloads_ = 0;
+  std::unique_ptr<Admin> admin_;
+  std::string host_;
+};
+
+TEST_F(AdminTest, ServesMetricsAndHealth) {
+  meter().request(Operation::converse, Variant::primary, Leg::served, 200,
+                  std::chrono::milliseconds(5));
+  const Reply metrics = get("/metrics");
+  EXPECT_EQ(metrics.status, 200);
+  EXPECT_THAT(metrics.head, HasSubstr("text/plain; version=0.0.4"));
+  EXPECT_THAT(metrics.body, HasSubstr("understudy_requests_total{"));
+  EXPECT_EQ(get("/healthz").status, 200);
+}
+
+TEST_F(AdminTest, IsReadyOnlyBetweenStartAndDrain) {
+  EXPECT_EQ(get("/readyz").status, 200);
+  process_.ready = false;
+  EXPECT_EQ(get("/readyz").body, "starting\n");
+  process_.draining = true;
+  const Reply draining = get("/readyz");
+  EXPECT_EQ(draining.status, 503);
+  EXPECT_EQ(draining.body, "draining\n");
+  EXPECT_EQ(get("/healthz").status, 200) << "a draining process is alive";
+}
+
+TEST_F(AdminTest, KeepsTheConnectionForFurtherRequests) {
+  Client client(admin_->port());
+  for (int i = 0; i < 20; ++i) {
+    client.send(request("GET", "/healthz"));
+    EXPECT_EQ(client.receive().status, 200);
+  }
+  client.send(request("GET", "/healthz", "Connection: close\r\n"));
+  EXPECT_EQ(client.receive().status, 200);
+  EXPECT_TRUE(client.peer_closed());
+}
+
+TEST_F(AdminTest, ServesAPageThatMayLoadNothingFromElsewhere) {
+  const Reply page = get("/");
+  EXPECT_EQ(page.status, 200);
+  EXPECT_THAT(page.head, HasSubstr("text/html"));
+  EXPECT_THAT(page.head,
+              HasSubstr("Content-Security-Policy: default-src 'none'; script-src 'nonce-"));
+  EXPECT_THAT(page.body, StartsWith("<!doctype html>"));
+  for (const char* outside : {"http://", "https://", " src=", " href=", "innerHTML", "@NONCE@"}) {
+    EXPECT_THAT(page.body, Not(HasSubstr(outside)));
+  }
+  EXPECT_NE(make_admin_page().html, make_admin_page().html) << "a nonce is used once";
+}
+
+TEST_F(AdminTest, DescribesARouteByTheFieldNamesOthersRelyOn) {
+  meter().eligible();
+  meter().compared({.findings = {{.signal = Signal::error_class,
+                                  .diverges = true,
+                                  .served_bad = false,
+                                  .other_bad = true},
+                                 {.signal = Signal::verbosity, .diverges = false, .value = 0.0}}});
+  for (int i = 0; i < 3; ++i) meter().eligible();
+  meter().skipped(routing::SkipReason::not_sampled);
+  meter().dropped(metrics::DropReason::breaker);
+  meter().failed(metrics::FailReason::timeout);
+  for (int i = 0; i < 4; ++i) {
+    meter().request(Operation::converse, Variant::primary, Leg::served, 200,
+                    std::chrono::milliseconds(100));
+  }
+  meter().request(Operation::converse, Variant::candidate, Leg::shadow, 429,
+                  std::chrono::milliseconds(20));
+
+  const json route = get("/api/routes/sonnet-4.5_a").parsed();
+  EXPECT_EQ(route["name"], "sonnet-4.5_a");
+  EXPECT_EQ(route["primary"], json({{"upstream", "east"}, {"model", nullptr}}));
+  EXPECT_EQ(route["candidate"],
+            json({{"upstream", "east"}, {"model", "us.anthropic.claude-sonnet-5"}}));
+  EXPECT_EQ(route["shadow_percent"], 10.25);
+  EXPECT_EQ(route["canary_percent"], 0.0);
+  EXPECT_EQ(route["verdict"], "keep_shadowing");
+  const json& counts = route["counts"];
+  EXPECT_EQ(counts["eligible"], 4);
+  EXPECT_EQ(counts["compared"], 1);
+  EXPECT_EQ(counts["skipped"]["not_sampled"], 1);
+  EXPECT_EQ(counts["dropped"]["breaker"], 1);
+  EXPECT_EQ(counts["failed"]["timeout"], 1);
+  EXPECT_EQ(route["served"]["primary"], 4);
+  EXPECT_EQ(route["served"]["candidate_percent"], 0.0);
+  EXPECT_EQ(route["served"]["shadowed_percent"], 75.0);
+
+  ASSERT_EQ(route["reasons"].size(), metrics::kSignals.size());
+  const json& first = route["reasons"][0];
+  EXPECT_EQ(first["signal"], "error_class") << "what differs most comes first";
+  EXPECT_THAT(first["text"].get<std::string>(), HasSubstr("does not judge yet"));
+  EXPECT_THAT(first["text"].get<std::string>(),
+              HasSubstr("primary 0 of 1 (0.00 %), candidate 1 of 1 (100.00 %)"));
+  for (const json& reason : route["reasons"]) {
+    EXPECT_EQ(reason["family"], "all");
+    EXPECT_EQ(reason["state"], "info");
+    for (const char* field :
+         {"text", "pairs", "primary_rate", "candidate_rate", "difference", "interval"}) {
+      EXPECT_TRUE(reason.contains(field)) << field;
+    }
+  }
+}
+
+TEST_F(AdminTest, GivesDifferencesWithTheirBounds) {
+  for (int i = 0; i < 1000; ++i) {
+    meter().compared(
+        {.findings = {{.signal = Signal::error_class, .served_bad = i < 5, .other_bad = i < 20}}});
+  }
+  const json reason = get("/api/routes/sonnet-4.5_a").parsed()["reasons"][0];
+  EXPECT_EQ(reason["signal"], "error_class");
+  EXPECT_EQ(reason["pairs"], 1000);
+  EXPECT_NEAR(reason["primary_rate"], 0.005, 1e-12);
+  EXPECT_NEAR(reason["candidate_rate"], 0.020, 1e-12);
+  EXPECT_NEAR(reason["difference"], 0.015, 1e-12);
+  EXPECT_NEAR(reason["interval"][0], 0.005332, 1e-6);
+  EXPECT_NEAR(reason["interval"][1], 0.026067, 1e-6);
+}
+
+TEST_F(AdminTest, HoldsARelativeSignalAgainstTheNoiseOfTheControlLegs) {
+  const auto reason = [this] {
+    const json route = get("/api/routes/sonnet-4.5_a").parsed();
+    for (const json& one : route["reasons"]) {
+      if (one["signal"] == "containment") return one;
+    }
+    return json();
+  };
+  const auto pair = [](bool diverges) {
+    return metrics::Comparison{
+        .findings = {{.signal = Signal::containment, .diverges = diverges, .value = 0.5}}};
+  };
+  for (int i = 0; i < 10; ++i) meter().compared(pair(i < 4));
+  EXPECT_TRUE(reason()["primary_rate"].is_null()) << "an unmeasured noise is unknown, not zero";
+  EXPECT_TRUE(reason()["interval"].is_null());
+  EXPECT_EQ(reason()["candidate_rate"], 0.4);
+  for (int i = 0; i < 10; ++i) meter().control_compared(pair(i < 1));
+  EXPECT_EQ(reason()["primary_rate"], 0.1);
+  EXPECT_NEAR(reason()["difference"], 0.3, 1e-12);
+  EXPECT_EQ(reason()["control_pairs"], 10);
+}
+
+TEST_F(AdminTest, SummarisesLatencyTokensAndCost) {
+  meter().request(Operation::converse, Variant::primary, Leg::served, 200,
+                  std::chrono::milliseconds(100));
+  metrics::Observation seen;
+  seen.operation = Operation::converse;
+  seen.usage.input = 11;
+  seen.usage.output = 22;
+  seen.cost_usd = 0.25;
+  meter().answer(seen);
+  const json status = get("/api/status").parsed();
+  EXPECT_EQ(status["ready"], true);
+  EXPECT_EQ(status["uptime_seconds"], 7);
+  EXPECT_EQ(status["config"]["hash"], "00000000deadbeef");
+  EXPECT_EQ(status["default_route"]["upstream"], "east");
+  const json measured = status["routes"][0]["measured"];
+  ASSERT_EQ(measured.size(), 1U);
+  EXPECT_EQ(measured[0]["variant"], "primary");
+  EXPECT_EQ(measured[0]["leg"], "served");
+  EXPECT_EQ(measured[0]["tokens"]["input"], 11.0);
+  EXPECT_EQ(measured[0]["tokens"]["output"], 22.0);
+  EXPECT_EQ(measured[0]["cost_usd"], 0.25);
+  EXPECT_NEAR(measured[0]["latency_seconds"]["mean"], 0.1, 1e-6);
+  EXPECT_FALSE(measured[0]["latency_seconds"]["p95"].is_null());
+}
+
+TEST_F(AdminTest, ListsAllRoutes) {
+  const json routes = get("/api/routes").parsed()["routes"];
+  ASSERT_EQ(routes.size(), 1U);
+  EXPECT_EQ(routes[0], get("/api/routes/sonnet-4.5_a").parsed());
+}
+
+TEST_F(AdminTest, ReloadsAndTellsTheOutcome) {
+  const Reply applied = ask(request("POST", "/api/reload", "Content-Length: 0\r\n"));
+  EXPECT_EQ(applied.status, 200);
+  EXPECT_EQ(applied.parsed(), json({{"result", "applied"}, {"problems", json::array()}}));
+  reload_outcome_ = {metrics::ReloadResult::refused, {"config.yaml:1:2: routes: \xff odd"}};
+  const Reply refused = ask(request("POST", "/api/reload"));
+  EXPECT_EQ(refused.status, 422);
+  EXPECT_THAT(refused.parsed()["problems"][0].get<std::string>(),
+              StartsWith("config.yaml:1:2: routes:"));
+  EXPECT_EQ(reloads_, 2);
+}
+
+TEST_F(AdminTest, RefusesOtherMethodsAndPathsAsJson) {
+  const Reply wrong_method = ask(request("DELETE", "/api/status"));
+  EXPECT_EQ(wrong_method.status, 405);
+  EXPECT_THAT(wrong_method.head, HasSubstr("Allow: GET"));
+  EXPECT_TRUE(wrong_method.parsed().contains("error"));
+  const Reply get_reload = get("/api/reload");
+  EXPECT_EQ(get_reload.status, 405);
+  EXPECT_THAT(get_reload.head, HasSubstr("Allow: POST"));
+  for (const char* target : {"/nothing", "/api/routes/unknown", "/api/routes/",
+                             "/api/routes/../status", "/metrics/", "*"}) {
+    const Reply unknown = get(target);
+    EXPECT_EQ(unknown.status, 404) << target;
+    EXPECT_TRUE(unknown.parsed().contains("error"));
+  }
+  EXPECT_EQ(get("/healthz?verbose").status, 200) << "a query changes nothing";
+}
+
+TEST_F(AdminTest, AnswersOnlyToLoopbackNamesWithItsPort) {
+  const std::string port = std::to_string(admin_->port());
+  const auto status_for = [this](const std::string& host_fields) {
+    return ask("GET /healthz HTTP/1.1\r\n" + host_fields + "\r\n").status;
+  };
+  for (const char* name : {"127.0.0.1", "localhost", "LocalHost", "[::1]", "127.1.2.3"}) {
+    EXPECT_EQ(status_for("Host: " + std::string(name) + ":" + port + "\r\n"), 200) << name;
+  }
+  for (const char* name : {"evil.example", "localhost.evil.example", "127.0.0.1.evil.example",
+                           "127.1", "127.0.0.256", "127.0.0.1.", "10.0.0.1", "127.0.0.-1", ""}) {
+    EXPECT_EQ(status_for("Host: " + std::string(name) + ":" + port + "\r\n"), 403) << name;
+  }
+  EXPECT_EQ(status_for(""), 403) << "no Host at all";
+  EXPECT_EQ(status_for("Host: 127.0.0.1\r\n"), 403) << "the port is missing";
+  EXPECT_EQ(status_for("Host: 127.0.0.1:1\r\n"), 403) << "another port";
+  EXPECT_EQ(status_for("Host: " + host_ + "\r\nHost: " + host_ + "\r\n"), 403) << "two Hosts";
+}
+
+TEST_F(AdminTest, TakesAPostFromItsOwnPageAlone) {
+  const auto status_for = [this](const std::string& origin) {
+    return ask(request("POST", "/api/reload", "Origin: " + origin + "\r\n")).status;
+  };
+  EXPECT_EQ(status_for("http://" + host_), 200);
+  for (const std::string& origin : std::vector<std::string>{
+           "http://evil.example", "null", "https://" + host_, "http://127.0.0.1:1", ""}) {
+    EXPECT_EQ(status_for(origin), 403) << origin;
+  }
+  EXPECT_EQ(reloads_, 1);
+}
+
+TEST_F(AdminTest, BoundsHeadersAndBodies) {
+  EXPECT_EQ(ask(request("GET", "/healthz", "X: " + std::string(17 << 10, 'x') + "\r\n")).status,
+            431);
+  EXPECT_EQ(ask(request("POST", "/api/reload", "Content-Length: 70000\r\n")).status, 413);
+  EXPECT_EQ(ask("nonsense\r\n\r\n").status, 400);
+  EXPECT_EQ(reloads_, 0);
+}
+
+TEST_F(AdminTest, KeepsAtMostSixtyFourConnections) {
+  std::vector<std::unique_ptr<Client>> clients;
+  for (int i = 0; i < 64; ++i) {
+    clients.push_back(std::make_unique<Client>(admin_->port()));
+    clients.back()->send(request("GET", "/healthz"));
+    ASSERT_EQ(clients.back()->receive().status, 200);
+  }
+  EXPECT_TRUE(Client(admin_->port()).peer_closed());
+  clients.pop_back();
+  // The place is free once the admin has seen the close; each try is another round through its
+  // loop.
+  int status = 0;
+  for (int tries = 0; tries < 500 && status != 200; ++tries) status = get("/healthz").status;
+  EXPECT_EQ(status, 200);
+}
+
+TEST(Admin, NamesTheAddressThatItCannotHave) {
+  const auto first = Admin::start({"127.0.0.1", 0}, {});
+  ASSERT_TRUE(first);
+  const std::uint16_t taken = (*first)->port();
+  const auto second = Admin::start({"127.0.0.1", taken}, {});
+  ASSERT_FALSE(second);
+  EXPECT_THAT(second.error().context,
+              HasSubstr("admin.address: cannot listen on 127.0.0.1:" + std::to_string(taken)));
+}
+
+TEST(Exposition, ReadsNamesLabelsAndValues) {
+  const auto samples = parse_exposition(
+      "# HELP a_total words\n# TYPE a_total counter\na_total{route=\"x\",le=\"+Inf\"} 3\nb 4.5\n"
+      "c{text=\"a\\\"b\\\\c\\nd,e}\"} +Inf\nbroken{text=\"\nbroken 1x\n{} \nd NaN");
+  ASSERT_GE(samples.size(), 3U);
+  EXPECT_EQ(samples[0].name, "a_total");
+  EXPECT_EQ(samples[0].label("le"), "+Inf");
+  EXPECT_EQ(samples[0].label("absent"), "");
+  EXPECT_EQ(samples[0].value, 3.0);
+  EXPECT_EQ(samples[1].value, 4.5);
+  EXPECT_EQ(samples[2].label("text"), "a\"b\\c\nd,e}");
+}
+
+TEST(Exposition, SurvivesEveryCutOfALine) {
+  const std::string line = "c{text=\"a\\\"b\",le=\"1\"} 12\n";
+  for (std::size_t length = 0; length <= line.size(); ++length) {
+    EXPECT_LE(parse_exposition(std::string_view(line).substr(0, length)).size(), 1U);
+  }
+}
+
+TEST(Histogram, InterpolatesQuantilesAsPrometheusDoes) {
+  Histogram histogram;
+  EXPECT_FALSE(histogram.mean());
+  EXPECT_FALSE(histogram.quantile(0.5));
+  histogram.add_bucket(0.1, 10);
+  histogram.add_bucket(0.2, 30);
+  histogram.add_bucket(INFINITY, 40);
+  histogram.add_sum(8.0);
+  EXPECT_DOUBLE_EQ(*histogram.mean(), 0.2);
+  EXPECT_DOUBLE_EQ(*histogram.quantile(0.5), 0.15);
+  EXPECT_DOUBLE_EQ(*histogram.quantile(0.25), 0.1);
+  EXPECT_DOUBLE_EQ(*histogram.quantile(0.99), 0.2)
+      << "beyond the last bound only the bound is known";
+}
+
+}  // namespace
+}  // namespace understudy::proxy
