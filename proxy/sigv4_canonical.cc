@@ -11,7 +11,7 @@ constexpr std::array<bool, 256> kUnreserved = [] {
   for (unsigned char c = 'a'; c <= 'z'; ++c) table[c] = true;
   for (unsigned char c = 'A'; c <= 'Z'; ++c) table[c] = true;
   for (unsigned char c = '0'; c <= '9'; ++c) table[c] = true;
-  for (unsigned char c : {'-', '.', '_', '~'}) table[c] = true;
+  for (const char c : std::string_view("-._~")) table[static_cast<unsigned char>(c)] = true;
   return table;
 }();
 
