@@ -124,8 +124,6 @@ Result<Profile> read_profile(std::string name, const Environment& environment) {
   return profile;
 }
 
-// Sources that a profile may ask for and this version does not have, in the order in which botocore
-// would use them.
 Error unsupported(const Profile& profile, std::string_view key) {
   return problem(profile.origin() + " asks for " + std::string(key) +
                  ", which this version does not support: use access keys, environment variables "
@@ -143,6 +141,8 @@ bool has_keys(const IniSection& section) {
   return section.contains("aws_access_key_id") || section.contains("aws_secret_access_key");
 }
 
+// The order is botocore's; a source that we lack ends it where botocore would have used that
+// source.
 LoadResult profile_credentials(const Profile& profile) {
   for (const std::string_view key :
        {"role_arn", "web_identity_token_file", "sso_session", "sso_account_id", "sso_role_name"}) {
