@@ -205,14 +205,14 @@ bool Upstream::Connection::begin_request(std::string_view head) {
   head_ = *read;
   body_left_ = read->body_bytes;
   in_body_ = true;
-  upstream_.counters_.sigv4 += read->sigv4;
-  upstream_.counters_.bearer += read->bearer;
   return true;
 }
 
 void Upstream::Connection::answer() {
   in_body_ = false;
   ++(model_ == Model::primary ? upstream_.counters_.primary : upstream_.counters_.candidate);
+  upstream_.counters_.sigv4 += head_.sigv4;
+  upstream_.counters_.bearer += head_.bearer;
   if (!head_.stream) return send(upstream_.answer(model_, head_.body_bytes).bytes);
   stream_ = ++upstream_.next_stream_;
   upstream_.streams_.emplace(stream_, this);
