@@ -19,7 +19,7 @@ struct AttemptFacts {
 };
 
 // With an answer kept whole, everything; with beginning and tail only, status, error, usage, stop reason and timings as far
-// as those show them.
+// as those show them. What CountTokens counted is the answer's text, not its usage: such a call uses no tokens.
 Observation read_answer(const AttemptFacts& facts, const CapturedAnswer& captured);
 
 }  // namespace understudy::metrics

@@ -46,7 +46,9 @@ struct Answer {
   std::vector<ToolCall> tool_calls;
   std::string stop_reason;  // Bedrock's or the model's own word, mapped to Converse's words where they mean the same
   std::size_t thinking_bytes = 0;
-  bool parsed = false;  // false: the body was not what the operation promises; the rest is then empty
+  // False where the body was not what the operation promises, or not kept whole: text and tool calls are then empty, the
+  // stop reason is there where it could be found.
+  bool parsed = false;
 };
 
 struct Observation {

@@ -1,0 +1,67 @@
+#include "metrics/json_reader.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace understudy::metrics {
+
+namespace {
+
+// Far above any model's context and far below where doubles lose whole numbers.
+constexpr std::int64_t kLargestCount = 1'000'000'000'000;
+
+template <typename T>
+std::optional<T> as(simdjson::simdjson_result<Json> json) noexcept {
+  T value;
+  if (std::move(json).get(value) != simdjson::SUCCESS) return std::nullopt;
+  return value;
+}
+
+}  // namespace
+
+std::optional<Json> JsonParser::parse(std::string_view text) {
+  if (text.size() > kMaxBytes) return std::nullopt;
+  if (room_ < text.size() || room_ == 0) {
+    const std::size_t wanted = std::max<std::size_t>(text.size(), 4u << 10);
+    if (parser_.allocate(wanted, kMaxDepth) != simdjson::SUCCESS) return std::nullopt;
+    room_ = wanted;
+  }
+  // The parser copies the text behind its own padding.
+  Json root;
+  if (parser_.parse(text.data(), text.size()).get(root) != simdjson::SUCCESS) return std::nullopt;
+  return root;
+}
+
+std::optional<Json> member(Json json, std::string_view key) noexcept {
+  return as<Json>(json[key]);
+}
+
+std::optional<Json> element(Json json, std::size_t n) noexcept {
+  return as<Json>(json.at(n));
+}
+
+std::optional<std::string_view> string_at(Json json, std::string_view key) noexcept {
+  return as<std::string_view>(json[key]);
+}
+
+std::optional<std::int64_t> count_at(Json json, std::string_view key) noexcept {
+  if (const auto whole = as<std::int64_t>(json[key])) {
+    return *whole >= 0 && *whole <= kLargestCount ? whole : std::nullopt;
+  }
+  const auto number = as<double>(json[key]);
+  if (!number || *number < 0.0 || *number > static_cast<double>(kLargestCount) ||
+      std::trunc(*number) < *number) {
+    return std::nullopt;
+  }
+  return static_cast<std::int64_t>(*number);
+}
+
+bool is_object(Json json) noexcept {
+  return json.is_object();
+}
+
+std::string text_of(Json json) {
+  return simdjson::to_string(json);
+}
+
+}  // namespace understudy::metrics

@@ -1,0 +1,555 @@
+#include "metrics/answer.h"
+
+#include <gtest/gtest.h>
+
+#include <ostream>
+#include <random>
+
+#include "wire_samples.h"
+
+namespace understudy::metrics {
+
+void PrintTo(const Usage& seen, std::ostream* out) {
+  for (const auto& count : {seen.input, seen.output, seen.cache_read, seen.cache_write}) {
+    *out << (count ? std::to_string(*count) : "-") << ' ';
+  }
+}
+
+namespace {
+
+using routing::Operation;
+using test::chunk;
+using test::corpus;
+using test::event;
+using test::Reading;
+using namespace std::chrono_literals;
+
+AttemptFacts facts(Operation operation) {
+  AttemptFacts made;
+  made.operation = operation;
+  made.model_id = "anthropic.claude-sonnet-4-5-20250929-v1:0";
+  made.first_byte = made.begun + 5ms;
+  made.ended = made.begun + 50ms;
+  return made;
+}
+
+Observation read_body(Operation operation, std::string_view body,
+                      std::vector<std::pair<std::string, std::string>> fields = {}) {
+  fields.emplace_back("Content-Type", "application/json");
+  return read_answer(facts(operation), Reading{}.head(200, fields).body(body).finish());
+}
+
+Observation read_events(Operation operation, std::string_view body, std::size_t piece = 7) {
+  return read_answer(facts(operation), Reading{}.stream_head().body(body, piece).finish());
+}
+
+Observation read_invoke(std::string_view body) {
+  return read_body(Operation::invoke_model, body);
+}
+
+Observation read_chunks(const std::vector<std::string>& inner) {
+  std::string body;
+  for (const std::string& each : inner) body += chunk(each);
+  return read_events(Operation::invoke_model_with_response_stream, body);
+}
+
+// A recorded HTTP/1.1 answer.
+Observation read_recorded(Operation operation, const std::string& name) {
+  const std::string text = corpus("responses/" + name + ".http");
+  const std::size_t end = text.find("\r\n\r\n");
+  std::vector<std::pair<std::string, std::string>> fields;
+  std::size_t at = text.find("\r\n") + 2;
+  while (at < end) {
+    const std::size_t line_end = text.find("\r\n", at);
+    const std::size_t colon = text.find(": ", at);
+    fields.emplace_back(text.substr(at, colon - at), text.substr(colon + 2, line_end - colon - 2));
+    at = line_end + 2;
+  }
+  Reading reading;
+  reading.head(std::stoi(text.substr(9, 3)), fields).body(text.substr(end + 4));
+  return read_answer(facts(operation), reading.finish());
+}
+
+void expect_text(const Observation& seen, std::string_view text, std::string_view stop_reason) {
+  EXPECT_TRUE(seen.answer.parsed);
+  EXPECT_EQ(seen.answer.text, text);
+  EXPECT_EQ(seen.answer.stop_reason, stop_reason);
+  EXPECT_EQ(seen.error_class, ErrorClass::ok);
+}
+
+Usage usage(std::optional<std::int64_t> input, std::optional<std::int64_t> output,
+            std::optional<std::int64_t> cache_read = {},
+            std::optional<std::int64_t> cache_write = {}) {
+  return {.input = input, .output = output, .cache_read = cache_read, .cache_write = cache_write};
+}
+
+TEST(ReadAnswer, ReadsARecordedConverse) {
+  const Observation seen = read_recorded(Operation::converse, "converse-200");
+  expect_text(seen, "Hello there", "end_turn");
+  EXPECT_EQ(seen.usage, usage(11, 5, 0, 0));
+  EXPECT_EQ(seen.total, 50ms);
+  EXPECT_EQ(seen.first_byte, 5ms);
+  EXPECT_FALSE(seen.first_token);
+}
+
+TEST(ReadAnswer, ReadsToolsReasoningAndCitationsOfConverse) {
+  const Observation seen = read_body(Operation::converse, R"({"output":{"message":{"content":[
+      {"reasoningContent":{"reasoningText":{"text":"hmm","signature":"x"}}},
+      {"text":"A"},{"citationsContent":{"content":[{"text":"B"}]}},
+      {"toolUse":{"toolUseId":"t","name":"weather","input":{"city": "Oslo", "days": [1, 2.5]}}}],
+      "role":"assistant"}},"stopReason":"tool_use","usage":{"inputTokens":1,"outputTokens":2,
+      "cacheReadInputTokens":3,"totalTokens":6}})");
+  expect_text(seen, "AB", "tool_use");
+  ASSERT_EQ(seen.answer.tool_calls.size(), 1u);
+  EXPECT_EQ(seen.answer.tool_calls[0].name, "weather");
+  EXPECT_EQ(seen.answer.tool_calls[0].arguments, R"({"city":"Oslo","days":[1,2.5]})");
+  EXPECT_EQ(seen.answer.thinking_bytes, 3u);
+  EXPECT_EQ(seen.usage, usage(1, 2, 3));
+}
+
+TEST(ReadAnswer, ReadsARecordedConverseStream) {
+  const Observation seen =
+      read_events(Operation::converse_stream, corpus("frames/converse-stream-text.bin"));
+  expect_text(seen, "Hello", "end_turn");
+  EXPECT_EQ(seen.usage, usage(11, 5, 0, 0));
+}
+
+TEST(ReadAnswer, ReadsARecordedStreamWithReasoningAndATool) {
+  const Observation seen =
+      read_events(Operation::converse_stream, corpus("frames/converse-stream-reasoning-tool.bin"));
+  expect_text(seen, "Calling.", "tool_use");
+  ASSERT_EQ(seen.answer.tool_calls.size(), 1u);
+  EXPECT_FALSE(seen.answer.tool_calls[0].name.empty());
+  EXPECT_EQ(seen.answer.tool_calls[0].arguments.front(), '{');
+  EXPECT_EQ(seen.answer.tool_calls[0].arguments.back(), '}');
+  EXPECT_GE(seen.answer.thinking_bytes, 5u);
+}
+
+TEST(ReadAnswer, KeepsStreamedToolCallsApartByTheirBlock) {
+  const auto delta = [](int block, std::string_view piece) {
+    return event("contentBlockDelta", R"({"contentBlockIndex":)" + std::to_string(block) +
+                                          R"(,"delta":{"toolUse":{"input":")" + std::string{piece} +
+                                          R"("}}})");
+  };
+  const auto start = [](int block, std::string_view name) {
+    return event("contentBlockStart", R"({"contentBlockIndex":)" + std::to_string(block) +
+                                          R"(,"start":{"toolUse":{"name":")" + std::string{name} +
+                                          R"("}}})");
+  };
+  const Observation seen = read_events(
+      Operation::converse_stream, start(0, "a") + start(1, "b") + delta(0, "{1") + delta(1, "{2") +
+                                      delta(0, "}") + delta(1, "}") + delta(7, "lost") +
+                                      event("messageStop", R"({"stopReason":"tool_use"})"));
+  EXPECT_EQ(seen.answer.tool_calls, (std::vector<ToolCall>{{"a", "{1}"}, {"b", "{2}"}}));
+}
+
+TEST(ReadAnswer, TimesTheFirstTokenAndThoseAfterIt) {
+  const std::string start = event("messageStart", R"({"role":"assistant"})");
+  const std::string delta =
+      event("contentBlockDelta", R"({"contentBlockIndex":0,"delta":{"text":"a"}})");
+  const std::string rest = event("messageStop", R"({"stopReason":"end_turn"})") +
+                           event("metadata", R"({"usage":{"inputTokens":1,"outputTokens":4}})");
+  Reading reading;
+  reading.stream_head().body(start).body(delta).body(delta).body(delta).body(delta).body(rest);
+  const Observation seen = read_answer(facts(Operation::converse_stream), reading.finish());
+  EXPECT_EQ(seen.first_token, 2ms) << "the role alone is no content";
+  EXPECT_EQ(seen.time_per_output_token, 1ms);
+}
+
+TEST(ReadAnswer, LeavesTimesOutWhereThereWasNoContent) {
+  const Observation seen =
+      read_events(Operation::converse_stream,
+                  event("messageStart", "{}") + event("messageStop", R"({"stopReason":"x"})"));
+  EXPECT_FALSE(seen.first_token);
+  EXPECT_FALSE(seen.time_per_output_token);
+}
+
+TEST(ReadAnswer, ReadsARecordedAnthropicInvoke) {
+  const Observation seen = read_recorded(Operation::invoke_model, "invoke-anthropic-200");
+  expect_text(seen, "Hello there", "end_turn");
+  EXPECT_EQ(seen.usage, usage(11, 5, 0, 0));
+}
+
+TEST(ReadAnswer, PrefersBilledCountsAndFillsGapsFromTheBody) {
+  const Observation seen =
+      read_body(Operation::invoke_model,
+                R"({"type":"message","content":[],"usage":{"input_tokens":1,"output_tokens":2,
+          "cache_read_input_tokens":9}})",
+                {{"X-Amzn-Bedrock-Input-Token-Count", "100"},
+                 {"X-Amzn-Bedrock-Output-Token-Count", "nonsense"}});
+  EXPECT_EQ(seen.usage, usage(100, 2, 9));
+}
+
+TEST(ReadAnswer, ReadsEveryFamilysBody) {
+  struct Case {
+    std::string_view name, body, text, stop_reason;
+    Usage usage;
+  };
+  const std::vector<Case> cases{
+      {"anthropic",
+       R"({"id":"msg_bdrk_1","type":"message","content":[{"type":"thinking","thinking":"abc"},
+           {"type":"text","text":"A"},{"type":"text","text":"B"}],"stop_reason":"max_tokens",
+           "usage":{"input_tokens":1,"output_tokens":2,"cache_creation_input_tokens":4}})",
+       "AB", "max_tokens", usage(1, 2, {}, 4)},
+      {"anthropic v2 text",
+       R"({"completion":" Hi","stop_reason":"stop_sequence","stop":"\n\nHuman:"})",
+       " Hi",
+       "stop_sequence",
+       {}},
+      {"nova",
+       R"({"output":{"message":{"content":[{"text":"Hi"}],"role":"assistant"}},"stopReason":"end_turn",
+           "usage":{"inputTokens":1,"outputTokens":2,"cacheReadInputTokenCount":3}})",
+       "Hi", "end_turn", usage(1, 2, 3)},
+      {"titan",
+       R"({"inputTextTokenCount":7,"results":[{"tokenCount":28.0,"outputText":"Hi","completionReason":"FINISH"}]})",
+       "Hi", "end_turn", usage(7, 28)},
+      {"titan embedding", R"({"embedding":[0.1,0.2],"inputTextTokenCount":3})", "", "",
+       usage(3, {})},
+      {"llama",
+       R"({"generation":"Hi","prompt_token_count":5,"generation_token_count":6,"stop_reason":"length"})",
+       "Hi", "max_tokens", usage(5, 6)},
+      {"mistral", R"({"outputs":[{"text":"Hi","stop_reason":"stop"}]})", "Hi", "end_turn", {}},
+      {"cohere command",
+       R"({"generations":[{"finish_reason":"COMPLETE","text":"Hi"}],"prompt":"x"})",
+       "Hi",
+       "end_turn",
+       {}},
+      {"cohere command r",
+       R"({"text":"Hi","finish_reason":"MAX_TOKENS","generation_id":"g"})",
+       "Hi",
+       "max_tokens",
+       {}},
+      {"jurassic",
+       R"({"completions":[{"data":{"text":"Hi","tokens":[]},"finishReason":{"reason":"endoftext"}}]})",
+       "Hi",
+       "end_turn",
+       {}},
+      {"jamba",
+       R"({"choices":[{"message":{"role":"assistant","content":"Hi"},"finish_reason":"stop"}],
+           "usage":{"prompt_tokens":1,"completion_tokens":2,"total_tokens":3}})",
+       "Hi", "end_turn", usage(1, 2)},
+      {"gpt-oss",
+       R"({"choices":[{"message":{"content":"Hi","reasoning_content":"abc","tool_calls":null},
+           "finish_reason":"content_filter"}],"usage":{"prompt_tokens":10,"completion_tokens":2,
+           "prompt_tokens_details":{"cached_tokens":4}}})",
+       "Hi", "content_filtered", usage(6, 2, 4)},
+      {"deepseek r1", R"({"choices":[{"text":"Hi","stop_reason":"stop"}]})", "Hi", "end_turn", {}},
+  };
+  for (const Case& each : cases) {
+    SCOPED_TRACE(each.name);
+    const Observation seen = read_invoke(each.body);
+    expect_text(seen, each.text, each.stop_reason);
+    EXPECT_EQ(seen.usage, each.usage);
+  }
+}
+
+TEST(ReadAnswer, ReadsEveryFamilysToolCalls) {
+  const std::vector<std::string_view> bodies{
+      R"({"type":"message","content":[{"type":"tool_use","id":"t","name":"f","input":{"a":1}}]})",
+      R"({"output":{"message":{"content":[{"toolUse":{"name":"f","input":{"a":1}}}]}}})",
+      R"({"text":"","tool_calls":[{"name":"f","parameters":{"a":1}}],"finish_reason":"COMPLETE"})",
+      R"({"choices":[{"message":{"content":null,"tool_calls":[{"id":"t","type":"function",
+          "function":{"name":"f","arguments":"{\"a\":1}"}}]},"finish_reason":"tool_calls"}]})"};
+  for (const std::string_view body : bodies) {
+    EXPECT_EQ(read_invoke(body).answer.tool_calls, (std::vector<ToolCall>{{"f", R"({"a":1})"}}))
+        << body;
+  }
+}
+
+TEST(ReadAnswer, ReadsRecordedModelStreams) {
+  for (const auto& [name, counts] :
+       std::vector<std::pair<std::string, Usage>>{{"invoke-stream-anthropic", usage(11, 5, 0, 0)},
+                                                  {"invoke-stream-nova", usage(5, 1, 0, 0)}}) {
+    SCOPED_TRACE(name);
+    const Observation seen = read_events(Operation::invoke_model_with_response_stream,
+                                         corpus("frames/" + name + ".bin"));
+    expect_text(seen, "Hello", "end_turn");
+    EXPECT_EQ(seen.usage, counts);
+    EXPECT_TRUE(seen.first_token);
+  }
+}
+
+TEST(ReadAnswer, ReadsEveryFamilysStream) {
+  const std::string metrics =
+      R"("amazon-bedrock-invocationMetrics":{"inputTokenCount":11,"outputTokenCount":22})";
+  const std::vector<std::pair<std::string, std::vector<std::string>>> streams{
+      {"anthropic",
+       {R"({"type":"message_start","message":{"content":[],"usage":{"input_tokens":1}}})",
+        R"({"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"Hel"}})",
+        R"({"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"lo"}})",
+        R"({"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":133}})",
+        R"({"type":"message_stop",)" + metrics + "}"}},
+      {"titan",
+       {R"({"outputText":"Hel","index":0,"totalOutputTextTokenCount":null,"completionReason":null,"inputTextTokenCount":1})",
+        R"({"outputText":"lo","totalOutputTextTokenCount":9,"completionReason":"FINISH",)" +
+            metrics + "}"}},
+      {"llama",
+       {R"({"generation":"Hel","prompt_token_count":3,"generation_token_count":1,"stop_reason":null})",
+        R"({"generation":"lo","prompt_token_count":null,"generation_token_count":2,"stop_reason":"stop",)" +
+            metrics + "}"}},
+      {"mistral",
+       {R"({"outputs":[{"text":"Hel","stop_reason":null}]})",
+        R"({"outputs":[{"text":"lo","stop_reason":"stop"}],)" + metrics + "}"}},
+      {"cohere command",
+       {R"({"text":"Hel","is_finished":false})", R"({"text":"lo","is_finished":false})",
+        R"({"is_finished":true,"finish_reason":"COMPLETE",)" + metrics + "}"}},
+      {"cohere command r",
+       {R"({"event_type":"stream-start"})", R"({"event_type":"text-generation","text":"Hel"})",
+        R"({"event_type":"text-generation","text":"lo"})",
+        R"({"event_type":"stream-end","finish_reason":"COMPLETE","response":{"text":"Hello"},)" +
+            metrics + "}"}},
+      {"openai",
+       {R"({"choices":[{"index":0,"delta":{"role":"assistant","content":""}}]})",
+        R"({"choices":[{"index":0,"delta":{"content":"Hel"}}]})",
+        R"({"choices":[{"index":0,"delta":{"content":"lo"},"finish_reason":"stop"}]})",
+        R"({"choices":[],"usage":{"prompt_tokens":1,"completion_tokens":2},)" + metrics + "}"}},
+  };
+  for (const auto& [name, chunks] : streams) {
+    SCOPED_TRACE(name);
+    const Observation seen = read_chunks(chunks);
+    expect_text(seen, "Hello", "end_turn");
+    EXPECT_EQ(seen.usage, usage(11, 22));
+    EXPECT_TRUE(seen.first_token);
+  }
+}
+
+TEST(ReadAnswer, JoinsStreamedToolArguments) {
+  const Observation anthropic = read_chunks(
+      {R"({"type":"content_block_start","index":1,"content_block":{"type":"tool_use","name":"f","input":{}}})",
+       R"({"type":"content_block_delta","index":1,"delta":{"type":"input_json_delta","partial_json":""}})",
+       R"({"type":"content_block_delta","index":1,"delta":{"type":"input_json_delta","partial_json":"{\"a\""}})",
+       R"({"type":"content_block_delta","index":1,"delta":{"type":"input_json_delta","partial_json":":1}"}})",
+       R"({"type":"message_delta","delta":{"stop_reason":"tool_use"}})",
+       R"({"type":"message_stop"})"});
+  EXPECT_EQ(anthropic.answer.tool_calls, (std::vector<ToolCall>{{"f", R"({"a":1})"}}));
+  const Observation openai = read_chunks(
+      {R"({"choices":[{"delta":{"tool_calls":[{"index":0,"function":{"name":"f","arguments":""}}]}}]})",
+       R"({"choices":[{"delta":{"tool_calls":[{"index":0,"function":{"arguments":"{\"a\""}}]}}]})",
+       R"({"choices":[{"delta":{"tool_calls":[{"index":0,"function":{"arguments":":1}"}}]},"finish_reason":"tool_calls"}]})"});
+  EXPECT_EQ(openai.answer.tool_calls, (std::vector<ToolCall>{{"f", R"({"a":1})"}}));
+  EXPECT_EQ(openai.answer.stop_reason, "tool_use");
+}
+
+TEST(ReadAnswer, PutsAGuardrailsWordFirst) {
+  const Observation seen = read_invoke(
+      R"({"type":"message","content":[],"stop_reason":"end_turn","amazon-bedrock-guardrailAction":"INTERVENED"})");
+  EXPECT_EQ(seen.answer.stop_reason, "guardrail_intervened");
+}
+
+TEST(ReadAnswer, TakesCountedTokensForTheAnswerNotForUse) {
+  const Observation seen = read_recorded(Operation::count_tokens, "count-tokens-200");
+  EXPECT_TRUE(seen.answer.parsed);
+  EXPECT_FALSE(seen.answer.text.empty());
+  EXPECT_EQ(seen.answer.text.find_first_not_of("0123456789"), std::string::npos);
+  EXPECT_TRUE(seen.usage.missing());
+}
+
+TEST(ReadAnswer, NamesRecordedErrors) {
+  struct Case {
+    std::string_view name;
+    ErrorClass error_class;
+    std::string_view type;
+  };
+  for (const Case& each : std::vector<Case>{
+           {"error-400-invalid-model", ErrorClass::client_error, "ValidationException"},
+           {"error-400-needs-profile", ErrorClass::client_error, "ValidationException"},
+           {"error-403-bad-api-key", ErrorClass::client_error, "AccessDeniedException"},
+           {"error-403-bad-signature", ErrorClass::client_error, "InvalidSignatureException"},
+           {"error-404-eol", ErrorClass::client_error, "ResourceNotFoundException"},
+           {"error-408-model-timeout", ErrorClass::timeout, "ModelTimeoutException"},
+           {"error-424-model-error", ErrorClass::server_error, "ModelErrorException"},
+           {"error-429-throttling", ErrorClass::throttled, "ThrottlingException"},
+           {"error-429-model-not-ready", ErrorClass::throttled, "ModelNotReadyException"},
+           {"error-500", ErrorClass::server_error, "InternalServerException"},
+           {"error-503", ErrorClass::server_error, "ServiceUnavailableException"}}) {
+    SCOPED_TRACE(each.name);
+    const Observation seen = read_recorded(Operation::converse, std::string{each.name});
+    EXPECT_EQ(seen.error_class, each.error_class);
+    EXPECT_EQ(seen.error_type, each.type);
+    EXPECT_FALSE(seen.error_message.empty());
+    EXPECT_FALSE(seen.answer.parsed);
+    EXPECT_TRUE(seen.usage.missing());
+  }
+}
+
+TEST(ReadAnswer, ReadsTheErrorsNameFromTheBodyWhereNoFieldHasIt) {
+  Reading reading;
+  reading.head(400, {}).body(R"({"__type":"com.amazon.coral#ValidationException","Message":"no"})");
+  const Observation seen = read_answer(facts(Operation::converse), reading.finish());
+  EXPECT_EQ(seen.error_type, "ValidationException");
+  EXPECT_EQ(seen.error_message, "no");
+  const Observation bare = read_answer(facts(Operation::converse),
+                                       Reading{}.head(500, {}).body("<html>oops</html>").finish());
+  EXPECT_EQ(bare.error_class, ErrorClass::server_error);
+  EXPECT_EQ(bare.error_type, "");
+}
+
+TEST(ReadAnswer, CallsExceptionsInAStreamABrokenStream) {
+  const std::string start = event("messageStart", "{}");
+  for (const auto& [name, type] : std::vector<std::pair<std::string, std::string>>{
+           {"exception-throttlingException", "ThrottlingException"},
+           {"exception-modelStreamErrorException", "ModelStreamErrorException"},
+           {"exception-validationException", "ValidationException"},
+           {"error-unmodelled", "InternalError"}}) {
+    const Observation seen =
+        read_events(Operation::converse_stream, start + corpus("frames/" + name + ".bin"));
+    EXPECT_EQ(seen.error_class, ErrorClass::stream_broken) << name;
+    EXPECT_EQ(seen.error_type, type);
+    EXPECT_FALSE(seen.error_message.empty()) << name;
+    EXPECT_EQ(seen.status, 200);
+  }
+}
+
+TEST(ReadAnswer, CallsAStreamWithoutItsLastEventBroken) {
+  const std::string delta =
+      event("contentBlockDelta", R"({"contentBlockIndex":0,"delta":{"text":"a"}})");
+  EXPECT_EQ(read_events(Operation::converse_stream, delta).error_class, ErrorClass::stream_broken);
+  EXPECT_EQ(read_events(Operation::converse_stream, "").error_class, ErrorClass::stream_broken);
+  const Observation cut = read_chunks(
+      {R"({"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"Hel"}})"});
+  EXPECT_EQ(cut.error_class, ErrorClass::stream_broken);
+  EXPECT_TRUE(cut.usage.missing());
+}
+
+TEST(ReadAnswer, CallsCutAndGarbledAnswersBroken) {
+  const std::string whole = corpus("frames/converse-stream-text.bin");
+  const AttemptFacts stream = facts(Operation::converse_stream);
+  EXPECT_EQ(
+      read_answer(stream, Reading{}.stream_head().body(whole).finish(AnswerEnd::cut)).error_class,
+      ErrorClass::stream_broken);
+  for (const std::string name :
+       {"invalid-prelude-crc", "invalid-message-crc", "invalid-truncated"}) {
+    const Observation seen =
+        read_events(Operation::converse_stream, whole + corpus("frames/" + name + ".bin"));
+    EXPECT_EQ(seen.error_class, ErrorClass::stream_broken) << name;
+    EXPECT_FALSE(seen.answer.parsed) << name;
+    EXPECT_TRUE(seen.answer.text.empty()) << name;
+  }
+  EXPECT_EQ(read_answer(facts(Operation::converse),
+                        Reading{}.head(200, {}).body("{\"outp").finish(AnswerEnd::cut))
+                .error_class,
+            ErrorClass::stream_broken);
+}
+
+TEST(ReadAnswer, SkipsEventsThatNobodyKnows) {
+  const std::string body =
+      corpus("frames/event-unknown.bin") + corpus("frames/converse-stream-text.bin");
+  expect_text(read_events(Operation::converse_stream, body), "Hello", "end_turn");
+}
+
+TEST(ReadAnswer, DoesNotUnderstandWhatTheOperationDoesNotPromise) {
+  for (const std::string_view body :
+       {"", "null", "42", "[]", "{}", "not json", "{\"a\":1}", "{\"output\":{}}",
+        "{\"choices\":{}}", "{\"type\":\"nothing\"}", "\xFF\xFE",
+        "{\"generation\":\"\xC0\x80\"}"}) {
+    const Observation seen = read_invoke(body);
+    EXPECT_EQ(seen.status, 200);
+    EXPECT_TRUE(seen.answer.text.empty()) << body;
+    EXPECT_TRUE(seen.usage.missing()) << body;
+    EXPECT_FALSE(seen.answer.parsed) << body;
+  }
+}
+
+TEST(ReadAnswer, RefusesDepthButNotSize) {
+  std::string deep =
+      R"({"generation":"x","a":)" + std::string(5'000, '[') + std::string(5'000, ']') + "}";
+  EXPECT_FALSE(read_invoke(deep).answer.parsed);
+  const std::string big(24u << 20, 'x');
+  const Observation seen = read_invoke(R"({"generation":")" + big + R"(","stop_reason":"stop"})");
+  EXPECT_EQ(seen.answer.text.size(), big.size());
+}
+
+TEST(ReadAnswer, RefusesCountsThatCannotBe) {
+  const Observation seen =
+      read_invoke(R"({"generation":"x","prompt_token_count":-5,"generation_token_count":1e300})");
+  EXPECT_TRUE(seen.usage.missing());
+  EXPECT_TRUE(read_invoke(R"({"generation":"x","prompt_token_count":1.5})").usage.missing());
+}
+
+TEST(ReadAnswer, ReadsUsageAndStopReasonFromATailAlone) {
+  const std::string body =
+      R"({"metrics":{"latencyMs":321},"output":{"message":{"content":[{"text":")" +
+      std::string(5'000, 'x') + R"( \"usage\":{\"inputTokens\":9}"}],"role":"assistant"}},)" +
+      R"("stopReason":"max_tokens","usage":{"cacheDetails":[{"ttl":"5m","inputTokens":0}],)" +
+      R"("inputTokens":11,"outputTokens":5,"serverToolUsage":{},"totalTokens":16}})";
+  Reading reading{{.beginning_bytes = 1024, .tail_bytes = 512}};
+  reading.head(200, {{"content-type", "application/json"}}).body(body, 100);
+  const Observation seen = read_answer(facts(Operation::converse), reading.finish());
+  EXPECT_EQ(seen.usage, usage(11, 5));
+  EXPECT_EQ(seen.answer.stop_reason, "max_tokens");
+  EXPECT_FALSE(seen.answer.parsed);
+  EXPECT_TRUE(seen.answer.text.empty());
+  EXPECT_EQ(seen.error_class, ErrorClass::ok);
+}
+
+TEST(ReadAnswer, ReadsTimesUsageAndEndFromBeginningAndTailOfAStream) {
+  std::string body = event("messageStart", R"({"role":"assistant"})");
+  for (int i = 0; i < 200; ++i) {
+    body += event("contentBlockDelta", R"({"contentBlockIndex":0,"delta":{"text":"word "}})");
+  }
+  body += event("messageStop", R"({"stopReason":"end_turn"})") +
+          event("metadata", R"({"usage":{"inputTokens":3,"outputTokens":200}})");
+  for (const std::size_t piece : {1u, 64u, 150u, 4096u}) {
+    Reading reading{{.beginning_bytes = 1024, .tail_bytes = 1024}};
+    reading.stream_head().body(body, piece);
+    const Observation seen = read_answer(facts(Operation::converse_stream), reading.finish());
+    EXPECT_EQ(seen.error_class, ErrorClass::ok) << piece;
+    EXPECT_EQ(seen.usage, usage(3, 200)) << piece;
+    EXPECT_EQ(seen.answer.stop_reason, "end_turn");
+    EXPECT_FALSE(seen.answer.parsed);
+    EXPECT_TRUE(seen.answer.text.empty());
+    ASSERT_TRUE(seen.first_token) << piece;
+    EXPECT_TRUE(seen.time_per_output_token) << piece;
+  }
+}
+
+TEST(ReadAnswer, ReadsItAllWhereTheTailBeginsAtTheBeginningsEnd) {
+  const std::string body = corpus("frames/converse-stream-text.bin");
+  Reading reading{{.beginning_bytes = body.size() / 2, .tail_bytes = body.size()}};
+  reading.stream_head().body(body, 100);
+  expect_text(read_answer(facts(Operation::converse_stream), reading.finish()), "Hello",
+              "end_turn");
+}
+
+TEST(ReadAnswer, GivesTheSameAtEverySplit) {
+  for (const auto& [name, operation] : std::vector<std::pair<std::string, Operation>>{
+           {"converse-stream-reasoning-tool", Operation::converse_stream},
+           {"invoke-stream-anthropic", Operation::invoke_model_with_response_stream}}) {
+    const std::string body = corpus("frames/" + name + ".bin");
+    const Observation whole = read_events(operation, body, body.size());
+    for (std::size_t cut = 1; cut < body.size(); cut += 5) {
+      const Observation seen = read_answer(
+          facts(operation),
+          Reading{}.stream_head().body(body.substr(0, cut)).body(body.substr(cut)).finish());
+      EXPECT_EQ(seen.answer.text, whole.answer.text);
+      EXPECT_EQ(seen.answer.tool_calls, whole.answer.tool_calls);
+      EXPECT_EQ(seen.usage, whole.usage);
+    }
+  }
+}
+
+TEST(ReadAnswer, SurvivesEveryFlippedByteOfAnAnswer) {
+  std::mt19937 random{11};
+  const std::string json = corpus("responses/invoke-anthropic-200.http");
+  const std::string body = json.substr(json.find("\r\n\r\n") + 4);
+  const std::string stream = corpus("frames/invoke-stream-anthropic.bin");
+  for (std::size_t at = 0; at < stream.size(); ++at) {
+    std::string bad = stream;
+    bad[at] = static_cast<char>(random());
+    read_events(Operation::invoke_model_with_response_stream, bad, 256);
+    std::string bad_body = body;
+    bad_body[at % body.size()] = static_cast<char>(random());
+    read_invoke(bad_body);
+    read_body(Operation::converse, bad_body);
+  }
+}
+
+TEST(ReadAnswer, HasNothingToSayOfAnAttemptWithoutAnAnswer) {
+  const Observation seen = read_answer(facts(Operation::converse), CapturedAnswer{});
+  EXPECT_EQ(seen.status, 0);
+  EXPECT_EQ(seen.error_class, ErrorClass::transport);
+  EXPECT_FALSE(seen.answer.parsed);
+}
+
+}  // namespace
+}  // namespace understudy::metrics
