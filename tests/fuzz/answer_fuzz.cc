@@ -1,0 +1,26 @@
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+#include "metrics/answer.h"
+
+// The first byte chooses the operation and the form, the second the budget; the rest is the body.
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  using namespace understudy;
+  if (size < 2) return 0;
+  const std::string_view body{reinterpret_cast<const char*>(data) + 2, size - 2};
+  const std::array<routing::Field, 2> fields{
+      routing::Field{"content-type",
+                     (data[0] & 1) ? "application/vnd.amazon.eventstream" : "application/json"},
+      routing::Field{"x-amzn-errortype", body.substr(0, body.find('\n'))}};
+  metrics::BlockPool pool;
+  metrics::ResponseReader reader{
+      pool, {.beginning_bytes = data[1] * std::size_t{64}, .tail_bytes = data[1]}};
+  reader.on_head((data[0] & 2) ? 200 : 400, fields);
+  reader.on_body(body, metrics::TimePoint{});
+  metrics::AttemptFacts facts;
+  facts.operation = routing::kOperations[(data[0] >> 2) % routing::kOperations.size()];
+  metrics::read_answer(facts, reader.finish(metrics::AnswerEnd::complete));
+  return 0;
+}
