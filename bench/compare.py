@@ -11,7 +11,7 @@ are taken against nginx runs next to each run, and given as median and range ove
   bench/compare.py --quick                          does everything work? about 2 minutes, no figures to quote
   bench/compare.py --sections throughput --only 'understudy-off-*,nginx'
 
-Results: a table on standard output, bench/results/latest.json, and charts in bench/results/*.svg.
+Results: a table on standard output, bench/results/latest.{json,md}, and charts in bench/results/*.svg.
 """
 
 import argparse
@@ -106,7 +106,9 @@ def main() -> int:
     asked.results.mkdir(parents=True, exist_ok=True)
     (asked.results / "latest.json").write_text(json.dumps(results, indent=1) + "\n")
     draw.write_charts(results, asked.results)
-    print(report.text(results))
+    text = report.text(results)
+    (asked.results / "latest.md").write_text(f"# Figures of {results['machine']['date']}\n\n{text}")
+    print(text)
     missed = [one["what"] for one in results["targets"] if one["state"] == "MISSED"]
     return 1 if missed or results["failures"] else 0
 

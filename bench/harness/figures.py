@@ -14,8 +14,6 @@ class Figure:
     low: float
     high: float
 
-    def __str__(self):
-        return f"{self.median:.2f} [{self.low:.2f}..{self.high:.2f}]"
 
 
 def figure(values) -> Figure | None:

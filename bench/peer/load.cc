@@ -269,9 +269,14 @@ void Load::on_answer(Client& client, Nanoseconds time) {
 }
 
 void Load::on_failure(Client& client, std::string_view why) {
-  if (first_error_.empty()) first_error_ = why;
-  if (++errors_ >= kMaxErrors) return finish();
+  note_error(why);
+  if (errors_ >= kMaxErrors) return finish();
   after_answer(client);
+}
+
+void Load::note_error(std::string_view why) {
+  if (first_error_.empty()) first_error_ = why;
+  ++errors_;
 }
 
 void Load::on_due(Nanoseconds time) {
@@ -281,6 +286,7 @@ void Load::on_due(Nanoseconds time) {
     case Phase::measuring:
       return end_window(time);
     case Phase::draining:
+      if (time >= end_ + kDrainTime && !idle()) note_error("no answer by the end of the run");
       if (idle() || time >= end_ + kDrainTime) return finish();
       edge_ = time + kSecond / 100;
       return;

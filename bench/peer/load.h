@@ -59,6 +59,7 @@ class Load : public ClientUser, public Scheduled {
  private:
   void begin_window(Nanoseconds time);
   bool idle() const;
+  void note_error(std::string_view why);
 
   const Nanoseconds window_;
   const int pid_;
