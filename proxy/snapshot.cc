@@ -62,7 +62,7 @@ std::vector<std::shared_ptr<const UpstreamTarget>> load_upstreams(
   return targets;
 }
 
-std::shared_ptr<const metrics::Prices> load_prices(const std::string& prices_file,
+std::shared_ptr<const metrics::Prices> read_prices(const std::string& prices_file,
                                                    std::vector<std::string>& problems) {
   if (prices_file.empty()) return metrics::Prices::built_in();
   const auto text = read_file(prices_file, kMaxPricesBytes);
@@ -83,17 +83,16 @@ bool is_glob(const std::string& model) {
   return model.find_first_of("*?") != std::string::npos;
 }
 
-// A budget in dollars needs a price for whatever the shadow leg may ask: the candidate's model, or
+// A budget in dollars needs a price for whatever the copies may ask: the candidate's model, or
 // where that is the client's own choice, every model that the route matches.
-void check_budget(const routing::RouteConfig& route, const metrics::Prices& prices,
-                  std::vector<std::string>& problems) {
+void check_budget(const routing::RouteConfig& route, LoadedPrices& loaded) {
   if (!route.shadow.budget.usd_per_day || !route.candidate) return;
   const std::string key = "routes." + route.name + ".shadow.budget.usd_per_day: ";
   const auto require_price = [&](const std::string& model) {
-    if (prices.knows(model)) return;
-    problems.push_back(key + "there is no price for " + model + " as of " +
-                       std::string(prices.as_of()) +
-                       "; add it by prices_file, or limit by shadow.budget.requests_per_minute");
+    if (loaded.prices->knows(model)) return;
+    loaded.problems.push_back(
+        key + "there is no price for " + model + " as of " + std::string(loaded.prices->as_of()) +
+        "; add it by prices_file, or limit by shadow.budget.requests_per_minute");
   };
   if (!route.candidate->model.empty()) return require_price(route.candidate->model);
   const auto& models = route.match.models;
@@ -101,23 +100,30 @@ void check_budget(const routing::RouteConfig& route, const metrics::Prices& pric
     if (!is_glob(model)) require_price(model);
   }
   if (models.empty() || std::any_of(models.begin(), models.end(), is_glob)) {
-    log_warn("budget_may_not_bind",
-             {{"key", key},
-              {"why", "the candidate is asked for the client's model, which may have no price"}});
+    loaded.warnings.push_back(
+        key + "the candidate is asked for the client's model; one without a price is not budgeted");
   }
 }
 
 }  // namespace
 
+LoadedPrices load_prices(const routing::Config& config) {
+  LoadedPrices loaded;
+  loaded.prices = read_prices(config.prices_file, loaded.problems);
+  if (!loaded.prices) return loaded;
+  for (const routing::RouteConfig& route : config.routes) check_budget(route, loaded);
+  return loaded;
+}
+
 SnapshotResult make_snapshot(std::shared_ptr<const routing::Config> config,
                              metrics::Recorder& recorder, const Environment& environment) {
   SnapshotResult result;
   auto upstreams = load_upstreams(*config, environment, result.problems);
-  auto prices = load_prices(config->prices_file, result.problems);
-  if (prices) {
-    for (const routing::RouteConfig& route : config->routes)
-      check_budget(route, *prices, result.problems);
+  LoadedPrices loaded = load_prices(*config);
+  for (const std::string& warning : loaded.warnings) {
+    log_warn("config_warning", {{"problem", warning}});
   }
+  result.problems.insert(result.problems.end(), loaded.problems.begin(), loaded.problems.end());
   if (!result.problems.empty()) return result;
 
   // Meters last: a refused config leaves no series behind.
@@ -129,7 +135,7 @@ SnapshotResult make_snapshot(std::shared_ptr<const routing::Config> config,
       .upstreams = std::move(upstreams),
       .meters = std::move(meters),
       .default_meter = &recorder.route("default"),
-      .prices = std::move(prices),
+      .prices = std::move(loaded.prices),
   });
   return result;
 }

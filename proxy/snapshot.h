@@ -34,6 +34,15 @@ struct Snapshot {
   const routing::Config& config() const noexcept { return routes.config(); }
 };
 
+// The prices that a config names, and whether its budgets can be kept with them. Needs no credentials, so that a config can
+// be checked anywhere.
+struct LoadedPrices {
+  std::shared_ptr<const metrics::Prices> prices;  // null where they could not be loaded
+  std::vector<std::string> problems;              // each under its config key
+  std::vector<std::string> warnings;
+};
+LoadedPrices load_prices(const routing::Config& config);
+
 // Loads credentials, trust anchors and prices of a checked config. Every problem is reported, under its config key.
 struct SnapshotResult {
   std::shared_ptr<const Snapshot> snapshot;  // null where there are problems

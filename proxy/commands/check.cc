@@ -1,0 +1,151 @@
+#include <algorithm>
+#include <array>
+#include <ostream>
+#include <string>
+#include <vector>
+
+#include "proxy/commands/commands.h"
+#include "proxy/config_changes.h"
+#include "proxy/snapshot.h"
+#include "routing/config_loader.h"
+
+namespace understudy::proxy {
+namespace {
+
+using routing::Config;
+using routing::ConfigProblem;
+using Row = std::array<std::string, 7>;
+
+std::vector<ConfigProblem> price_problems(const Config& config, const std::string& file) {
+  const LoadedPrices loaded = load_prices(config);
+  std::vector<ConfigProblem> problems;
+  for (const std::string& what : loaded.problems)
+    problems.push_back(
+        {.file = file, .line = 0, .column = 0, .key = "", .what = what, .warning = false});
+  for (const std::string& what : loaded.warnings)
+    problems.push_back(
+        {.file = file, .line = 0, .column = 0, .key = "", .what = what, .warning = true});
+  return problems;
+}
+
+std::string joined(const std::vector<std::string>& parts, std::string_view when_empty) {
+  if (parts.empty()) return std::string(when_empty);
+  std::string text;
+  for (const std::string& part : parts) text.append(text.empty() ? "" : ", ").append(part);
+  return text;
+}
+
+std::string matches_of(const routing::MatchConfig& match) {
+  std::string text = joined(match.models, "any model");
+  if (!match.operations.empty()) {
+    std::vector<std::string> names;
+    for (const routing::Operation operation : match.operations)
+      names.emplace_back(label(operation));
+    text += "; " + joined(names, "");
+  }
+  for (const routing::HeaderMatch& header : match.headers)
+    text += "; " + header.name + ": " + header.value;
+  return text;
+}
+
+std::string variant_of(const Config& config, const routing::VariantConfig& variant) {
+  std::string text = (variant.model.empty() ? "as asked" : variant.model) + " @ " +
+                     config.upstreams.at(variant.upstream).name;
+  if (!variant.rewrite.empty())
+    text += " (" + std::to_string(variant.rewrite.size()) + " rewrite rules)";
+  return text;
+}
+
+std::string percent(routing::Percent share) {
+  return percent_text(share) + " %";
+}
+
+Row describe(const Config& config, const routing::RouteConfig& route) {
+  if (!route.candidate)
+    return {
+        route.name, matches_of(route.match), variant_of(config, route.primary), "none", "-", "-",
+        "-"};
+  return {route.name,
+          matches_of(route.match),
+          variant_of(config, route.primary),
+          variant_of(config, *route.candidate),
+          percent(route.shadow.percent),
+          route.shadow.control.automatic ? "auto" : percent(route.shadow.control.percent),
+          percent(route.canary.percent)};
+}
+
+void print_table(const std::vector<Row>& rows, std::ostream& out) {
+  std::array<std::size_t, std::tuple_size_v<Row>> widths{};
+  for (const Row& row : rows) {
+    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+  }
+  for (const Row& row : rows) {
+    std::string line;
+    for (std::size_t i = 0; i < row.size(); ++i)
+      line += row[i] + std::string(widths[i] - row[i].size() + 2, ' ');
+    line.erase(line.find_last_not_of(' ') + 1);
+    out << line << "\n";
+  }
+}
+
+void print_effective(const Config& config, std::ostream& out) {
+  for (const routing::ListenerConfig& listener : config.listeners) {
+    out << "listens on  http://" << listener.address.host << ":" << listener.address.port
+        << listener.base_path << "\n";
+  }
+  out << "admin on    http://" << config.admin.address.host << ":" << config.admin.address.port
+      << "\n\n";
+  std::vector<Row> rows{
+      {"ROUTE", "MATCHES", "PRIMARY", "CANDIDATE", "SHADOW", "CONTROL", "CANARY"}};
+  for (const routing::RouteConfig& route : config.routes) rows.push_back(describe(config, route));
+  if (config.default_upstream) {
+    rows.push_back({"(default)", "everything else",
+                    "as asked @ " + config.upstreams.at(*config.default_upstream).name, "none", "-",
+                    "-", "-"});
+  } else {
+    rows.push_back({"(none)", "everything else", "refused with 404", "none", "-", "-", "-"});
+  }
+  print_table(rows, out);
+  out << "\nThe first route that matches decides.\n";
+}
+
+int check(const Options& options, std::ostream& out, std::ostream& err) {
+  const std::string& file = options.values.at("config");
+  routing::LoadedConfig loaded = routing::load_config_file(file);
+  if (loaded.config) {
+    for (ConfigProblem& problem : price_problems(*loaded.config, file))
+      loaded.problems.push_back(std::move(problem));
+  }
+  for (const ConfigProblem& problem : loaded.problems) err << problem.to_string() << "\n";
+  const auto errors = std::count_if(loaded.problems.begin(), loaded.problems.end(),
+                                    [](const ConfigProblem& problem) { return !problem.warning; });
+  if (!loaded.config || errors > 0) {
+    err << file << ": " << errors << (errors == 1 ? " problem" : " problems")
+        << "; this config would not take effect\n";
+    return kExitBadConfig;
+  }
+  print_effective(*loaded.config, out);
+  return kExitGood;
+}
+
+}  // namespace
+
+Command check_command() {
+  return {
+      .name = "check",
+      .summary = "validate a config and print the routes that follow from it",
+      .description =
+          "Reads a config as `serve` would and tells every problem at once, as file:line:column: "
+          "key: what. Warnings do\n"
+          "not keep a config from taking effect. Credentials are not looked up and nothing is "
+          "contacted, so a config\n"
+          "can be checked on any machine. Exit status 0: it would take effect; 78: it would not.",
+      .example = "  understudy check --config config.yaml && systemctl reload understudy",
+      .options = {{.name = "config",
+                   .value = "FILE",
+                   .help = "the YAML config to check",
+                   .required = true}},
+      .run = check};
+}
+
+}  // namespace understudy::proxy

@@ -1,0 +1,19 @@
+#pragma once
+// The commands of `understudy`. Each returns the exit status and writes to the streams handed in.
+
+#include <iosfwd>
+#include <span>
+#include <string_view>
+
+#include "proxy/commands/command_line.h"
+
+namespace understudy::proxy {
+
+Command serve_command();
+Command check_command();
+
+// Everything behind the program's name.
+int run_command_line(std::span<const std::string_view> arguments, std::ostream& out,
+                     std::ostream& err);
+
+}  // namespace understudy::proxy

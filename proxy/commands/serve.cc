@@ -1,0 +1,217 @@
+#include <signal.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <filesystem>
+#include <memory>
+#include <ostream>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "metrics/recorder.h"
+#include "proxy/admin.h"
+#include "proxy/commands/commands.h"
+#include "proxy/commands/process.h"
+#include "proxy/config_watch.h"
+#include "proxy/log.h"
+#include "proxy/reload.h"
+#include "proxy/server.h"
+#include "proxy/snapshot.h"
+#include "routing/config_loader.h"
+
+namespace understudy::proxy {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using std::chrono::milliseconds;
+
+// A storm of SIGHUPs is one reload at once and one at the end of each such time.
+constexpr auto kReloadPause = std::chrono::seconds(1);
+
+// The first snapshot, or every problem on `err`.
+std::shared_ptr<const Snapshot> first_snapshot(const std::filesystem::path& file,
+                                               metrics::Recorder& recorder, std::ostream& err) {
+  const routing::LoadedConfig loaded = routing::load_config_file(file);
+  for (const routing::ConfigProblem& problem : loaded.problems) err << problem.to_string() << "\n";
+  if (!loaded.config) return nullptr;
+  SnapshotResult made = make_snapshot(loaded.config, recorder, process_environment());
+  for (const std::string& problem : made.problems) err << file.string() << ": " << problem << "\n";
+  return made.snapshot;
+}
+
+std::string url_of(const routing::Address& address, std::uint16_t port) {
+  const bool bare_v6 =
+      address.host.find(':') != std::string::npos && !address.host.starts_with('[');
+  return "http://" + (bare_v6 ? "[" + address.host + "]" : address.host) + ":" +
+         std::to_string(port);
+}
+
+// The program while it runs. Members end in reverse order: first whoever may ask for a reload, the
+// server last.
+class Program {
+ public:
+  Program(std::filesystem::path file, metrics::Recorder& recorder, std::unique_ptr<Server> server)
+      : file_(std::move(file)),
+        recorder_(recorder),
+        server_(std::move(server)),
+        reloader_(reload_steps(), recorder) {}
+
+  Status start_admin() {
+    auto admin = Admin::start(config().admin.address, admin_sources());
+    if (!admin) return admin.error();
+    admin_ = std::move(*admin);
+    return {};
+  }
+
+  void start_watch() {
+    watch_ = std::make_unique<ConfigWatch>(
+        file_, config().hash, [this] { reloader_.reload(ReloadSource::watch); },
+        ConfigWatch::Options{});
+  }
+
+  // One line for machines and one for people; both with the real ports.
+  void announce(std::ostream& err) {
+    const auto snapshot = server_->snapshot();
+    const auto& listeners = snapshot->config().listeners;
+    const std::vector<std::uint16_t> ports = server_->ports();
+    std::string addresses;
+    for (std::size_t i = 0; i < listeners.size() && i < ports.size(); ++i) {
+      addresses.append(addresses.empty() ? "" : ",").append(url_of(listeners[i].address, ports[i]));
+    }
+    const std::string admin = url_of(snapshot->config().admin.address, admin_->port());
+    ready_ = true;
+    log_info("listening", {{"addresses", addresses}, {"admin", admin}});
+    err << "understudy listens on " << addresses << "; status page and metrics on " << admin << "/"
+        << std::endl;
+  }
+
+  // Returns at the first SIGTERM or SIGINT.
+  void serve_until_told_to_stop(Signals& signals) {
+    bool reload_wanted = false;
+    auto reload_from = Clock::now();
+    while (true) {
+      const auto left = std::chrono::ceil<milliseconds>(reload_from - Clock::now());
+      const auto signal = signals.wait(reload_wanted ? std::optional(left) : std::nullopt);
+      if (signal == SIGTERM || signal == SIGINT) return;
+      if (signal == SIGHUP) reload_wanted = true;
+      if (reload_wanted && Clock::now() >= reload_from) {
+        reload_wanted = false;
+        reload_from = Clock::now() + kReloadPause;
+        reloader_.reload(ReloadSource::signal);
+      }
+    }
+  }
+
+  void drain() {
+    watch_.reset();
+    draining_ = true;
+    ready_ = false;
+    const auto snapshot = server_->snapshot();
+    const routing::DrainConfig& drain = snapshot->config().drain;
+    log_info("draining",
+             {{"lame_duck_ms", drain.lame_duck.count()}, {"timeout_ms", drain.timeout.count()}});
+    // Connections are still accepted: whoever balances the load needs time to see /readyz.
+    std::this_thread::sleep_for(drain.lame_duck);
+    const bool finished = server_->drain(drain.timeout);
+    log_info("stopped", {{"all_finished", finished}});
+  }
+
+ private:
+  std::shared_ptr<const Snapshot> in_force() const { return server_->snapshot(); }
+  routing::Config config() const { return in_force()->config(); }
+
+  ReloadSteps reload_steps() {
+    return {.load = [this] { return routing::load_config_file(file_); },
+            .build =
+                [this](auto config) {
+                  return make_snapshot(std::move(config), recorder_, process_environment());
+                },
+            .in_force = [this] { return in_force(); },
+            .apply = [this](auto snapshot) { return server_->apply(std::move(snapshot)); }};
+  }
+
+  AdminSources admin_sources() {
+    return {.exposition = [this] { return recorder_.render(); },
+            .snapshot = [this] { return in_force(); },
+            .process = [this] { return status(); },
+            .reload = [this] { return reloader_.reload(ReloadSource::request); }};
+  }
+
+  ProcessStatus status() const {
+    return {.ready = ready_,
+            .draining = draining_,
+            .uptime = std::chrono::duration_cast<std::chrono::seconds>(Clock::now() - started_),
+            .load = server_->load(),
+            .last_reload = reloader_.last()};
+  }
+
+  const std::filesystem::path file_;
+  const Clock::time_point started_ = Clock::now();
+  std::atomic<bool> ready_ = false;
+  std::atomic<bool> draining_ = false;
+  metrics::Recorder& recorder_;
+  std::unique_ptr<Server> server_;
+  Reloader reloader_;
+  std::unique_ptr<Admin> admin_;
+  std::unique_ptr<ConfigWatch> watch_;
+};
+
+int serve(const Options& options, std::ostream&, std::ostream& err) {
+  prepare_process();
+  Signals signals;  // before any thread starts
+  const std::filesystem::path file = options.values.at("config");
+  const auto recorder = metrics::make_prometheus_recorder();
+  const auto snapshot = first_snapshot(file, *recorder, err);
+  if (!snapshot) return kExitBadConfig;
+  set_log_level(snapshot->config().log.level);
+  recorder->config_applied(snapshot->config());
+
+  auto server = Server::start(snapshot, *recorder);
+  if (!server) {
+    err << "understudy: " << server.error().context << "\n";
+    return kExitNegative;
+  }
+  Program program(file, *recorder, std::move(*server));
+  if (const Status admin = program.start_admin(); !admin) {
+    err << "understudy: " << admin.error().context << "\n";
+    return kExitNegative;
+  }
+  program.start_watch();
+  program.announce(err);
+  program.serve_until_told_to_stop(signals);
+  signals.next_one_ends_the_process();
+  program.drain();
+  return kExitGood;
+}
+
+}  // namespace
+
+Command serve_command() {
+  return {.name = "serve",
+          .summary = "run the proxy",
+          .description =
+              "Serves what the config's listeners receive: requests go to the primary model and "
+              "its answers come back byte\n"
+              "for byte, a share of them is copied to the candidate afterwards, and the figures of "
+              "both are on the admin\n"
+              "port (/, /metrics, /api/status).\n\n"
+              "A changed config file takes effect by itself, a bad one never does; SIGHUP or POST "
+              "/api/reload also picks up\n"
+              "changed credentials. SIGTERM and SIGINT drain: /readyz says no, requests under way "
+              "finish, then the process\n"
+              "ends with 0. A second signal ends it at once.",
+          .example =
+              "  understudy serve --config config.yaml\n"
+              "  aws bedrock-runtime converse --endpoint-url http://127.0.0.1:8080 --model-id "
+              "amazon.nova-lite-v1:0 \\\n"
+              "    --messages '[{\"role\": \"user\", \"content\": [{\"text\": \"Hello\"}]}]'",
+          .options = {{.name = "config",
+                       .value = "FILE",
+                       .help = "the YAML config to run by",
+                       .required = true}},
+          .run = serve};
+}
+
+}  // namespace understudy::proxy
