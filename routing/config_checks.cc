@@ -149,7 +149,8 @@ class Checker {
     }
     const VariantConfig& candidate = *route.candidate;
     const bool same_model = candidate.model.empty() || candidate.model == route.primary.model;
-    if (candidate.upstream == route.primary.upstream && same_model && candidate.rewrite.empty()) {
+    if (candidate.upstream == route.primary.upstream && same_model &&
+        spot.at("candidate").node->find("rewrite") == nullptr) {
       warn(spot.at("candidate"), "is the primary once more: there is nothing to compare");
     }
     if (invokes(route.match) && speaks_other_body(route)) {

@@ -19,7 +19,8 @@ Place place_of(const YAML::Mark& mark) {
 // drops duplicate keys before anybody could see them.
 class TreeBuilder : public YAML::EventHandler {
  public:
-  TreeBuilder(ConfigNode& root, Problems& problems) : root_(root), problems_(problems) {}
+  TreeBuilder(std::string_view text, ConfigNode& root, Problems& problems)
+      : text_(text), root_(root), problems_(problems) {}
 
   void OnDocumentStart(const YAML::Mark& mark) override {
     if (++documents_ > 1) throw YAML::ParserException(mark, "the file has a second document");
@@ -46,6 +47,7 @@ class TreeBuilder : public YAML::EventHandler {
 
   void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
                 const std::string& value) override {
+    if (is_open_quote(mark)) throw YAML::ParserException(mark, "the quotation is never closed");
     if (at_key()) return take_key(mark, tag, anchor, value);
     ConfigNode& node = open(mark, tag, anchor);
     node.kind = ConfigNode::Kind::scalar;
@@ -71,6 +73,23 @@ class TreeBuilder : public YAML::EventHandler {
     ConfigNode* node;
     bool key_is_next;
   };
+
+  // The parser takes the end of the file for a closing quote, which lets a half-written file pass.
+  bool is_open_quote(const YAML::Mark& mark) const {
+    if (mark.is_null() || static_cast<std::size_t>(mark.pos) >= text_.size()) return false;
+    std::string_view rest = text_.substr(static_cast<std::size_t>(mark.pos));
+    const char quote = rest.front();
+    if (quote != '"' && quote != '\'') return false;
+    for (std::size_t i = 1; i < rest.size(); ++i) {
+      if (quote == '"' && rest[i] == '\\') {
+        ++i;
+      } else if (rest[i] == quote) {
+        if (quote == '"' || i + 1 == rest.size() || rest[i + 1] != quote) return false;
+        ++i;  // '' stands for one '
+      }
+    }
+    return true;
+  }
 
   bool at_key() const { return !stack_.empty() && stack_.back().key_is_next; }
 
@@ -151,6 +170,7 @@ class TreeBuilder : public YAML::EventHandler {
     return path;
   }
 
+  const std::string_view text_;
   ConfigNode& root_;
   Problems& problems_;
   std::vector<Open> stack_;  // pointers stay good: a parent grows only while no child is open
@@ -165,7 +185,7 @@ std::optional<ConfigNode> parse_yaml(std::string_view text, Problems& problems) 
   try {
     std::istringstream stream{std::string(text)};
     YAML::Parser parser(stream);
-    TreeBuilder builder(root, problems);
+    TreeBuilder builder(text, root, problems);
     while (parser.HandleNextDocument(builder)) {
     }
   } catch (const YAML::Exception& error) {

@@ -66,7 +66,9 @@ std::string suggestion(std::string_view written, const std::vector<std::string>&
   const std::string* nearest = nullptr;
   std::size_t fewest = written.size() / 3 + 2;  // more edits make another word
   for (const std::string& name : names) {
-    const std::size_t edits = edits_between(written, name);
+    // A beginning ("max_body" of "max_body_bytes") is near, however much is missing.
+    const bool begins = written.size() >= 3 && name.starts_with(written);
+    const std::size_t edits = begins ? 1 : edits_between(written, name);
     if (edits >= fewest || edits >= name.size()) continue;
     fewest = edits;
     nearest = &name;

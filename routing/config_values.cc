@@ -225,12 +225,12 @@ Parsed<Endpoint> parse_endpoint(std::string_view text) {
     return problem("must begin with https:// or http://");
   }
   const std::size_t slash = std::min(rest.size(), rest.find('/'));
+  if (rest.substr(0, slash).find('@') != rest.npos) {
+    return problem("must not hold a user or password; see `credentials`");
+  }
   const Parsed<std::string> path = parse_base_path(rest.substr(slash));
   if (!path.value) return problem("must be scheme, host, port and path alone; its path is not fit");
   const HostAndPort parts = split_port(rest.substr(0, slash));
-  if (parts.host.find('@') != parts.host.npos) {
-    return problem("must not hold a user or password; see `credentials`");
-  }
   if (!is_ipv4(parts.host) && !is_bracketed_ipv6(parts.host) && !is_host_name(parts.host)) {
     return problem("has no fit host name or IP address");
   }

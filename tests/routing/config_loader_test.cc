@@ -1,0 +1,742 @@
+#include "routing/config_loader.h"
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <vector>
+
+namespace understudy::routing {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::string_view kHead =
+    "listeners: [{address: 127.0.0.1:8080}]\n"
+    "upstreams: {here: {endpoint: 'http://127.0.0.1:9000', credentials: {source: none}}}\n"
+    "default_route: {upstream: here}\n";
+
+LoadedConfig load(std::string_view text) {
+  return load_config_text(text, "/etc/understudy/c.yaml");
+}
+
+std::string listed(const LoadedConfig& loaded) {
+  std::string all;
+  for (const ConfigProblem& problem : loaded.problems) {
+    std::string text = problem.to_string();
+    all += text.substr(text.find("c.yaml")) + "\n";
+  }
+  return all;
+}
+
+// What loads behind kHead, which takes lines 1 to 3.
+Config good(std::string_view more) {
+  const LoadedConfig loaded = load(std::string(kHead) + std::string(more));
+  EXPECT_EQ(listed(loaded), "") << more;
+  return loaded.config ? *loaded.config : Config{};
+}
+
+std::string problems_of(std::string_view more) {
+  const LoadedConfig loaded = load(std::string(kHead) + std::string(more));
+  const bool refused =
+      std::ranges::any_of(loaded.problems, [](const auto& p) { return !p.warning; });
+  EXPECT_EQ(loaded.config == nullptr, refused);
+  return listed(loaded);
+}
+
+struct BadConfig {
+  const char* text;
+  const char* problem;  // the first one, from "c.yaml" on
+};
+
+void expect_refused(const BadConfig& row, const LoadedConfig& loaded) {
+  EXPECT_EQ(loaded.config, nullptr) << row.text;
+  const std::string all = listed(loaded);
+  EXPECT_EQ(all.substr(0, all.find('\n')), row.problem) << row.text;
+}
+
+TEST(ConfigLoader, RefusesEachMistakeAtItsPlace) {
+  const std::vector<BadConfig> table{
+      {"lisen: 1\n", "c.yaml:4:1: lisen: is not a known key"},
+      {"log: {level: loud}\n",
+       "c.yaml:4:14: log.level: must be debug, info, warn or error, got loud"},
+      {"log: debug\n", "c.yaml:4:6: log: must be a map, got a single value"},
+      {"log:\n", "c.yaml:4:1: log: must be a map, got nothing"},
+      {"log: [info]\n", "c.yaml:4:6: log: must be a map, got a list"},
+      {"log: {level: [info]}\n", "c.yaml:4:14: log.level: must be a single value, got a list"},
+      {"log: {level: info, level: warn}\n",
+       "c.yaml:4:20: log.level: is given twice, first on line 4"},
+      {"log: &a {level: info}\n", "c.yaml:4:6: log: anchors (&) are not supported"},
+      {"log: {level: &a info}\n", "c.yaml:4:14: log.level: anchors (&) are not supported"},
+      {"log: *a\n", "c.yaml:4:6: the referenced anchor is not defined"},
+      {"log: !x {level: info}\n", "c.yaml:4:6: log: tags (!) are not supported"},
+      {"sampling_salt: !!str x\n", "c.yaml:4:16: sampling_salt: tags (!) are not supported"},
+      {"? [a]\n: b\n", "c.yaml:4:3: a key is a list or a map"},
+      {"log: {level: info}\n---\nlog: {}\n", "c.yaml:5:1: the file has a second document"},
+      {"log: {level: info\n", "c.yaml:5:1: end of map flow not found"},
+      {"log:\n\tlevel: info\n", "c.yaml:5:7: illegal map value"},
+      {"<<: {log: x}\n", "c.yaml:4:1: <<: is not a known key"},
+      {"log: 'x\n", "c.yaml:4:6: the quotation is never closed"},
+      {"sampling_salt: \"pep", "c.yaml:4:20: illegal EOF in scalar"},
+      {"sampling_salt: 'it''s", "c.yaml:4:22: illegal EOF in scalar"},
+      {"\"é\": 1\nsampling_salt: \"a\\\"b", "c.yaml:5:21: illegal EOF in scalar"},
+      {"threads: {io: 1.5}\n", "c.yaml:4:15: threads.io: must be a whole number, got 1.5"},
+      {"threads: {io: 007}\n", "c.yaml:4:15: threads.io: must be a whole number, got 007"},
+      {"threads: {io: -1}\n", "c.yaml:4:15: threads.io: must be a whole number, got -1"},
+      {"threads: {io: 1000}\n", "c.yaml:4:15: threads.io: must be between 0 and 256, got 1000"},
+      {"threads: {io: .nan}\n", "c.yaml:4:15: threads.io: must be a whole number, got .nan"},
+      {"threads: {shadow: 2}\n", "c.yaml:4:11: threads.shadow: this version does not have it yet"},
+      {"threads: {io: 99999999999999999999}\n",
+       "c.yaml:4:15: threads.io: must be a whole number, got 99999999999999999999"},
+      {"drain: {timeout: 5}\n",
+       "c.yaml:4:18: drain.timeout: must be a whole number with a unit: ms, s, m, h or d (like "
+       "300s), got 5"},
+      {"drain: {timeout: 5 s}\n",
+       "c.yaml:4:18: drain.timeout: must be a whole number with a unit: ms, s, m, h or d (like "
+       "300s), got 5 s"},
+      {"drain: {timeout: 1.5s}\n",
+       "c.yaml:4:18: drain.timeout: must be a whole number with a unit: ms, s, m, h or d (like "
+       "300s), got 1.5s"},
+      {"drain: {timeout: 5w}\n",
+       "c.yaml:4:18: drain.timeout: must be a whole number with a unit: ms, s, m, h or d (like "
+       "300s), got 5w"},
+      {"drain: {timeout: 2d}\n", "c.yaml:4:18: drain.timeout: must be between 0ms and 1d, got 2d"},
+      {"drain: {timeout: 99999999999999d}\n",
+       "c.yaml:4:18: drain.timeout: must be a whole number with a unit: ms, s, m, h or d (like "
+       "300s), got 99999999999999d"},
+      {"limits: {max_body_bytes: 32MB}\n",
+       "c.yaml:4:26: limits.max_body_bytes: must be a whole number with a unit: B, KiB, MiB, GiB "
+       "or TiB (like 32MiB), got 32MB"},
+      {"limits: {max_body_bytes: 33554432}\n",
+       "c.yaml:4:26: limits.max_body_bytes: must be a whole number with a unit: B, KiB, MiB, GiB "
+       "or TiB (like 32MiB), got 33554432"},
+      {"limits: {max_body_bytes: 2GiB}\n",
+       "c.yaml:4:26: limits.max_body_bytes: must be between 1KiB and 1GiB, got 2GiB"},
+      {"limits: {max_body: 1MiB}\n",
+       "c.yaml:4:10: limits.max_body: is not a known key (did you mean max_body_bytes?)"},
+      {"limits: {header_timeout: 0s}\n",
+       "c.yaml:4:26: limits.header_timeout: must be between 10ms and 1d, got 0s"},
+      {"admin: {address: 0.0.0.0:9901}\n",
+       "c.yaml:4:18: admin.address: must be a loopback address: this version cannot protect the "
+       "admin port"},
+      {"admin: {token_file: t}\n",
+       "c.yaml:4:9: admin.token_file: this version does not have it yet"},
+      {"admin: {address: 127.0.0.1:8080}\n",
+       "c.yaml:1:23: listeners[0].address: is the admin address too"},
+      {"admin: {address: 127.1:9901}\n",
+       "c.yaml:4:18: admin.address: must be an IP address and a port (like 127.0.0.1:8080), got "
+       "127.1:9901"},
+      {"state: {directory: state}\n", "c.yaml:4:1: state: this version does not have it yet"},
+      {"records: {content: full}\n", "c.yaml:4:10: records.directory: is missing"},
+      {"records: {directory: r, content: some}\n",
+       "c.yaml:4:34: records.content: must be none, redacted or full, got some"},
+      {"records: {directory: r, rotate_bytes: 1GiB, max_total_bytes: 1MiB}\n",
+       "c.yaml:4:62: records.max_total_bytes: must not be below rotate_bytes (1GiB), got 1MiB"},
+      {"routes: {a: b}\n", "c.yaml:4:9: routes: must be a list, got a map"},
+      {"routes: [x]\n", "c.yaml:4:10: routes[0]: must be a map, got a single value"},
+      {"routes:\n  - {primary: {upstream: here}}\n", "c.yaml:5:5: routes[0].name: is missing"},
+      {"routes:\n  - {name: a b, primary: {upstream: here}}\n",
+       "c.yaml:5:12: routes[0].name: must be 1 to 64 letters, digits, dots, dashes and "
+       "underscores, got a b"},
+      {"routes:\n  - {name: r}\n", "c.yaml:5:5: routes[0].primary: is missing"},
+      {"routes:\n  - {name: r, primary: {}}\n",
+       "c.yaml:5:24: routes[0].primary.upstream: is missing"},
+      {"routes:\n  - {name: r, primary: {upstream: hre}}\n",
+       "c.yaml:5:35: routes[0].primary.upstream: no upstream is called hre (did you mean here?)"},
+      {"routes:\n  - name: r\n    primary: {upstream: here}\n  - name: r\n    primary: {upstream: "
+       "here}\n",
+       "c.yaml:7:5: warning: routes[1]: can never match: routes[0] before it takes all that it "
+       "would"},
+      {"routes:\n  - name: r\n    primary: {upstream: here}\n    match: {models: []}\n",
+       "c.yaml:7:21: routes[0].match.models: must not be empty"},
+      {"routes:\n  - name: r\n    primary: {upstream: here}\n    match: {models: anthropic}\n",
+       "c.yaml:7:21: routes[0].match.models: must be a list, got a single value"},
+      {"routes:\n  - name: r\n    primary: {upstream: here}\n    match: {models: ['anthropic?']}\n",
+       "c.yaml:7:22: routes[0].match.models[0]: must be a model id in which '*' stands for "
+       "anything, not percent-encoded, got anthropic?"},
+      {"routes:\n  - name: r\n    primary: {upstream: here}\n    match: {models: ['a%3Ab']}\n",
+       "c.yaml:7:22: routes[0].match.models[0]: must be a model id in which '*' stands for "
+       "anything, not percent-encoded, got a%3Ab"},
+      {"routes:\n  - name: r\n    primary: {upstream: here}\n    match: {operations: [converse]}\n",
+       "c.yaml:7:26: routes[0].match.operations[0]: must be Converse, ConverseStream, InvokeModel, "
+       "InvokeModelWithResponseStream or CountTokens, got converse"},
+      {"routes:\n  - name: r\n    primary: {upstream: here}\n    match: {operations: "
+       "[ChatCompletions]}\n",
+       "c.yaml:7:26: routes[0].match.operations[0]: this version cannot match ChatCompletions yet"},
+      {"routes:\n  - name: r\n    primary: {upstream: here}\n    match: {headers: {'x y': z}}\n",
+       "c.yaml:7:23: routes[0].match.headers.x y: is no header name"},
+      {"routes:\n  - name: r\n    primary: {upstream: here}\n    match: {model: x}\n",
+       "c.yaml:7:13: routes[0].match.model: is not a known key (did you mean models?)"},
+      {"routes:\n  - name: r\n    primary: {upstream: here}\n    primary: {upstream: here, "
+       "rewrite: []}\n",
+       "c.yaml:7:5: routes[0].primary: is given twice, first on line 6"},
+      {"routes:\n  - name: r\n    primary: {upstream: here}\n    shadow: {percent: 10}\n",
+       "c.yaml:7:23: routes[0].shadow.percent: needs a candidate"},
+      {"routes:\n  - name: r\n    primary: {upstream: here}\n    canary: {percent: 10}\n",
+       "c.yaml:7:23: routes[0].canary.percent: needs a candidate"},
+      {"routes:\n  - name: r\n    primary: {upstream: here}\n    candidate: {upstream: here, "
+       "model: a.b}\n    shadow: {percent: 100.01}\n",
+       "c.yaml:8:23: routes[0].shadow.percent: must be between 0 and 100, got 100.01"},
+      {"routes:\n  - name: r\n    primary: {upstream: here}\n    candidate: {upstream: here, "
+       "model: a.b}\n    shadow: {percent: 0.125}\n",
+       "c.yaml:8:23: routes[0].shadow.percent: must be a number of at most two decimals, got "
+       "0.125"},
+      {"routes:\n  - name: r\n    primary: {upstream: here}\n    candidate: {upstream: here, "
+       "model: a.b}\n    shadow: {percent: -1}\n",
+       "c.yaml:8:23: routes[0].shadow.percent: must be between 0 and 100, got -1"},
+      {"routes:\n  - name: r\n    primary: {upstream: here}\n    candidate: {upstream: here, "
+       "model: a.b}\n    shadow: {percent: .nan}\n",
+       "c.yaml:8:23: routes[0].shadow.percent: must be a number from 0 to 100, got .nan"},
+      {"routes:\n  - name: r\n    primary: {upstream: here}\n    candidate: {upstream: here, "
+       "model: a.b}\n    shadow: {percent: 1e1}\n",
+       "c.yaml:8:23: routes[0].shadow.percent: must be a number from 0 to 100, got 1e1"},
+      {"routes:\n  - name: r\n    primary: {upstream: here}\n    candidate: {upstream: here, "
+       "model: a.b}\n    shadow: {percent: 10%}\n",
+       "c.yaml:8:23: routes[0].shadow.percent: must be a number from 0 to 100, got 10%"},
+      {"routes:\n  - name: r\n    primary: {upstream: here}\n    candidate: {upstream: here, "
+       "model: a.b}\n    shadow: {control_percent: some}\n",
+       "c.yaml:8:31: routes[0].shadow.control_percent: must be a number from 0 to 100, got some "
+       "(or auto)"},
+      {"routes:\n  - name: r\n    primary: {upstream: here}\n    candidate: {upstream: here, "
+       "model: a.b}\n    shadow: {budget: {usd_per_day: .inf}}\n",
+       "c.yaml:8:36: routes[0].shadow.budget.usd_per_day: must be a number from 0 up, got .inf"},
+      {"routes:\n  - name: r\n    primary: {upstream: here}\n    candidate: {upstream: here, "
+       "model: a.b}\n    shadow: {budget: {usd_per_day: -1}}\n",
+       "c.yaml:8:36: routes[0].shadow.budget.usd_per_day: must be a number from 0 up, got -1"},
+      {"routes:\n  - name: r\n    primary: {upstream: here}\n    candidate: {upstream: here, "
+       "model: a.b}\n    shadow: {budget: 50}\n",
+       "c.yaml:8:22: routes[0].shadow.budget: must be a map, got a single value"},
+      {"routes:\n  - name: r\n    primary: {upstream: here}\n    candidate: {upstream: here, "
+       "model: a.b}\n    shadow: {skip_probes: yes}\n",
+       "c.yaml:8:27: routes[0].shadow.skip_probes: must be true or false, got yes"},
+      {"routes:\n  - name: r\n    primary: {upstream: here}\n    candidate: {upstream: here, "
+       "model: a.b}\n    shadow: {max_inflight: 3}\n",
+       "c.yaml:8:14: routes[0].shadow.max_inflight: is not a known key (did you mean "
+       "max_in_flight?)"},
+      {"routes:\n  - name: r\n    primary: {upstream: here}\n    candidate: {upstream: here, "
+       "model: a.b}\n    shadow: {max_in_flight: 0}\n",
+       "c.yaml:8:29: routes[0].shadow.max_in_flight: must be between 1 and 100000, got 0"},
+      {"routes:\n  - name: r\n    primary: {upstream: here}\n    candidate: {upstream: here, "
+       "model: a.b}\n    canary: {stages: [1, 5]}\n",
+       "c.yaml:8:14: routes[0].canary.stages: this version does not have it yet"},
+      {"routes:\n  - name: r\n    primary: {upstream: here}\n    candidate: {upstream: here, "
+       "model: a.b}\n    canary: {gates: {}}\n",
+       "c.yaml:8:14: routes[0].canary.gates: this version does not have it yet"},
+      {"routes:\n  - name: r\n    primary: {upstream: here}\n    candidate: {upstream: here, "
+       "model: a.b}\n    canary: {fallback: primary}\n",
+       "c.yaml:8:14: routes[0].canary.fallback: this version does not have it yet"},
+      {"routes:\n  - name: r\n    primary: {upstream: here}\n    candidate: {upstream: here, "
+       "model: a.b}\n    canary: {sticky_by: user}\n",
+       "c.yaml:8:25: routes[0].canary.sticky_by: must be conversation, all that this version has, "
+       "got user"},
+      {"routes:\n  - name: r\n    primary: {upstream: here}\n    candidate: {upstream: here, "
+       "model: a.b}\n    on_end_of_life: x\n",
+       "c.yaml:8:5: routes[0].on_end_of_life: this version does not have it yet"},
+      {"routes:\n  - name: r\n    primary: {upstream: here}\n    candidate: {upstream: here, "
+       "model: a.b}\n    verdict: {}\n",
+       "c.yaml:8:5: routes[0].verdict: this version does not have it yet"},
+      {"routes:\n  - name: r\n    primary: {upstream: here}\n    candidate: {upstream: here, "
+       "model: a.b}\n    evidence: {}\n",
+       "c.yaml:8:5: routes[0].evidence: this version does not have it yet"},
+      {"routes:\n  - name: r\n    primary: {upstream: here}\n    candidate: {upstream: here, "
+       "model: a.b}\n    lifecycle: {}\n",
+       "c.yaml:8:5: routes[0].lifecycle: this version does not have it yet"},
+      {"routes:\n  - name: r\n    primary: {upstream: here}\n    candidate: {upstream: here, "
+       "rewrite: claude-5}\n",
+       "c.yaml:7:42: routes[0].candidate.rewrite: must be a list of rules; this version has no "
+       "presets yet"},
+      {"routes:\n  - name: r\n    primary: {upstream: here}\n    candidate: {upstream: here, "
+       "rewrite: [{preset: x}]}\n",
+       "c.yaml:7:44: routes[0].candidate.rewrite[0].preset: this version does not have it yet"},
+      {"routes:\n  - name: r\n    primary: {upstream: here}\n    candidate: {upstream: here, "
+       "rewrite: [{remove: a}]}\n",
+       "c.yaml:7:52: routes[0].candidate.rewrite[0].remove: must be a JSON pointer (like "
+       "/inferenceConfig/temperature), got a"},
+      {"routes:\n  - name: r\n    primary: {upstream: here}\n    candidate: {upstream: here, "
+       "rewrite: [{remove: /a, set: /b, value: 1}]}\n",
+       "c.yaml:7:43: routes[0].candidate.rewrite[0]: takes one of remove, set and json_patch"},
+      {"routes:\n  - name: r\n    primary: {upstream: here}\n    candidate: {upstream: here, "
+       "rewrite: [{set: /b}]}\n",
+       "c.yaml:7:43: routes[0].candidate.rewrite[0].value: is missing"},
+      {"routes:\n  - name: r\n    primary: {upstream: here}\n    candidate: {upstream: here, "
+       "rewrite: [{remove: /a~2}]}\n",
+       "c.yaml:7:52: routes[0].candidate.rewrite[0].remove: must be a JSON pointer (like "
+       "/inferenceConfig/temperature), got /a~2"},
+      {"routes:\n  - name: r\n    primary: {upstream: here}\n    candidate: {upstream: here, "
+       "rewrite: [{remove: /a, value: 1}]}\n",
+       "c.yaml:7:56: routes[0].candidate.rewrite[0].value: is not a known key"},
+      {"routes:\n  - name: r\n    primary: {upstream: here}\n    candidate: {upstream: here, "
+       "rewrite: [{json_patch: [{op: put, path: /a}]}]}\n",
+       "c.yaml:7:62: routes[0].candidate.rewrite[0].json_patch[0].op: must be add, remove, "
+       "replace, move, copy or test, got put"},
+      {"routes:\n  - name: r\n    primary: {upstream: here}\n    candidate: {upstream: here, "
+       "rewrite: [{json_patch: [{op: add, path: /a}]}]}\n",
+       "c.yaml:7:57: routes[0].candidate.rewrite[0].json_patch[0].value: is missing"},
+      {"routes:\n  - name: r\n    primary: {upstream: here}\n    candidate: {upstream: here, "
+       "rewrite: [{json_patch: [{op: move, path: /a}]}]}\n",
+       "c.yaml:7:57: routes[0].candidate.rewrite[0].json_patch[0].from: is missing"},
+      {"routes:\n  - name: r\n    primary: {upstream: here}\n    candidate: {upstream: here, "
+       "rewrite: [{operations: [Messages], remove: /a}]}\n",
+       "c.yaml:7:57: routes[0].candidate.rewrite[0].operations[0]: this version cannot match "
+       "Messages yet"},
+  };
+  for (const BadConfig& row : table) {
+    expect_refused(row, load(std::string(kHead) + row.text));
+  }
+}
+
+TEST(ConfigLoader, RefusesFilesThatAreNoConfigAtAll) {
+  const std::vector<BadConfig> table{
+      {"# nothing\n", "c.yaml: is empty"},
+      {"{}\n", "c.yaml:1:1: listeners: is missing"},
+      {"just text\n", "c.yaml:1:1: must be a map, got a single value"},
+      {"- a\n- b\n", "c.yaml:1:1: must be a map, got a list"},
+      {"listeners: []\nupstreams: {}\n",
+       "c.yaml:1:1: routes: is missing, and default_route too: no request could be served"},
+      {"upstreams: {u: {endpoint: 'https://h', region: r}}\ndefault_route: {upstream: u}\n",
+       "c.yaml:1:1: listeners: is missing"},
+      {"listeners: [{address: 127.0.0.1:1}]\nupstreams: {u: {endpoint: 'https://h', region: r}}\n",
+       "c.yaml:1:1: routes: is missing, and default_route too: no request could be served"},
+      {"listeners: [{address: 127.0.0.1:1}, {address: 127.0.0.1:1}]\nupstreams: {u: {endpoint: "
+       "'https://h', region: r}}\nroutes: []\n",
+       "c.yaml:1:47: listeners[1].address: is the address of listeners[0] too"},
+      {"listeners:\n  - address: 0.0.0.0:8080\nupstreams: {u: {endpoint: 'https://h', region: "
+       "r}}\nroutes: []\n",
+       "c.yaml:2:14: listeners[0].address: is open beyond this machine: anyone who reaches it "
+       "spends your money; say `trust_network: true` if the network keeps others out"},
+      {"listeners:\n  - {address: 127.0.0.1:8443, tls: {certificate: a}}\nupstreams: {u: "
+       "{endpoint: 'https://h', region: r}}\nroutes: []\n",
+       "c.yaml:2:31: listeners[0].tls: this version does not have it yet"},
+      {"listeners:\n  - {address: 127.0.0.1:8443, clients: {api_keys_file: a}}\nupstreams: {u: "
+       "{endpoint: 'https://h', region: r}}\nroutes: []\n",
+       "c.yaml:2:31: listeners[0].clients: this version does not have it yet"},
+      {"listeners:\n  - {address: 127.0.0.1:70000}\nupstreams: {u: {endpoint: 'https://h', region: "
+       "r}}\nroutes: []\n",
+       "c.yaml:2:15: listeners[0].address: must be an IP address and a port (like 127.0.0.1:8080), "
+       "got 127.0.0.1:70000"},
+      {"listeners:\n  - {address: 127.0.0.1:1, base_path: a/b}\nupstreams: {u: {endpoint: "
+       "'https://h', region: r}}\nroutes: []\n",
+       "c.yaml:2:39: listeners[0].base_path: must be a path of plain segments (like /prefix), got "
+       "a/b"},
+      {"listeners:\n  - {address: 127.0.0.1:1, hosts: ['a:1']}\nupstreams: {u: {endpoint: "
+       "'https://h', region: r}}\nroutes: []\n",
+       "c.yaml:2:36: listeners[0].hosts[0]: must be a host name without port, got a:1"},
+      {"listeners: [{address: 127.0.0.1:8080}]\ndefault_route: {upstream: u}\nupstreams:\n  u: "
+       "{region: r}\n",
+       "c.yaml:4:6: upstreams.u.endpoint: is missing"},
+      {"listeners: [{address: 127.0.0.1:8080}]\ndefault_route: {upstream: u}\nupstreams:\n  u: "
+       "{endpoint: 'https://h'}\n",
+       "c.yaml:4:6: upstreams.u.region: is missing"},
+      {"listeners: [{address: 127.0.0.1:8080}]\ndefault_route: {upstream: u}\nupstreams:\n  u: "
+       "{endpoint: 'http://h', region: r}\n",
+       "c.yaml:4:17: upstreams.u.endpoint: sends prompts and credentials in the clear; use "
+       "https://, or say `allow_plaintext: true`"},
+      {"listeners: [{address: 127.0.0.1:8080}]\ndefault_route: {upstream: u}\nupstreams:\n  u: "
+       "{endpoint: 'https://h?x', region: r}\n",
+       "c.yaml:4:17: upstreams.u.endpoint: has no fit host name or IP address"},
+      {"listeners: [{address: 127.0.0.1:8080}]\ndefault_route: {upstream: u}\nupstreams:\n  u: "
+       "{endpoint: 'https://', region: r}\n",
+       "c.yaml:4:17: upstreams.u.endpoint: has no fit host name or IP address"},
+      {"listeners: [{address: 127.0.0.1:8080}]\ndefault_route: {upstream: u}\nupstreams:\n  u: "
+       "{endpoint: 'https://h:0', region: r}\n",
+       "c.yaml:4:17: upstreams.u.endpoint: has a port that is not between 1 and 65535"},
+      {"listeners: [{address: 127.0.0.1:8080}]\ndefault_route: {upstream: u}\nupstreams:\n  u: "
+       "{endpoint: 'https://h/../x', region: r}\n",
+       "c.yaml:4:17: upstreams.u.endpoint: must be scheme, host, port and path alone; its path is "
+       "not fit"},
+      {"listeners: [{address: 127.0.0.1:8080}]\ndefault_route: {upstream: u}\nupstreams:\n  u: "
+       "{endpoint: 'https://u:p@h', region: r}\n",
+       "c.yaml:4:17: upstreams.u.endpoint: must not hold a user or password; see `credentials`"},
+      {"listeners: [{address: 127.0.0.1:8080}]\ndefault_route: {upstream: u}\nupstreams:\n  u: "
+       "{endpoint: 'http://localhost:8080', region: r}\n",
+       "c.yaml:4:17: upstreams.u.endpoint: is one of our own listeners: requests would come back "
+       "for ever"},
+      {"listeners: [{address: 127.0.0.1:8080}]\ndefault_route: {upstream: u}\nupstreams:\n  u: "
+       "{endpoint: 'https://bedrock-runtime.us-east-1.amazonaws.com', region: us-west-2}\n",
+       "c.yaml:4:76: upstreams.u.region: is us-west-2, but the endpoint is in us-east-1: requests "
+       "are signed for one region"},
+      {"listeners: [{address: 127.0.0.1:8080}]\ndefault_route: {upstream: u}\nupstreams:\n  u: "
+       "{endpoint: 'https://h', region: US}\n",
+       "c.yaml:4:38: upstreams.u.region: must be a region (like us-east-1), got US"},
+      {"listeners: [{address: 127.0.0.1:8080}]\ndefault_route: {upstream: u}\nupstreams:\n  u: "
+       "{endpoint: 'https://h', region: r, credentials: {}}\n",
+       "c.yaml:4:54: upstreams.u.credentials.source: is missing"},
+      {"listeners: [{address: 127.0.0.1:8080}]\ndefault_route: {upstream: u}\nupstreams:\n  u: "
+       "{endpoint: 'https://h', region: r, credentials: {source: vault}}\n",
+       "c.yaml:4:63: upstreams.u.credentials.source: must be default, profile, static, bearer, "
+       "forward_bearer or none"},
+      {"listeners: [{address: 127.0.0.1:8080}]\ndefault_route: {upstream: u}\nupstreams:\n  u: "
+       "{endpoint: 'https://h', region: r, credentials: {source: profile}}\n",
+       "c.yaml:4:54: upstreams.u.credentials.profile: is missing"},
+      {"listeners: [{address: 127.0.0.1:8080}]\ndefault_route: {upstream: u}\nupstreams:\n  u: "
+       "{endpoint: 'https://h', region: r, credentials: {source: static, access_key_id: a}}\n",
+       "c.yaml:4:54: upstreams.u.credentials.secret_access_key: is missing"},
+      {"listeners: [{address: 127.0.0.1:8080}]\ndefault_route: {upstream: u}\nupstreams:\n  u: "
+       "{endpoint: 'https://h', region: r, credentials: {source: bearer}}\n",
+       "c.yaml:4:54: upstreams.u.credentials.token: `source: bearer` takes either `token` or "
+       "`token_env`"},
+      {"listeners: [{address: 127.0.0.1:8080}]\ndefault_route: {upstream: u}\nupstreams:\n  u: "
+       "{endpoint: 'https://h', region: r, credentials: {source: default, profile: p}}\n",
+       "c.yaml:4:81: upstreams.u.credentials.profile: goes only with `source: profile`"},
+      {"listeners: [{address: 127.0.0.1:8080}]\ndefault_route: {upstream: u}\nupstreams:\n  u: "
+       "{endpoint: 'https://h', region: r, ca_file: none.pem}\n",
+       "c.yaml:4:50: upstreams.u.ca_file: names no file: /etc/understudy/none.pem"},
+      {"listeners: [{address: 127.0.0.1:8080}]\ndefault_route: {upstream: u}\nupstreams:\n  'a b': "
+       "{endpoint: 'https://h', region: r}\n  u: {endpoint: 'https://h', region: r}\n",
+       "c.yaml:4:3: upstreams.a b: the name must be 1 to 64 letters, digits, dots, dashes and "
+       "underscores, got a b"},
+  };
+  for (const BadConfig& row : table) expect_refused(row, load(row.text));
+}
+
+TEST(ConfigLoader, RefusesBytesThatAreNoUtf8) {
+  using namespace std::string_literals;
+  const std::vector<std::pair<std::string, std::string>> table{
+      {"\xef\xbb\xbflog: {}\n", "c.yaml: begins with a byte order mark\n"},
+      {"\xff\xfel\0o\0g\0"s, "c.yaml: is UTF-16 or binary; it must be UTF-8\n"},
+      {"\xfe\xff\0l\0o"s, "c.yaml: is UTF-16 or binary; it must be UTF-8\n"},
+      {"l\0o\0g\0"s, "c.yaml: is UTF-16 or binary; it must be UTF-8\n"},
+      {"log:\n  level: \x01\n",
+       "c.yaml:2:10: there is a control character, or a byte that is no UTF-8\n"},
+      {"log:\n  l\xc3\xa9vel: \xe9\n",
+       "c.yaml:2:10: there is a control character, or a byte that is no UTF-8\n"},
+      {"a: \xed\xa0\x80\n",
+       "c.yaml:1:4: there is a control character, or a byte that is no UTF-8\n"},
+      {"a: \xc3", "c.yaml:1:4: there is a control character, or a byte that is no UTF-8\n"},
+  };
+  for (const auto& [text, problem] : table) EXPECT_EQ(listed(load(text)), problem);
+}
+
+TEST(ConfigLoader, TellsClosedQuotationsFromOpenOnes) {
+  EXPECT_EQ(good("# é\r\nsampling_salt: 'it''s'\n").sampling_salt, "it's");
+  EXPECT_EQ(good("# é\nsampling_salt: \"a\\\"b\" # it's\n").sampling_salt, "a\"b");
+  EXPECT_EQ(good("sampling_salt: \"\\\\\"\n").sampling_salt, "\\");
+  EXPECT_EQ(good("sampling_salt: it's\n").sampling_salt, "it's");
+  for (const char* open : {"'a\n", "'a''\n", "\"a\n", "\"a\\\"\n", "'a", "\"a"}) {
+    EXPECT_NE(problems_of(std::string("# é\nsampling_salt: ") + open), "") << open;
+  }
+}
+
+TEST(ConfigLoader, RefusesTextBeyondItsCaps) {
+  EXPECT_EQ(listed(load(std::string((1 << 20) + 1, '#'))), "c.yaml: is larger than 1 MiB\n");
+  const std::string deep = "a: " + std::string(40, '[') + std::string(40, ']') + "\n";
+  EXPECT_EQ(listed(load(deep)), "c.yaml:1:35: the file is nested deeper than 32 levels\n");
+  const std::string bottomless = "a: " + std::string(100'000, '[');
+  EXPECT_EQ(load(bottomless).config, nullptr);
+  std::string many = "a:\n";
+  for (int i = 0; i < 10'001; ++i) many += "  - x\n";
+  EXPECT_EQ(listed(load(many)), "c.yaml:9999:5: the file has more than 10,000 values\n");
+}
+
+TEST(ConfigLoader, ReportsAllProblemsInTheOrderOfTheFile) {
+  const std::string text =
+      "listeners:\n"
+      "  - address: 127.0.0.1\n"
+      "    base_pth: /x\n"
+      "upstreams:\n"
+      "  a:\n"
+      "    endpoint: ftp://x\n"
+      "    region: us-east-1\n"
+      "routes:\n"
+      "  - name: r\n"
+      "    primary: {upstream: b}\n"
+      "    shadow: {percent: 150, timeout: 5}\n";
+  EXPECT_EQ(listed(load(text)),
+            "c.yaml:2:14: listeners[0].address: must be an IP address and a port (like "
+            "127.0.0.1:8080), got "
+            "127.0.0.1\n"
+            "c.yaml:3:5: listeners[0].base_pth: is not a known key (did you mean base_path?)\n"
+            "c.yaml:6:15: upstreams.a.endpoint: must begin with https:// or http://\n"
+            "c.yaml:10:25: routes[0].primary.upstream: no upstream is called b\n"
+            "c.yaml:11:23: routes[0].shadow.percent: must be between 0 and 100, got 150\n"
+            "c.yaml:11:37: routes[0].shadow.timeout: must be a whole number with a unit: ms, s, m, "
+            "h or d (like "
+            "300s), got 5\n");
+}
+
+TEST(ConfigLoader, NeverShowsASecret) {
+  const std::vector<std::string> sections{
+      "{source: static, access_key_id: AKIAHUNTER2, secret_acess_key: hunter2}",
+      "{source: bearer, token: 'hunter2 hunter2'}",
+      "{source: none, token: hunter2}",
+      "{source: hunter2}",
+      "{source: static, access_key_id: [hunter2], secret_access_key: {hunter: 2}}",
+      "{source: bearer, token: hunter2, token_env: HUNTER2}",
+      "hunter2",
+      "[hunter2]",
+      "{source: bearer, token: !hunter x}",
+  };
+  for (const std::string& section : sections) {
+    const std::string text =
+        "listeners: [{address: 127.0.0.1:1}]\nupstreams: {a: {endpoint: "
+        "'https://user:hunter2@host', "
+        "region: r, credentials: " +
+        section + "}}\ndefault_route: {upstream: a}\n";
+    const LoadedConfig loaded = load(text);
+    EXPECT_EQ(loaded.config, nullptr) << section;
+    std::string all = listed(loaded);
+    std::ranges::transform(all, all.begin(),
+                           [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    EXPECT_EQ(all.find("hunter"), std::string::npos) << all;
+  }
+}
+
+TEST(ConfigLoader, WarnsWithoutRefusing) {
+  EXPECT_EQ(problems_of("routes:\n"
+                        "  - {name: all, primary: {upstream: here}, candidate: {upstream: here}}\n"
+                        "  - {name: never, primary: {upstream: here}}\n"),
+            "c.yaml:5:55: warning: routes[0].candidate: is the primary once more: there is nothing "
+            "to compare\n"
+            "c.yaml:6:5: warning: routes[1]: can never match: routes[0] before it takes all that "
+            "it would\n");
+  EXPECT_EQ(problems_of("routes:\n"
+                        "  - name: r\n"
+                        "    match: {models: ['*.anthropic.claude-*']}\n"
+                        "    primary: {upstream: here}\n"
+                        "    candidate: {upstream: here, model: us.amazon.nova-pro-v1:0}\n"),
+            "c.yaml:8:40: warning: routes[0].candidate.model: takes another InvokeModel body than "
+            "the models of this "
+            "route: such requests are skipped (body_format); Converse is not concerned\n");
+}
+
+TEST(ConfigLoader, DoesNotWarnOfRoutesThatCanStillMatch) {
+  EXPECT_EQ(
+      problems_of(
+          "routes:\n"
+          "  - {name: a, match: {models: ['anthropic.*'], operations: [Converse]}, primary: "
+          "{upstream: here}}\n"
+          "  - {name: b, match: {models: ['anthropic.*']}, primary: {upstream: here}}\n"
+          "  - {name: c, match: {models: ['*'], headers: {x-a: b}}, primary: {upstream: here}}\n"
+          "  - {name: d, match: {models: ['*']}, primary: {upstream: here}}\n"
+          "  - {name: e, primary: {upstream: here}}\n"),
+      "");
+  EXPECT_EQ(
+      problems_of("routes:\n"
+                  "  - {name: a, match: {models: ['anthropic.*']}, primary: {upstream: here}}\n"
+                  "  - {name: b, match: {models: ['anthropic.claude-*'], operations: [Converse]}, "
+                  "primary: {upstream: here}}\n"),
+      "c.yaml:6:5: warning: routes[1]: can never match: routes[0] before it takes all that it "
+      "would\n");
+}
+
+TEST(ConfigLoader, ReadsEveryKeyOfARoute) {
+  const Config config = good(
+      "routes:\n"
+      "  - name: r\n"
+      "    match: {models: ['anthropic.claude-*'], operations: [Converse, InvokeModel], headers: "
+      "{x-team: 's-*'}}\n"
+      "    primary: {upstream: here, model: anthropic.claude-a}\n"
+      "    candidate:\n"
+      "      upstream: here\n"
+      "      model: arn:aws:bedrock:us-east-1:1:inference-profile/us.anthropic.claude-b\n"
+      "      rewrite:\n"
+      "        - {operations: [Converse], remove: /inferenceConfig/temperature}\n"
+      "        - {set: /max_tokens, value: {a: [1, 'two', true, ~, 1.5, 0777]}}\n"
+      "        - json_patch: [{op: add, path: /a~1b, value: '1'}, {op: move, from: /x, path: /y}]\n"
+      "    shadow:\n"
+      "      percent: 12.34\n"
+      "      control_percent: 5\n"
+      "      max_in_flight: 7\n"
+      "      max_queued: 8\n"
+      "      max_body_bytes: 1MiB\n"
+      "      max_capture_bytes: 2048B\n"
+      "      connect_timeout: 500ms\n"
+      "      first_byte_timeout: 1m\n"
+      "      timeout: 1h\n"
+      "      skip_probes: false\n"
+      "      budget: {usd_per_day: 0.5, requests_per_minute: 60}\n"
+      "      breaker: {consecutive_failures: 2, failure_percent: 40, min_requests: 3, window: 5s, "
+      "open_for: 6s}\n"
+      "    canary: {percent: 0.01, sticky_by: conversation}\n");
+  ASSERT_EQ(config.routes.size(), 1U);
+  const RouteConfig& route = config.routes[0];
+  EXPECT_EQ(route.name, "r");
+  EXPECT_EQ(route.match.models, std::vector<std::string>{"anthropic.claude-*"});
+  EXPECT_EQ(route.match.operations, (std::vector{Operation::converse, Operation::invoke_model}));
+  EXPECT_EQ(route.match.headers, (std::vector{HeaderMatch{"x-team", "s-*"}}));
+  EXPECT_EQ(route.primary.model, "anthropic.claude-a");
+  ASSERT_TRUE(route.candidate);
+  EXPECT_EQ(route.candidate->model,
+            "arn:aws:bedrock:us-east-1:1:inference-profile/us.anthropic.claude-b");
+  const auto& rewrite = route.candidate->rewrite;
+  ASSERT_EQ(rewrite.size(), 3U);
+  EXPECT_EQ(
+      rewrite[0],
+      (RewriteRule{
+          RewriteRule::Kind::remove, {Operation::converse}, "/inferenceConfig/temperature", ""}));
+  EXPECT_EQ(rewrite[1].json, R"({"a":[1,"two",true,null,1.5,"0777"]})");
+  EXPECT_EQ(rewrite[2].json,
+            R"([{"op":"add","path":"/a~1b","value":"1"},{"op":"move","from":"/x","path":"/y"}])");
+  const ShadowConfig& shadow = route.shadow;
+  EXPECT_EQ(shadow.percent, Percent{1234});
+  EXPECT_EQ(shadow.control, (ControlShare{false, Percent{500}}));
+  EXPECT_EQ(shadow.max_in_flight, 7U);
+  EXPECT_EQ(shadow.max_queued, 8U);
+  EXPECT_EQ(shadow.max_body_bytes, 1U << 20);
+  EXPECT_EQ(shadow.max_capture_bytes, 2048U);
+  EXPECT_EQ(shadow.connect_timeout, 500ms);
+  EXPECT_EQ(shadow.first_byte_timeout, 1min);
+  EXPECT_EQ(shadow.timeout, 1h);
+  EXPECT_FALSE(shadow.skip_probes);
+  EXPECT_EQ(shadow.budget, (ShadowBudget{0.5, 60}));
+  EXPECT_EQ(shadow.breaker, (BreakerConfig{2, Percent{4000}, 3, 5s, 6s}));
+  EXPECT_EQ(route.canary.percent, Percent{1});
+}
+
+TEST(ConfigLoader, ReadsEveryKeyOutsideOfRoutes) {
+  const LoadedConfig loaded = load(
+      "listeners:\n"
+      "  - {address: '[::1]:8080', base_path: /bedrock/, hosts: [Bedrock.Internal]}\n"
+      "  - {address: 0.0.0.0:8081, trust_network: true}\n"
+      "admin: {address: localhost:9900}\n"
+      "upstreams:\n"
+      "  real: {endpoint: 'https://bedrock-runtime.eu-west-1.amazonaws.com', credentials: {source: "
+      "profile, profile: p}}\n"
+      "  fips: {endpoint: 'https://bedrock-runtime-fips.us-east-1.amazonaws.com:8443/x', region: "
+      "us-east-1}\n"
+      "  vpc:\n"
+      "    endpoint: http://10.0.0.1/prefix/\n"
+      "    control_endpoint: https://control.example\n"
+      "    allow_plaintext: true\n"
+      "    credentials: {source: bearer, token_env: TOKEN}\n"
+      "    connect_timeout: 1s\n"
+      "    first_byte_timeout: 2s\n"
+      "    stream_idle_timeout: 3s\n"
+      "    pool_idle_timeout: 0s\n"
+      "    max_idle_connections: 4\n"
+      "  keys: {endpoint: 'https://x', region: r, credentials: {source: static, access_key_id: a, "
+      "secret_access_key: b, session_token: c}}\n"
+      "default_route: {upstream: vpc}\n"
+      "records: {directory: records/../r, content: redacted, rotate_bytes: 1MiB, max_total_bytes: "
+      "2MiB, keep_free_bytes: 0B}\n"
+      "limits: {max_connections: 5, header_timeout: 1s, keep_alive_timeout: 2s, max_header_bytes: "
+      "2KiB,\n"
+      "  max_header_fields: 50, max_target_bytes: 1KiB, max_body_bytes: 1GiB, body_idle_timeout: "
+      "3s, write_timeout: 4s,\n"
+      "  max_response_header_bytes: 3KiB, max_shadow_bytes: 1MiB, max_conversation_scan_bytes: "
+      "4KiB,\n"
+      "  max_analysis_queue: 6, max_analysis_bytes: 5MiB}\n"
+      "threads: {io: 3}\n"
+      "drain: {lame_duck: 0s, timeout: 1d}\n"
+      "log: {level: debug}\n"
+      "sampling_salt: pepper\n");
+  ASSERT_EQ(listed(loaded), "");
+  const Config& config = *loaded.config;
+  EXPECT_EQ(config.listeners[0],
+            (ListenerConfig{{"::1", 8080}, "/bedrock", {"bedrock.internal"}, false}));
+  EXPECT_EQ(config.listeners[1], (ListenerConfig{{"0.0.0.0", 8081}, "", {}, true}));
+  EXPECT_EQ(config.admin.address, (Address{"127.0.0.1", 9900}));
+  ASSERT_EQ(config.upstreams.size(), 4U);
+  const UpstreamConfig& real = config.upstreams[0];
+  EXPECT_EQ(real.name, "real");
+  EXPECT_EQ(real.endpoint, (Endpoint{true, "bedrock-runtime.eu-west-1.amazonaws.com", 443, ""}));
+  EXPECT_EQ(real.control_endpoint.host, "bedrock.eu-west-1.amazonaws.com");
+  EXPECT_EQ(real.region, "eu-west-1");
+  EXPECT_EQ(real.credentials.profile, "p");
+  const UpstreamConfig& fips = config.upstreams[1];
+  EXPECT_EQ(fips.control_endpoint,
+            (Endpoint{true, "bedrock-fips.us-east-1.amazonaws.com", 8443, "/x"}));
+  EXPECT_EQ(fips.credentials.source, CredentialsConfig::Source::default_chain);
+  const UpstreamConfig& vpc = config.upstreams[2];
+  EXPECT_EQ(vpc.endpoint, (Endpoint{false, "10.0.0.1", 80, "/prefix"}));
+  EXPECT_EQ(vpc.control_endpoint.host, "control.example");
+  EXPECT_EQ(vpc.credentials.token_env, "TOKEN");
+  EXPECT_EQ(vpc.connect_timeout, 1s);
+  EXPECT_EQ(vpc.first_byte_timeout, 2s);
+  EXPECT_EQ(vpc.stream_idle_timeout, 3s);
+  EXPECT_EQ(vpc.pool_idle_timeout, 0s);
+  EXPECT_EQ(vpc.max_idle_connections, 4U);
+  EXPECT_EQ(config.upstreams[3].credentials.session_token, "c");
+  EXPECT_EQ(config.default_upstream, 2U);
+  EXPECT_EQ(config.records, (RecordsConfig{"/etc/understudy/r", RecordsConfig::Content::redacted,
+                                           1 << 20, 2 << 20, 0}));
+  EXPECT_EQ(config.limits, (LimitsConfig{5, 1s, 2s, 2 << 10, 50, 1 << 10, 1 << 30, 3s, 4s, 3 << 10,
+                                         1 << 20, 4 << 10, 6, 5 << 20}));
+  EXPECT_EQ(config.threads.io, 3U);
+  EXPECT_EQ(config.drain, (DrainConfig{0s, 24h}));
+  EXPECT_EQ(config.log.level, LogConfig::Level::debug);
+  EXPECT_EQ(config.sampling_salt, "pepper");
+}
+
+TEST(ConfigLoader, GivesDefaultsAndAHashOfTheBytes) {
+  const Config config = good("");
+  EXPECT_EQ(config.limits, LimitsConfig{});
+  EXPECT_EQ(config.admin, AdminConfig{});
+  EXPECT_EQ(config.hash.size(), 16U);
+  EXPECT_EQ(config.hash, good("").hash);
+  EXPECT_NE(config.hash, good("# a comment\n").hash);
+}
+
+TEST(ConfigLoader, LoadsTheShippedConfigClean) {
+  std::ifstream file(UNDERSTUDY_SOURCE_DIR "/config.yaml");
+  const std::string text{std::istreambuf_iterator<char>(file), {}};
+  const LoadedConfig loaded = load(text);
+  EXPECT_EQ(listed(loaded), "");
+  ASSERT_TRUE(loaded.config);
+  EXPECT_EQ(loaded.config->routes[0].name, "sonnet");
+  EXPECT_EQ(loaded.config->routes[0].candidate->model, "us.anthropic.claude-sonnet-5");
+  EXPECT_EQ(loaded.config->listeners[0].address, (Address{"127.0.0.1", 8080}));
+  EXPECT_TRUE(loaded.config->routes[0].shadow.control.automatic);
+}
+
+class ConfigFile : public testing::Test {
+ protected:
+  ConfigFile() {
+    std::string name = (fs::temp_directory_path() / "understudy-config-XXXXXX").string();
+    directory_ = ::mkdtemp(name.data());
+  }
+  ~ConfigFile() override { fs::remove_all(directory_); }
+
+  fs::path write(std::string_view text) const {
+    const fs::path file = directory_ / "c.yaml";
+    std::ofstream(file) << text;
+    ::chmod(file.c_str(), 0644);
+    return file;
+  }
+
+  fs::path directory_;
+};
+
+TEST_F(ConfigFile, LoadsWithPathsFromItsOwnDirectory) {
+  std::ofstream(directory_ / "prices.json") << "{}";
+  const LoadedConfig loaded = load_config_file(
+      write(std::string(kHead) + "records: {directory: r}\nprices_file: prices.json\n"));
+  ASSERT_TRUE(loaded.config) << listed(loaded);
+  EXPECT_EQ(loaded.config->records.directory, (directory_ / "r").string());
+  EXPECT_EQ(loaded.config->prices_file, (directory_ / "prices.json").string());
+}
+
+TEST_F(ConfigFile, IsFollowedThroughALinkWhosePathsStartAtTheLink) {
+  write(kHead);
+  fs::create_symlink("c.yaml", directory_ / "link.yaml");
+  EXPECT_TRUE(load_config_file(directory_ / "link.yaml").config);
+}
+
+TEST_F(ConfigFile, IsRefusedWhereItIsNoPrivateRegularFile) {
+  const auto what = [](const fs::path& file) {
+    const LoadedConfig loaded = load_config_file(file);
+    EXPECT_EQ(loaded.config, nullptr);
+    return loaded.problems.empty() ? "" : loaded.problems[0].what;
+  };
+  EXPECT_EQ(what(directory_), "is a directory");
+  EXPECT_EQ(what(directory_ / "none.yaml"), "cannot be opened: No such file or directory");
+  ASSERT_EQ(::mkfifo((directory_ / "pipe").c_str(), 0600), 0);
+  EXPECT_EQ(what(directory_ / "pipe"), "is no regular file");
+  EXPECT_EQ(what(write("")), "is empty");
+  EXPECT_EQ(what(write(std::string(2 << 20, ' '))), "is larger than 1 MiB");
+  const fs::path file = write(kHead);
+  ::chmod(file.c_str(), 0666);
+  EXPECT_EQ(what(file), "can be written by anyone (chmod o-w)");
+}
+
+TEST(ConfigLoader, NamesFilesThatAreNotThere) {
+  EXPECT_EQ(problems_of("prices_file: none.json\n"),
+            "c.yaml:4:14: prices_file: names no file: /etc/understudy/none.json\n");
+}
+
+}  // namespace
+}  // namespace understudy::routing
