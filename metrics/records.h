@@ -31,7 +31,9 @@ struct PairRecord {
 class RecordLog {
  public:
   // Opens lazily, in a directory of mode 0700 with files of mode 0600, never through a symbolic link.
-  RecordLog(routing::RecordsConfig config, Recorder& recorder);
+  // Without a directory in the config nothing is written or counted. After a failure nothing is tried for `retry_after`.
+  RecordLog(routing::RecordsConfig config, Recorder& recorder,
+            std::chrono::nanoseconds retry_after = std::chrono::seconds{30});
   ~RecordLog();
 
   void append(const PairRecord& record) noexcept;
@@ -41,8 +43,9 @@ class RecordLog {
   std::unique_ptr<Impl> impl_;
 };
 
-// The line as written, without its newline (for the log and for tests). `redacted` keeps keys, tool names, types, lengths and
-// stop reasons; every other leaf becomes its type, length and a hash keyed by `key`.
+// The line as written, without its newline (for the log and for tests); its fields are listed in record_line.cc. `redacted`
+// keeps keys, tool names, types, lengths and stop reasons; every other leaf becomes its type, length and a hash keyed by
+// `key`, error messages too (their digits masked first, so that equal ones stay equal).
 std::string to_json_line(const PairRecord& record, routing::RecordsConfig::Content content, std::string_view key);
 
 }  // namespace understudy::metrics
