@@ -66,30 +66,30 @@ struct Rejections {
 };
 
 struct Model {
-  std::vector<std::string> ids;  // exact or with `*`; the first is the model's name
-  std::string name;
-  std::string provider;
+  std::vector<std::string> ids{};  // exact or with `*`; the first is the model's name
+  std::string name{};
+  std::string provider{};
   Family family = Family::anthropic;
   bool inference_profile_only = false;
   std::vector<std::string> profiles{"us", "global"};  // listed by GET /inference-profiles
   Lifecycle lifecycle = Lifecycle::active;
-  std::string legacy_time;       // ISO 8601, told by the control plane
-  std::string end_of_life_time;  // ISO 8601
+  std::string legacy_time{};       // ISO 8601, told by the control plane
+  std::string end_of_life_time{};  // ISO 8601
   std::uint32_t max_output_tokens = 64000;
   std::uint64_t context_tokens = 200000;
   double tokenizer_factor = 1;
-  Latency first_token_ms;
-  Latency per_token_ms;
-  AnswerStyle answer;
-  ErrorRates errors;
-  Rejections rejects;
-  Fault fault;
+  Latency first_token_ms{};
+  Latency per_token_ms{};
+  AnswerStyle answer{};
+  ErrorRates errors{};
+  Rejections rejects{};
+  Fault fault{};
 };
 
 struct AccessKey {
-  std::string id;
-  std::string secret;
-  std::string session_token;  // empty for long-term keys
+  std::string id{};
+  std::string secret{};
+  std::string session_token{};  // empty for long-term keys
   bool expired = false;
 };
 
@@ -97,9 +97,9 @@ struct Auth {
   AuthMode mode = AuthMode::none;
   std::string region = "us-east-1";
   std::string service = "bedrock";
-  std::vector<AccessKey> keys;
-  std::vector<std::string> bearer_tokens;
-  std::vector<std::string> expired_bearer_tokens;
+  std::vector<AccessKey> keys{};
+  std::vector<std::string> bearer_tokens{};
+  std::vector<std::string> expired_bearer_tokens{};
 };
 
 struct Config {
@@ -114,8 +114,8 @@ struct Config {
   std::size_t max_body_bytes = std::size_t{64} << 20;
   std::size_t log_requests = 1000;  // kept for /_simulator/requests
   bool log_bodies = false;          // up to 1 MiB of each
-  Auth auth;
-  std::vector<Model> models;
+  Auth auth{};
+  std::vector<Model> models{};
 };
 
 }  // namespace understudy::simulator

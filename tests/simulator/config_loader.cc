@@ -372,10 +372,15 @@ LoadResult load_config(std::string_view yaml, const std::string& file_name) {
 }
 
 LoadResult load_config_file(const std::string& path) {
-  std::ifstream file{path};
-  const std::string text{std::istreambuf_iterator<char>{file}, {}};
-  if (!file || file.bad()) return {.config = {}, .problems = {path + ": cannot be read"}};
-  return load_config(text, path);
+  const LoadResult unreadable{.config = {}, .problems = {path + ": cannot be read"}};
+  try {
+    std::ifstream file{path};
+    if (!file) return unreadable;
+    const std::string text{std::istreambuf_iterator<char>{file}, {}};
+    return load_config(text, path);
+  } catch (const std::ios_base::failure&) {  // a directory opens, and fails when read
+    return unreadable;
+  }
 }
 
 }  // namespace understudy::simulator

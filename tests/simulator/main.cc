@@ -42,7 +42,7 @@ asynchronous calls, and of the control plane /foundation-models and /inference-p
 
 A smallest config (deploy/simulator.yaml shows every key):
 
-  listen: 127.0.0.1:9100
+  listen: 127.0.0.1:8090
   models:
     - {id: "anthropic.claude-sonnet-4-5-20250929-v1:0", family: anthropic}
 

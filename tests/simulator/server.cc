@@ -335,7 +335,8 @@ class Server::Impl {
     for (std::thread& thread : threads_) thread.join();
     acceptor_.reset();
     guards_.clear();
-    while (!loops_.empty()) loops_.pop_back();
+    // The accepting coroutine of the first loop holds a socket of another: it goes first.
+    for (auto& loop : loops_) loop.reset();
   }
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;

@@ -34,6 +34,11 @@ bool is_stream(Operation operation) {
          operation == Operation::invoke_model_with_response_stream;
 }
 
+bool names_model(Operation operation) {
+  return is_stream(operation) || operation == Operation::converse ||
+         operation == Operation::invoke_model || operation == Operation::count_tokens;
+}
+
 bool is_converse(Operation operation) {
   return operation == Operation::converse || operation == Operation::converse_stream;
 }
@@ -119,6 +124,9 @@ Reply Service::handle(const Request& request) {
             .body_sha256 = sha256_hex(request.body),
             .sequence = sequence_++,
             .reference = {}};
+  if (names_model(call.parsed.operation)) {
+    call.reference = parse_model_reference(call.parsed.resource);
+  }
   Reply reply = answer(call);
   if (const auto fault = parse_fault(request.header("x-sim-fault"))) reply.fault = *fault;
   if (const auto ms = number_header<double>(request, "x-sim-latency-ms"))
@@ -153,11 +161,7 @@ Reply Service::answer(Call& call) {
       status && *status >= 400 && *status <= 599) {
     return to_reply(error_of_status(*status, call.parsed.resource));
   }
-  const Operation operation = call.parsed.operation;
-  const bool on_model = is_stream(operation) || is_converse(operation) ||
-                        operation == Operation::invoke_model ||
-                        operation == Operation::count_tokens;
-  return on_model ? call_model(call) : call_control_plane(call);
+  return names_model(call.parsed.operation) ? call_model(call) : call_control_plane(call);
 }
 
 Reply Service::call_control_plane(const Call& call) {
@@ -187,8 +191,7 @@ Reply Service::call_control_plane(const Call& call) {
   return foundation_model_availability(*model);
 }
 
-Reply Service::call_model(Call& call) {
-  call.reference = parse_model_reference(call.parsed.resource);
+Reply Service::call_model(const Call& call) {
   const auto model = models_.find(call.reference);
   if (!model) return to_reply(invalid_model());
   if (const auto error = check_lifecycle(*model, call.reference)) return to_reply(*error);

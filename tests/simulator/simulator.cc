@@ -51,13 +51,18 @@ std::vector<LoggedRequest> Simulator::requests(std::uint64_t after) const {
   return service_->log().after(after);
 }
 
-bool Simulator::wait_for_requests(std::uint64_t count, std::chrono::milliseconds timeout) const {
+bool Simulator::wait_until(const std::function<bool(const Counts&)>& met,
+                           std::chrono::milliseconds timeout) const {
   const auto deadline = std::chrono::steady_clock::now() + timeout;
-  while (counts().requests < count) {
+  while (!met(counts())) {
     if (std::chrono::steady_clock::now() >= deadline) return false;
     std::this_thread::sleep_for(std::chrono::milliseconds{2});
   }
   return true;
+}
+
+bool Simulator::wait_for_requests(std::uint64_t count, std::chrono::milliseconds timeout) const {
+  return wait_until([count](const Counts& counts) { return counts.requests >= count; }, timeout);
 }
 
 bool Simulator::set_fault(std::string_view model_id, std::string_view fault) {

@@ -44,7 +44,9 @@ class Simulator {
   Counts counts() const;
   // Those after `sequence`, oldest first; at most log_requests of them.
   std::vector<LoggedRequest> requests(std::uint64_t after = 0) const;
-  // Waits until `count` requests came in; false when `timeout` passes first.
+  // Waits until `met` holds of the counts; false when `timeout` passes first.
+  bool wait_until(const std::function<bool(const Counts&)>& met,
+                  std::chrono::milliseconds timeout = std::chrono::seconds{10}) const;
   bool wait_for_requests(std::uint64_t count,
                          std::chrono::milliseconds timeout = std::chrono::seconds{10}) const;
 

@@ -1,0 +1,550 @@
+// The simulator over real sockets: shapes, determinism, errors as recorded, faults and the log.
+
+#include "tests/simulator/simulator.h"
+
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <iterator>
+#include <nlohmann/json.hpp>
+#include <regex>
+#include <stdexcept>
+
+#include "tests/simulator/base64.h"
+#include "tests/simulator_test/http_client.h"
+
+namespace understudy::simulator {
+namespace {
+
+using nlohmann::json;
+
+constexpr const char* kModels = R"(
+deterministic: true
+threads: 2
+log: {bodies: true}
+models:
+  - {id: "anthropic.claude-a-v1:0", family: anthropic}
+  - {id: anthropic.profile-only, family: anthropic, inference_profile_only: true}
+  - {id: "anthropic.claude-sonnet-4-20250514-v1:0", family: anthropic, inference_profile_only: true}
+  - {id: anthropic.newest, family: anthropic, reject_parameters: [temperature, top_k, thinking_enabled, prefill], max_output_tokens: 64000}
+  - {id: amazon.nova, family: nova}
+  - {id: meta.llama, family: llama}
+  - {id: mistral.seven, family: mistral}
+  - {id: amazon.titan, family: titan, reject_parameters: [temperature]}
+  - {id: anthropic.ended, family: anthropic, lifecycle: end_of_life}
+  - {id: anthropic.legacy, family: anthropic, lifecycle: legacy_inactive}
+  - {id: anthropic.throttled, family: anthropic, errors: {throttle_percent: 100}}
+  - {id: anthropic.slow, family: anthropic, latency: {first_token_ms: 60}}
+  - {id: understudy.echo, family: echo}
+)";
+
+constexpr const char* kConverse =
+    R"({"messages":[{"role":"user","content":[{"text":"Where is my order?"}]}]})";
+constexpr const char* kAnthropic =
+    R"({"anthropic_version":"bedrock-2023-05-31","max_tokens":300,"messages":[{"role":"user","content":"Where is my order?"}]})";
+constexpr const char* kWeatherTool =
+    R"("toolConfig":{"tools":[{"toolSpec":{"name":"get_weather","inputSchema":{"json":{"type":"object","properties":{"city":{"type":"string"},"days":{"type":"integer","minimum":2,"maximum":4}}}}}}]})";
+
+std::string path(const std::string& model, const std::string& operation) {
+  return "/model/" + model + "/" + operation;
+}
+
+class SimulatorTest : public ::testing::Test {
+ protected:
+  std::unique_ptr<Simulator> bedrock_ = Simulator::start(kModels);
+
+  HttpReply ask(const std::string& model, const std::string& operation,
+                std::string_view body = kConverse, std::string_view headers = "") {
+    return post(bedrock_->port(), path(model, operation), body, headers);
+  }
+  std::string text_of(const std::string& model, std::string_view body = kConverse) {
+    const HttpReply reply = ask(model, "converse", body);
+    EXPECT_EQ(reply.status, 200u) << reply.body;
+    return json::parse(reply.body)["output"]["message"]["content"][0].value("text", "");
+  }
+};
+
+TEST_F(SimulatorTest, ConverseAnswersInBedrocksShapeWithSortedKeys) {
+  const HttpReply reply = ask("anthropic.claude-a-v1%3A0", "converse");
+  ASSERT_EQ(reply.status, 200u);
+  EXPECT_EQ(reply.header("content-type"), "application/json");
+  EXPECT_EQ(reply.header("connection"), "keep-alive");
+  EXPECT_EQ(reply.header("x-amzn-requestid").size(), 36u);
+  EXPECT_EQ(reply.header("x-amzn-bedrock-input-token-count"), "");
+  const json body = json::parse(reply.body);
+  EXPECT_EQ(reply.body, body.dump()) << "compact, keys sorted";
+  EXPECT_EQ(body["stopReason"], "end_turn");
+  EXPECT_EQ(body["usage"]["totalTokens"],
+            body["usage"]["inputTokens"].get<int>() + body["usage"]["outputTokens"].get<int>());
+  EXPECT_TRUE(body["usage"].contains("serverToolUsage"));
+  EXPECT_GE(body["metrics"]["latencyMs"], 1);
+}
+
+TEST_F(SimulatorTest, RequestIdsAreUnique) {
+  EXPECT_NE(ask("amazon.nova", "converse").header("x-amzn-requestid"),
+            ask("amazon.nova", "converse").header("x-amzn-requestid"));
+}
+
+TEST_F(SimulatorTest, StreamSaysWhatTheWholeAnswerSays) {
+  const HttpReply reply = ask("anthropic.claude-a-v1:0", "converse-stream");
+  EXPECT_EQ(reply.header("content-type"), "application/vnd.amazon.eventstream");
+  EXPECT_EQ(reply.header("transfer-encoding"), "chunked");
+  EXPECT_TRUE(reply.complete);
+  const auto frames = split_frames(reply.body);
+  ASSERT_TRUE(frames);
+  std::string text;
+  for (const TestFrame& frame : *frames) {
+    EXPECT_EQ(frame.message, "event");
+    const json payload = json::parse(frame.payload);
+    EXPECT_EQ(frame.payload, payload.dump());
+    EXPECT_GE(payload["p"].get<std::string>().size(), 2u);
+    EXPECT_NE(frame.type, "contentBlockStart") << "text blocks have none";
+    if (frame.type == "contentBlockDelta") text += payload["delta"]["text"];
+  }
+  EXPECT_EQ(frames->front().type, "messageStart");
+  EXPECT_EQ(frames->back().type, "metadata");
+  EXPECT_EQ(text, text_of("anthropic.claude-a-v1:0"));
+  const json whole = json::parse(ask("anthropic.claude-a-v1:0", "converse").body);
+  EXPECT_EQ(json::parse(frames->back().payload)["usage"], whole["usage"]);
+}
+
+TEST_F(SimulatorTest, EqualRequestsGetEqualBytesFromAnyInstance) {
+  const auto other = Simulator::start(kModels);
+  for (const std::string model : {"anthropic.claude-a-v1:0", "amazon.nova"}) {
+    for (const std::string operation : {"converse", "converse-stream"}) {
+      const std::string body = ask(model, operation).body;
+      EXPECT_EQ(body, ask(model, operation).body);
+      EXPECT_EQ(body, post(other->port(), path(model, operation), kConverse).body);
+    }
+  }
+  EXPECT_EQ(ask("anthropic.claude-a-v1:0", "invoke", kAnthropic).body,
+            post(other->port(), path("anthropic.claude-a-v1:0", "invoke"), kAnthropic).body);
+  EXPECT_NE(text_of("amazon.nova"),
+            text_of("amazon.nova", R"({"messages":[{"role":"user","content":[{"text":"No"}]}]})"));
+}
+
+TEST_F(SimulatorTest, ModelsAgreeUnlessTheirStyleDiffers) {
+  EXPECT_EQ(text_of("amazon.nova"), text_of("meta.llama"));
+  bedrock_->change_model("meta.llama", [](Model& model) { model.answer.paraphrase_percent = 100; });
+  EXPECT_NE(text_of("amazon.nova"), text_of("meta.llama"));
+  bedrock_->change_model("meta.llama", [](Model& model) { model.answer.refuse_percent = 100; });
+  EXPECT_TRUE(text_of("meta.llama").starts_with("I'm sorry"));
+}
+
+TEST_F(SimulatorTest, InvokeModelSpeaksEachFamilysBodyAndCountsInHeaders) {
+  const auto check = [&](const std::string& model, const char* request,
+                         const json::json_pointer& text, const json::json_pointer& stop,
+                         const char* expected_stop) {
+    const HttpReply reply = ask(model, "invoke", request);
+    ASSERT_EQ(reply.status, 200u) << reply.body;
+    const json body = json::parse(reply.body);
+    EXPECT_FALSE(body.at(text).get<std::string>().empty()) << reply.body;
+    EXPECT_EQ(body.at(stop), expected_stop) << reply.body;
+    EXPECT_NE(reply.header("x-amzn-bedrock-input-token-count"), "");
+    EXPECT_NE(reply.header("x-amzn-bedrock-output-token-count"), "");
+    EXPECT_NE(reply.header("x-amzn-bedrock-invocation-latency"), "");
+  };
+  using pointer = json::json_pointer;
+  check("anthropic.claude-a-v1:0", kAnthropic, pointer{"/content/0/text"}, pointer{"/stop_reason"},
+        "end_turn");
+  check("amazon.nova", kConverse, pointer{"/output/message/content/0/text"}, pointer{"/stopReason"},
+        "end_turn");
+  check("meta.llama", R"({"prompt":"Hi"})", pointer{"/generation"}, pointer{"/stop_reason"},
+        "stop");
+  check("mistral.seven", R"({"prompt":"Hi"})", pointer{"/outputs/0/text"},
+        pointer{"/outputs/0/stop_reason"}, "stop");
+  check("amazon.titan", R"({"inputText":"Hi"})", pointer{"/results/0/outputText"},
+        pointer{"/results/0/completionReason"}, "FINISH");
+}
+
+TEST_F(SimulatorTest, InvokeStreamCarriesInnerObjectsAndMetricsInTheLast) {
+  const std::pair<const char*, const char*> cases[] = {{"anthropic.claude-a-v1:0", kAnthropic},
+                                                       {"amazon.nova", kConverse},
+                                                       {"meta.llama", R"({"prompt":"Hi"})"},
+                                                       {"mistral.seven", R"({"prompt":"Hi"})"},
+                                                       {"amazon.titan", R"({"inputText":"Hi"})"}};
+  for (const auto& [model, request] : cases) {
+    const HttpReply reply = ask(model, "invoke-with-response-stream", request);
+    ASSERT_EQ(reply.status, 200u) << reply.body;
+    EXPECT_EQ(reply.header("x-amzn-bedrock-content-type"), "application/json");
+    const auto frames = split_frames(reply.body);
+    ASSERT_TRUE(frames);
+    for (const TestFrame& frame : *frames) {
+      EXPECT_EQ(frame.type, "chunk");
+      const json inner = json::parse(
+          base64_decode(json::parse(frame.payload)["bytes"].get<std::string>()).value());
+      EXPECT_TRUE(inner.is_object()) << inner;
+      EXPECT_EQ(inner.contains("amazon-bedrock-invocationMetrics"), &frame == &frames->back())
+          << inner;
+    }
+  }
+}
+
+TEST_F(SimulatorTest, ToolsAreCalledAsTheirSchemaAllowsAndAnsweredAfterwards) {
+  const std::string request =
+      std::string{R"({"messages":[{"role":"user","content":[{"text":"Weather?"}]}],)"} +
+      kWeatherTool + "}";
+  const json body = json::parse(ask("anthropic.claude-a-v1:0", "converse", request).body);
+  EXPECT_EQ(body["stopReason"], "tool_use");
+  const json call = body["output"]["message"]["content"][0]["toolUse"];
+  EXPECT_EQ(call["name"], "get_weather");
+  EXPECT_TRUE(call["input"]["city"].is_string());
+  EXPECT_GE(call["input"]["days"], 2);
+  EXPECT_LE(call["input"]["days"], 4);
+
+  const auto frames = split_frames(ask("anthropic.claude-a-v1:0", "converse-stream", request).body);
+  ASSERT_TRUE(frames);
+  std::string input;
+  for (const TestFrame& frame : *frames) {
+    if (frame.type == "contentBlockDelta")
+      input += json::parse(frame.payload)["delta"]["toolUse"]["input"].get<std::string>();
+  }
+  EXPECT_EQ(json::parse(input), call["input"]);
+
+  const std::string second =
+      std::string{
+          R"({"messages":[{"role":"user","content":[{"text":"Weather?"}]},{"role":"user","content":[{"toolResult":{"toolUseId":"a","content":[{"text":"sun"}]}}]}],)"} +
+      kWeatherTool + "}";
+  EXPECT_EQ(json::parse(ask("anthropic.claude-a-v1:0", "converse", second).body)["stopReason"],
+            "end_turn");
+}
+
+TEST_F(SimulatorTest, JsonIsAnsweredWhenAskedForWithTheKeysNamed) {
+  const char* request =
+      R"({"system":[{"text":"Answer in JSON with \"category\" and \"summary\"."}],"messages":[{"role":"user","content":[{"text":"x"}]}]})";
+  const json answer = json::parse(text_of("amazon.nova", request));
+  EXPECT_EQ(answer.size(), 2u);
+  EXPECT_TRUE(answer.contains("category") && answer.contains("summary"));
+  bedrock_->change_model("amazon.nova",
+                         [](Model& model) { model.answer.fence_json_percent = 100; });
+  EXPECT_TRUE(text_of("amazon.nova", request).starts_with("```json\n"));
+}
+
+TEST_F(SimulatorTest, MaxTokensAndStopSequencesEndTheAnswer) {
+  const json cut = json::parse(
+      ask("amazon.nova", "converse",
+          R"({"inferenceConfig":{"maxTokens":3},"messages":[{"role":"user","content":[{"text":"x"}]}]})")
+          .body);
+  EXPECT_EQ(cut["stopReason"], "max_tokens");
+  EXPECT_EQ(cut["usage"]["outputTokens"], 3);
+  const json stopped = json::parse(
+      ask("amazon.nova", "converse",
+          R"({"inferenceConfig":{"stopSequences":[" the "]},"messages":[{"role":"user","content":[{"text":"x"}]}]})")
+          .body);
+  EXPECT_EQ(stopped["stopReason"], "stop_sequence");
+}
+
+TEST_F(SimulatorTest, CountTokensReadsBothForms) {
+  EXPECT_EQ(
+      ask("amazon.nova", "count-tokens", std::string{R"({"input":{"converse":)"} + kConverse + "}}")
+          .body,
+      R"({"inputTokens":5})");
+  const std::string wrapped =
+      R"({"input":{"invokeModel":{"body":")" + base64_encode(kAnthropic) + R"("}}})";
+  EXPECT_EQ(ask("anthropic.claude-a-v1:0", "count-tokens", wrapped).body, R"({"inputTokens":5})");
+}
+
+TEST_F(SimulatorTest, CachePointsSplitTheInput) {
+  const char* request =
+      R"({"system":[{"text":"0123456789012345678901234567890123456789"},{"cachePoint":{"type":"default"}}],"messages":[{"role":"user","content":[{"text":"01234567"}]}]})";
+  const json usage = json::parse(ask("amazon.nova", "converse", request).body)["usage"];
+  EXPECT_EQ(usage["cacheReadInputTokens"], 10);
+  EXPECT_EQ(usage["inputTokens"], 2);
+}
+
+// What the service answered when it was recorded, byte for byte but for date and request id.
+TEST_F(SimulatorTest, ErrorsEqualTheRecordedOnes) {
+  struct Case {
+    const char* recorded;
+    std::string model;
+    const char* body;
+    const char* headers;
+  };
+  const Case cases[] = {
+      {"error-400-invalid-model", "nobody.nothing", kConverse, ""},
+      {"error-400-needs-profile", "anthropic.claude-sonnet-4-20250514-v1%3A0", kConverse, ""},
+      {"error-400-temperature-converse", "anthropic.newest",
+       R"({"inferenceConfig":{"temperature":0.5},"messages":[{"role":"user","content":[{"text":"x"}]}]})",
+       ""},
+      {"error-403-access-denied", "amazon.nova", kConverse, "x-sim-status: 403\r\n"},
+      {"error-404-eol", "anthropic.ended", kConverse, ""},
+      {"error-404-legacy-inactive", "anthropic.legacy", kConverse, ""},
+      {"error-408-model-timeout", "amazon.nova", kConverse, "x-sim-status: 408\r\n"},
+      {"error-424-model-error", "anthropic.claude-sonnet-4-5-20250929-v1:0", kConverse,
+       "x-sim-status: 424\r\n"},
+      {"error-429-throttling", "anthropic.throttled", kConverse, ""},
+      {"error-500", "amazon.nova", kConverse, "x-sim-status: 500\r\n"},
+      {"error-503", "amazon.nova", kConverse, "x-sim-status: 503\r\n"},
+  };
+  const std::regex varying{"(Date|x-amzn-RequestId): [^\r]*"};
+  for (const Case& c : cases) {
+    std::ifstream stream{std::string{UNDERSTUDY_CORPUS} + "/wire/responses/" + c.recorded + ".http",
+                         std::ios::binary};
+    const std::string recorded{std::istreambuf_iterator<char>{stream}, {}};
+    ASSERT_FALSE(recorded.empty()) << c.recorded;
+    const HttpReply reply = ask(c.model, "converse", c.body, c.headers);
+    EXPECT_EQ(std::regex_replace(reply.head + "\r\n" + reply.body, varying, "$1"),
+              std::regex_replace(recorded, varying, "$1"))
+        << c.recorded;
+  }
+}
+
+TEST_F(SimulatorTest, ProfileIdsAndArnsReachProfileOnlyModels) {
+  EXPECT_EQ(ask("anthropic.profile-only", "converse").status, 400u);
+  EXPECT_EQ(ask("us.anthropic.profile-only", "converse").status, 200u);
+  EXPECT_EQ(
+      ask("arn%3Aaws%3Abedrock%3Aus-east-1%3A1%3Ainference-profile%2Fus.anthropic.profile-only",
+          "converse")
+          .status,
+      200u);
+}
+
+TEST_F(SimulatorTest, ParametersAreRefusedInTheWordsOfTheModel) {
+  const auto message = [](const HttpReply& reply) {
+    return json::parse(reply.body).value("message", "");
+  };
+  EXPECT_EQ(
+      message(ask(
+          "anthropic.newest", "invoke",
+          R"({"anthropic_version":"x","max_tokens":9,"top_k":1,"messages":[{"role":"user","content":"x"}]})")),
+      "`top_k` is deprecated for this model.");
+  EXPECT_EQ(
+      message(ask(
+          "anthropic.newest", "invoke",
+          R"({"anthropic_version":"x","max_tokens":128001,"messages":[{"role":"user","content":"x"}]})")),
+      "max_tokens: 128001 > 64000, which is the maximum allowed number of output tokens for "
+      "anthropic.newest");
+  EXPECT_EQ(
+      message(ask(
+          "anthropic.newest", "converse",
+          R"({"messages":[{"role":"user","content":[{"text":"x"}]},{"role":"assistant","content":[{"text":"{"}]}]})")),
+      "The model returned the following errors: This model does not support assistant message "
+      "prefill. The "
+      "conversation must end with a user message.");
+  EXPECT_EQ(
+      message(ask(
+          "amazon.titan", "converse",
+          R"({"inferenceConfig":{"temperature":1},"messages":[{"role":"user","content":[{"text":"x"}]}]})")),
+      "This model doesn't support the temperature field. Remove temperature and try again.");
+  EXPECT_EQ(message(ask("anthropic.newest", "invoke", R"({"max_tokens":1})")),
+            "Malformed input request: #: required key [anthropic_version] not found, please "
+            "reformat your input and try again.");
+}
+
+TEST_F(SimulatorTest, HostileBodiesAreRefusedAndHarmNobody) {
+  for (const std::string& body :
+       {std::string{"{"}, std::string{}, std::string{"[]"}, std::string(100'000, '['),
+        std::string{
+            R"({"messages":[1,{"role":2,"content":{"text":[]}}],"system":7,"toolConfig":[]})"},
+        std::string{R"({"messages":{"a":1}})"}, std::string{"\xff\xfe"}}) {
+    const HttpReply reply = ask("amazon.nova", "converse", body);
+    EXPECT_TRUE(reply.status == 200 || reply.status == 400) << reply.status << " " << reply.body;
+  }
+  EXPECT_EQ(ask("amazon.nova", "converse").status, 200u);
+}
+
+TEST_F(SimulatorTest, EchoGivesBackEveryByte) {
+  for (const std::size_t size : {0u, 1u, 1000u, 5'000'000u}) {
+    std::string body(size, '\0');
+    for (std::size_t i = 0; i < size; ++i) body[i] = static_cast<char>(i * 31);
+    const HttpReply reply = ask("understudy.echo", "invoke", body);
+    EXPECT_TRUE(reply.body == body) << size;
+    EXPECT_EQ(reply.header("content-type"), "application/octet-stream");
+  }
+  const auto frames = split_frames(
+      ask("understudy.echo", "invoke-with-response-stream", "{}", "x-sim-stream-bytes: 100000\r\n")
+          .body);
+  ASSERT_TRUE(frames);
+  EXPECT_EQ(frames->size(), 8u) << "seven pieces of 16 KiB at most, and the metrics";
+}
+
+TEST_F(SimulatorTest, ControlPlaneAndUnknownOperations) {
+  const json models =
+      json::parse(get(bedrock_->port(), "/foundation-models").body)["modelSummaries"];
+  for (const json& model : models)
+    EXPECT_NE(model["modelId"], "anthropic.ended") << "ended models are absent";
+  EXPECT_EQ(get(bedrock_->port(), "/foundation-models/anthropic.ended").status, 404u);
+  EXPECT_EQ(json::parse(get(bedrock_->port(), "/foundation-models/anthropic.legacy")
+                            .body)["modelDetails"]["modelLifecycle"]["status"],
+            "LEGACY");
+  EXPECT_FALSE(json::parse(get(bedrock_->port(), "/inference-profiles?type=SYSTEM_DEFINED")
+                               .body)["inferenceProfileSummaries"]
+                   .empty());
+  EXPECT_EQ(json::parse(get(bedrock_->port(), "/inference-profiles/us.amazon.nova").body)["status"],
+            "ACTIVE");
+  const HttpReply unknown = get(bedrock_->port(), "/nothing");
+  EXPECT_EQ(unknown.status, 404u);
+  EXPECT_EQ(unknown.header("x-amzn-errortype"), "UnknownOperationException");
+  EXPECT_EQ(unknown.body, "<UnknownOperationException/>");
+}
+
+TEST_F(SimulatorTest, KeepsConnectionsAndAnswersExpectContinue) {
+  HttpClient client{bedrock_->port()};
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(client.request("POST", path("amazon.nova", "converse"), kConverse).status, 200u);
+    EXPECT_TRUE(client.request("POST", path("amazon.nova", "converse-stream"), kConverse).complete);
+  }
+  EXPECT_EQ(bedrock_->counts().connections, 1u);
+  client.send(
+      "POST /model/understudy.echo/invoke HTTP/1.1\r\nHost: a\r\nExpect: "
+      "100-continue\r\nContent-Length: 2\r\n\r\n");
+  EXPECT_EQ(client.read_bytes(25), "HTTP/1.1 100 Continue\r\n\r\n");
+  client.send("ok");
+  EXPECT_EQ(client.read().body, "ok");
+  EXPECT_EQ(
+      client.request("POST", path("amazon.nova", "converse"), kConverse, "Connection: close\r\n")
+          .header("connection"),
+      "close");
+  EXPECT_EQ(client.read_bytes(1), "") << "closed as announced";
+}
+
+TEST_F(SimulatorTest, RefusesWhatIsNoHttp) {
+  HttpClient client{bedrock_->port()};
+  client.send("what is this\r\n\r\n");
+  EXPECT_EQ(client.read().status, 400u);
+}
+
+TEST_F(SimulatorTest, FaultsSpoilAnswersAsNamed) {
+  const auto with = [&](const std::string& fault, const std::string& operation) {
+    return ask("amazon.nova", operation, kConverse, "x-sim-fault: " + fault + "\r\n");
+  };
+  EXPECT_EQ(with("reset", "converse").head, "");
+  EXPECT_EQ(with("garbage_head", "converse").status, 0u);
+  EXPECT_EQ(with("close_after_head", "converse").body, "");
+  EXPECT_FALSE(with("close_after_head", "converse").complete);
+  EXPECT_FALSE(with("truncate_midstream", "converse").complete);
+  EXPECT_FALSE(split_frames(with("garbage", "converse-stream").body));
+  EXPECT_FALSE(json::accept(with("garbage", "converse").body));
+  EXPECT_TRUE(with("slow_headers:1", "converse").complete);
+
+  const HttpReply cut = with("truncate_midstream:3", "converse-stream");
+  EXPECT_FALSE(cut.complete);
+  EXPECT_EQ(split_frames(cut.body)->size(), 3u);
+
+  const HttpReply failed =
+      with("exception_midstream:modelStreamErrorException:2", "converse-stream");
+  EXPECT_TRUE(failed.complete);
+  const auto frames = split_frames(failed.body);
+  ASSERT_EQ(frames->size(), 3u);
+  EXPECT_EQ(frames->back().message, "exception");
+  EXPECT_EQ(frames->back().type, "modelStreamErrorException");
+  EXPECT_EQ(json::parse(frames->back().payload)["originalStatusCode"], 500);
+
+  const std::string good = ask("amazon.nova", "converse-stream").body;
+  const std::string bad = with("bad_crc:0", "converse-stream").body;
+  ASSERT_EQ(good.size(), bad.size());
+  std::size_t differing = 0;
+  for (std::size_t i = 0; i < good.size(); ++i) differing += good[i] != bad[i] ? 1 : 0;
+  EXPECT_EQ(differing, 1u);
+
+  HttpClient client{bedrock_->port()};
+  EXPECT_TRUE(client
+                  .request("POST", path("amazon.nova", "converse"), kConverse,
+                           "x-sim-fault: close_after_reply\r\n")
+                  .complete);
+  EXPECT_EQ(client.read_bytes(1), "");
+}
+
+TEST_F(SimulatorTest, HugeAnswersDoNotEnd) {
+  for (const char* operation : {"converse", "converse-stream"}) {
+    HttpClient client{bedrock_->port()};
+    client.send("POST " + path("amazon.nova", operation) +
+                " HTTP/1.1\r\nHost: a\r\nx-sim-fault: huge\r\nContent-Length: " +
+                std::to_string(std::string_view{kConverse}.size()) + "\r\n\r\n" + kConverse);
+    EXPECT_EQ(client.read_bytes(20'000'000).size(), 20'000'000u);
+  }
+}
+
+TEST_F(SimulatorTest, HungRequestsEndWhenTheClientLeaves) {
+  ASSERT_TRUE(bedrock_->set_fault("amazon.nova", "hang"));
+  HttpClient client{bedrock_->port()};
+  client.send("POST " + path("amazon.nova", "converse") +
+              " HTTP/1.1\r\nHost: a\r\nContent-Length: " +
+              std::to_string(std::string_view{kConverse}.size()) + "\r\n\r\n" + kConverse);
+  ASSERT_TRUE(bedrock_->wait_for_requests(1));
+  EXPECT_TRUE(bedrock_->wait_until([](const Counts& counts) { return counts.in_flight == 1; }));
+  client.close();
+  EXPECT_TRUE(bedrock_->wait_until([](const Counts& counts) { return counts.abandoned == 1; }));
+  EXPECT_EQ(bedrock_->counts().in_flight, 0u);
+  ASSERT_TRUE(bedrock_->set_fault("amazon.nova", "none"));
+  EXPECT_EQ(ask("amazon.nova", "converse").status, 200u);
+}
+
+TEST_F(SimulatorTest, LatencyIsKeptAndReported) {
+  const auto began = std::chrono::steady_clock::now();
+  const HttpReply reply = ask("anthropic.slow", "converse");
+  EXPECT_GE(std::chrono::steady_clock::now() - began, std::chrono::milliseconds{60});
+  EXPECT_EQ(json::parse(reply.body)["metrics"]["latencyMs"], 60);
+}
+
+TEST_F(SimulatorTest, LogTellsWhatCameIn) {
+  ask("amazon.nova", "converse", kConverse, "amz-sdk-invocation-id: one\r\n");
+  ask("meta.llama", "invoke", R"({"prompt":"Hi"})", "x-sim-status: 429\r\n");
+  const Counts counts = bedrock_->counts();
+  EXPECT_EQ(counts.requests, 2u);
+  EXPECT_EQ(counts.by_model.at("meta.llama"), 1u);
+  EXPECT_EQ(counts.by_operation.at("Converse"), 1u);
+  EXPECT_EQ(counts.by_status.at(429), 1u);
+  const auto requests = bedrock_->requests();
+  ASSERT_EQ(requests.size(), 2u);
+  EXPECT_EQ(requests[0].target, "/model/amazon.nova/converse");
+  EXPECT_EQ(requests[0].headers[1].second, "one");
+  EXPECT_EQ(requests[0].body, kConverse);
+  EXPECT_EQ(requests[0].auth, "not checked");
+  EXPECT_EQ(bedrock_->requests(1).size(), 1u);
+
+  const json over_http =
+      json::parse(get(bedrock_->port(), "/_simulator/requests?after=1").body)["requests"];
+  ASSERT_EQ(over_http.size(), 1u);
+  EXPECT_EQ(over_http[0]["sequence"], 2);
+  EXPECT_EQ(over_http[0]["body_sha256"], requests[1].body_sha256);
+  EXPECT_EQ(json::parse(get(bedrock_->port(), "/_simulator/counts").body)["requests"], 2)
+      << "its own calls do not count";
+}
+
+TEST_F(SimulatorTest, ModelsChangeOverHttp) {
+  EXPECT_EQ(post(bedrock_->port(), "/_simulator/models/amazon.nova", R"({"throttle_percent":100})")
+                .status,
+            200u);
+  EXPECT_EQ(ask("amazon.nova", "converse").status, 429u);
+  EXPECT_EQ(post(bedrock_->port(), "/_simulator/models/amazon.nova",
+                 R"({"throttle_percent":0,"fault":"reset"})")
+                .status,
+            200u);
+  EXPECT_EQ(ask("amazon.nova", "converse").status, 0u);
+  EXPECT_EQ(
+      post(bedrock_->port(), "/_simulator/models/amazon.nova", R"({"fault":"none","colour":1})")
+          .status,
+      400u);
+  EXPECT_EQ(ask("amazon.nova", "converse").status, 0u) << "a refused change changes nothing";
+  EXPECT_EQ(post(bedrock_->port(), "/_simulator/models/nobody", "{}").status, 400u);
+}
+
+TEST(SimulatorStart, SaysWhatIsWrong) {
+  EXPECT_THROW(Simulator::start("models: 7"), std::invalid_argument);
+  const auto first = Simulator::start("models: [{id: a}]");
+  Config config;
+  config.port = first->port();
+  config.models.emplace_back().ids = {"a"};
+  EXPECT_THROW(Simulator::start(config), std::runtime_error);
+}
+
+TEST(SimulatorAuth, RefusesAndLogsBadCredentials) {
+  const auto bedrock = Simulator::start(
+      "{auth: {mode: any, bearer_tokens: [bedrock-api-key-good]}, models: [{id: a.b}]}");
+  const auto ask = [&](const char* headers) {
+    return post(bedrock->port(), path("a.b", "converse"), kConverse, headers);
+  };
+  EXPECT_EQ(ask("").header("x-amzn-errortype"),
+            "MissingAuthenticationTokenException:http://internal.amazon.com/coral/"
+            "com.amazon.coral.service/");
+  EXPECT_EQ(ask("Authorization: Bearer bedrock-api-key-good\r\n").status, 200u);
+  EXPECT_EQ(ask("Authorization: Bearer bedrock-api-key-bad\r\n").body,
+            R"({"Message":"Authentication failed: Please make sure your API Key is valid."})");
+  EXPECT_EQ(bedrock->requests()[1].auth, "ok");
+  EXPECT_EQ(bedrock->requests()[2].auth, "AccessDeniedException");
+  EXPECT_EQ(bedrock->counts().auth_failures, 2u);
+}
+
+}  // namespace
+}  // namespace understudy::simulator
