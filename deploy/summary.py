@@ -112,16 +112,51 @@ def divergence(metrics):
 
 
 def example_pair(directory):
-    """The latest recorded pair that differs, else the latest; None without records."""
-    latest = different = None
+    """A recorded pair as text: the latest that differs and has two answers in words, else the latest; None without any."""
+    latest = telling = None
     for file in sorted(pathlib.Path(directory).glob("*.jsonl")):
         with open(file, encoding="utf-8", errors="replace") as lines:
             for line in lines:
                 try:
                     pair = json.loads(line)
                 except ValueError:
-                    continue
+                    continue  # the line that is being written
                 latest = pair
-                if is_different(pair):
-                    different = pair
-    return different or latest
+                if differing(pair) and pair["served"].get("text") and pair["other"].get("text"):
+                    telling = pair
+    chosen = telling or latest
+    return describe_pair(chosen) if chosen else None
+
+
+def differing(pair):
+    return [name for name, signal in pair.get("signals", {}).items() if signal["diverges"]]
+
+
+def describe_pair(pair):
+    lines = [f"  {pair.get('operation')}, differs in: {', '.join(differing(pair)) or 'nothing'}",
+             *wrapped("asked", question(pair.get("request", "")))]
+    for side in ("served", "other"):
+        answer = pair.get(side, {})
+        said = answer.get("text") or answer.get("error_message") or answer.get("error_type") or ""
+        tools = ", ".join(f"{tool['name']}({tool['arguments']})" if isinstance(tool, dict) else tool
+                          for tool in answer.get("tools", []))
+        told = " ".join(part for part in (said, f"[calls {tools}]" if tools else "") if part)
+        lines += wrapped(answer.get("variant", side), told)
+        lines.append(f"            {answer.get('model')}: {answer.get('stop_reason', answer.get('error_class'))}, "
+                     f"{answer.get('latency_ms', 0):.0f} ms, {answer.get('tokens', {}).get('output', '?')} tokens")
+    return "\n".join(lines)
+
+
+def wrapped(title, text, limit=420):
+    text = " ".join(text.split())
+    text = text if len(text) <= limit else text[:limit] + " ..."
+    return textwrap.wrap(text or "-", 100, initial_indent=f"  {title:<10}", subsequent_indent=" " * 12)
+
+
+def question(request):
+    """The last user turn of a Converse or Anthropic body; the body itself where it is neither."""
+    try:
+        content = json.loads(request)["messages"][-1]["content"]
+        return content if isinstance(content, str) else " ".join(block.get("text", "") for block in content)
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError):
+        return str(request)
