@@ -63,6 +63,11 @@ def number(value):
     return f"{value:,.0f}"
 
 
+def known(metrics, name, form, **wanted):
+    """A total, or '-' where nothing was counted: an unknown is not a zero."""
+    return form(metrics.total(name, **wanted)) if metrics.select(name, **wanted) else "-"
+
+
 def table(head, rows):
     widths = [max(len(str(row[i])) for row in [head, *rows]) for i in range(len(head))]
     lines = ["  " + "  ".join(str(cell).ljust(width) if i == 0 else str(cell).rjust(width)
@@ -94,9 +99,9 @@ def variants(metrics):
         timed = [metrics.quantile(name, share, **legs) for name in ("request_duration_seconds", "time_to_first_token_seconds")
                  for share in (0.5, 0.95)]
         rows.append([variant, number(metrics.total("requests_total", **legs)), *map(seconds, timed),
-                     number(metrics.total("tokens_total", type="input", **legs)),
-                     number(metrics.total("tokens_total", type="output", **legs)),
-                     f"${metrics.total('cost_usd_total', **legs):.4f}"])
+                     known(metrics, "tokens_total", number, type="input", **legs),
+                     known(metrics, "tokens_total", number, type="output", **legs),
+                     known(metrics, "cost_usd_total", "${:.4f}".format, **legs)])
     return table(["variant", "answers", "latency p50", "p95", "first token p50", "p95", "tokens in", "out", "cost"], rows)
 
 
