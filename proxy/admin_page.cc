@@ -111,8 +111,7 @@ function draw(status) {
   state.className = status.ready ? 'good' : 'bad';
   const load = status.load;
   document.getElementById('process').textContent = 'version ' + status.version + ' · up ' + count(status.uptime_seconds) +
-    ' s · config ' + status.config.hash + ' · ' + count(load.connections) + ' connections · ' + count(load.exchanges) +
-    ' exchanges · ' + count(load.shadow_in_flight) + ' copies under way · prices of ' + status.prices_as_of;
+    ' s · config ' + status.config.hash + ' · ' + count(load.connections) + ' connections · ' + count(load.shadow_in_flight) + ' copies under way · prices of ' + status.prices_as_of;
   const cards = status.routes.map(route);
   const last = status.config.last_reload;
   if (last !== null && last.result === 'refused') {

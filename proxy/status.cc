@@ -33,7 +33,6 @@ json describe_last_reload(const std::optional<Reloader::Last>& last) {
 
 json describe_load(const Server::Load& load) {
   return {{"connections", load.connections},
-          {"exchanges", load.exchanges},
           {"shadow_queued", load.shadow_queued},
           {"shadow_in_flight", load.shadow_in_flight},
           {"analysis_queued", load.analysis_queued}};
