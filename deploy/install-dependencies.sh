@@ -31,6 +31,7 @@ for group in "$@"; do
   esac
 done
 
+command -v dpkg-query >/dev/null || { echo "This needs Debian 12 or its like; elsewhere install: ${wanted[*]}" >&2; exit 1; }
 installed() { dpkg-query -W -f='${db:Status-Status}\n' "$1" 2>/dev/null | grep -q '^installed$'; }
 
 missing=()

@@ -85,15 +85,22 @@ run_ctest() {
   rm -f "$report"
   "$@" ctest --test-dir "build/$preset" --parallel "$jobs" --output-on-failure --no-tests=error \
     --output-junit "$report" --progress || true
-  local tests failures
-  tests=$(sed -n 's/.*[[:space:]]tests="\([0-9]*\)".*/\1/p' "$report" 2>/dev/null | head -n 1)
-  failures=$(sed -n 's/.*[[:space:]]failures="\([0-9]*\)".*/\1/p' "$report" 2>/dev/null | head -n 1)
-  if [[ -z $tests ]]; then
+  local tests failures skipped
+  tests=$(junit_number tests "$report") failures=$(junit_number failures "$report")
+  skipped=$(($(junit_number skipped "$report") + $(junit_number disabled "$report")))
+  if [[ $tests -eq 0 ]]; then
     echo "the tests could not be run"
-    echo "0 passed, 1 failed"
-  else
-    echo "$((tests - ${failures:-0})) passed, ${failures:-0} failed"
+    failures=1 tests=1
   fi
+  [[ $skipped -eq 0 ]] || echo "$skipped tests were skipped"
+  echo "$((tests - failures - skipped)) passed, $failures failed"
+}
+
+# junit_number <attribute> <report>: the number in the report's head, 0 where there is none.
+junit_number() {
+  local number
+  number=$(sed -n "s/.*[[:space:]]$1=\"\([0-9]*\)\".*/\1/p" "$2" 2>/dev/null | head -n 1)
+  echo "${number:-0}"
 }
 
 # GCC's ThreadSanitizer does not know the address layouts of newer kernels; without randomisation it does.
