@@ -80,7 +80,7 @@ class Reading {
  public:
   explicit Reading(ResponseReader::Budget budget = {.beginning_bytes = kEverything,
                                                     .tail_bytes = 0})
-      : reader_(pool_, budget) {}
+      : reader_(pool(), budget) {}
 
   Reading& head(int status, const std::vector<std::pair<std::string, std::string>>& fields) {
     std::vector<routing::Field> views;
@@ -104,7 +104,12 @@ class Reading {
   TimePoint begun() const { return TimePoint{}; }
 
  private:
-  BlockPool pool_;
+  // Outlives what tests capture.
+  static BlockPool& pool() {
+    static BlockPool shared;
+    return shared;
+  }
+
   ResponseReader reader_;
   TimePoint now_{};
 };
