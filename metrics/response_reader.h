@@ -73,6 +73,8 @@ class ResponseReader {
 
   void on_head(int status, std::span<const routing::Field> fields);
   void on_body(std::string_view bytes, TimePoint now);
+  // Keeps no more of the beginning than it has; the tail goes on. For when the memory for copies is used up.
+  void stop_keeping() noexcept { budget_.beginning_bytes = beginning_kept_; }
   // Hands out what was captured. Call once, last.
   CapturedAnswer finish(AnswerEnd end);
 

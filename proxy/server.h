@@ -1,6 +1,7 @@
 #pragma once
-// The running proxy: threads, listeners, shadow work, admin port. Owned by the serve command (and by integration tests,
-// several in one process). Functions may be called from the thread that made it only, unless said otherwise.
+// The running proxy: threads, listeners, shadow work, admin port. Owned by the serve command (and
+// by integration tests, several in one process). Functions may be called from the thread that made
+// it only, unless said otherwise.
 
 #include <chrono>
 #include <cstdint>
@@ -25,24 +26,25 @@ struct ReloadOutcome {
 class Server {
  public:
   // Binds every listener and the admin port, starts all threads. An error names the address or key.
-  static Result<std::unique_ptr<Server>> start(std::shared_ptr<const Snapshot> snapshot, metrics::Recorder& recorder);
+  static Result<std::unique_ptr<Server>> start(std::shared_ptr<const Snapshot> snapshot,
+                                               metrics::Recorder& recorder);
   ~Server();  // cuts what is left and joins all threads
 
   // In the order of Config::listeners; the real ports where the config says 0.
   std::vector<std::uint16_t> ports() const;
 
-  // Puts a new snapshot in force in every thread and returns once it is: requests that begin later follow it. Listeners,
-  // thread counts and the admin address cannot change while running: that is a refused reload. Any thread.
+  // Puts a new snapshot in force in every thread and returns once it is: requests that begin later
+  // follow it. Listeners, thread counts and the admin address cannot change while running: that is
+  // a refused reload. Any thread.
   Status apply(std::shared_ptr<const Snapshot> snapshot);
   std::shared_ptr<const Snapshot> snapshot() const;  // any thread
 
-  // Stops accepting, lets exchanges finish for at most `limit`, cuts the shadow work after 5 s of it. Returns true when
-  // nothing was cut.
+  // Stops accepting, lets exchanges finish for at most `limit`, cuts the shadow work after 5 s of
+  // it. Returns true when nothing was cut.
   bool drain(std::chrono::milliseconds limit);
 
   struct Load {
     std::size_t connections = 0;
-    std::size_t exchanges = 0;
     std::size_t shadow_queued = 0;
     std::size_t shadow_in_flight = 0;
     std::size_t analysis_queued = 0;

@@ -1,0 +1,168 @@
+#include "proxy/analysis.h"
+
+#include <pthread.h>
+
+#include "proxy/log.h"
+#include "proxy/shadow_account.h"
+
+namespace understudy::proxy {
+namespace {
+
+// How long finished work may lie before it is looked at: far below the second in which it must
+// show, and no wake-up is asked of the io threads.
+constexpr std::chrono::milliseconds kLookEvery{10};
+
+void price(metrics::Observation& observation, const metrics::Prices& prices) {
+  const auto today = std::chrono::floor<std::chrono::days>(std::chrono::system_clock::now());
+  observation.cost_usd = prices.cost(observation.model_id, observation.usage, today);
+}
+
+}  // namespace
+
+std::string captured_field(const metrics::CapturedAnswer& captured, std::string_view lower_name) {
+  std::string_view lines = captured.fields;
+  while (!lines.empty()) {
+    const std::size_t end = lines.find('\n');
+    const std::string_view line = lines.substr(0, end);
+    if (line.size() > lower_name.size() + 1 && line.starts_with(lower_name) &&
+        line[lower_name.size()] == ':') {
+      return std::string{line.substr(lower_name.size() + 2)};
+    }
+    if (end == std::string_view::npos) break;
+    lines.remove_prefix(end + 1);
+  }
+  return {};
+}
+
+void ServedAnswerTask::refused() noexcept {
+  meter->unread_answer(facts.variant, facts.leg);
+}
+
+void ServedAnswerTask::run(metrics::RecordLog*) {
+  metrics::Observation observation = metrics::read_answer(facts, captured);
+  price(observation, *snapshot->prices);
+  meter->answer(observation);
+  if (!slot) return;
+  slot->request_id = captured_field(captured, "x-amzn-requestid");
+  slot->observation = std::move(observation);
+}
+
+void PairTask::drop() const noexcept {
+  metrics::RouteMeter& meter = *pair.snapshot->meters[pair.route];
+  if (facts.leg == metrics::Leg::control) {
+    meter.control_dropped(metrics::DropReason::analysis);
+  } else {
+    meter.dropped(metrics::DropReason::analysis);
+  }
+}
+
+void PairTask::refused() noexcept {
+  pair.snapshot->meters[pair.route]->unread_answer(facts.variant, facts.leg);
+  drop();
+}
+
+void PairTask::count(const metrics::Comparison& comparison,
+                     metrics::RouteMeter& meter) const noexcept {
+  if (facts.leg == metrics::Leg::control) {
+    meter.control_compared(comparison);
+  } else {
+    meter.compared(comparison);
+  }
+}
+
+void PairTask::run(metrics::RecordLog* records) {
+  metrics::RouteMeter& meter = *pair.snapshot->meters[pair.route];
+  metrics::Observation other = metrics::read_answer(facts, captured);
+  price(other, *pair.snapshot->prices);
+  meter.answer(other);
+  pair.account->spent(other.cost_usd);
+  // The served answer found no room in the queue, so there is nothing to hold this one against.
+  if (!pair.served->observation) return drop();
+  const metrics::Comparison comparison = metrics::compare(*pair.served->observation, other);
+  count(comparison, meter);
+  if (!records) return;
+  records->append({.exchange_id = pair.exchange_id,
+                   .route = pair.snapshot->config().routes[pair.route].name,
+                   .family = pair.family,
+                   .request_id_served = pair.served->request_id,
+                   .request_id_other = captured_field(captured, "x-amzn-requestid"),
+                   .leg = facts.leg,
+                   .request_body = pair.request_body.view(),
+                   .served = &*pair.served->observation,
+                   .other = &other,
+                   .comparison = &comparison});
+}
+
+Analysis::Analysis(const routing::Config& config, metrics::Recorder& recorder)
+    : recorder_(recorder),
+      max_queued_(config.limits.max_analysis_queue),
+      max_bytes_(config.limits.max_analysis_bytes) {
+  new_records_ = config.records;
+  has_new_records_ = true;
+  thread_ = std::thread([this] { loop(); });
+  pthread_setname_np(thread_.native_handle(), "analysis");
+}
+
+Analysis::~Analysis() {
+  stopping_ = true;
+  thread_.join();
+}
+
+void Analysis::offer(std::unique_ptr<AnalysisTask> task) noexcept {
+  const std::size_t bytes = task->bytes;
+  const std::size_t ahead = queued_.fetch_add(1, std::memory_order_relaxed);
+  const std::size_t held = queued_bytes_.fetch_add(bytes, std::memory_order_relaxed) + bytes;
+  if (ahead < max_queued_.load(std::memory_order_relaxed) &&
+      held <= max_bytes_.load(std::memory_order_relaxed)) {
+    return tasks_.push(std::move(task));
+  }
+  queued_bytes_.fetch_sub(bytes, std::memory_order_relaxed);
+  queued_.fetch_sub(1, std::memory_order_relaxed);
+  task->refused();
+}
+
+void Analysis::apply(const routing::Config& config) {
+  max_queued_ = config.limits.max_analysis_queue;
+  max_bytes_ = config.limits.max_analysis_bytes;
+  const std::lock_guard lock(records_mutex_);
+  new_records_ = config.records;
+  has_new_records_ = true;
+}
+
+void Analysis::take_new_records() {
+  if (!has_new_records_.exchange(false)) return;
+  std::optional<routing::RecordsConfig> config;
+  {
+    const std::lock_guard lock(records_mutex_);
+    config = std::exchange(new_records_, std::nullopt);
+  }
+  if (!config || (records_ && *config == records_config_)) return;
+  records_config_ = *config;
+  records_ = config->directory.empty() ? nullptr
+                                       : std::make_unique<metrics::RecordLog>(*config, recorder_);
+}
+
+void Analysis::run_one(std::unique_ptr<AnalysisTask> task) noexcept {
+  try {
+    task->run(records_.get());
+  } catch (const std::exception& problem) {
+    // A bug, or no memory: this one answer is lost.
+    log_error("analysis_failed", {{"what", problem.what()}});
+    task->refused();
+  }
+  queued_bytes_.fetch_sub(task->bytes, std::memory_order_relaxed);
+  queued_.fetch_sub(1, std::memory_order_relaxed);
+}
+
+void Analysis::loop() {
+  while (true) {
+    const bool last_round = stopping_.load();
+    take_new_records();
+    const bool any =
+        tasks_.take_all([this](std::unique_ptr<AnalysisTask> task) { run_one(std::move(task)); });
+    if (last_round && !any) return;
+    if (!last_round) std::this_thread::sleep_for(kLookEvery);
+  }
+}
+
+}  // namespace understudy::proxy

@@ -1,0 +1,119 @@
+#pragma once
+// Reads answers and compares pairs on a thread of its own, off every path. Work is admitted by
+// count and bytes; what finds no room is counted where it belongs, never waited for.
+
+#include <atomic>
+#include <chrono>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+
+#include "metrics/answer.h"
+#include "metrics/records.h"
+#include "proxy/handover.h"
+#include "proxy/snapshot.h"
+
+namespace understudy::proxy {
+
+class ShadowAccount;
+
+// What was read of a served answer; kept for the comparison with its copies. Written and read on
+// the analysis thread only, created empty by the exchange.
+struct ServedSlot {
+  std::optional<metrics::Observation> observation;
+  std::string request_id;
+};
+
+// What is known of an exchange when its pair is recorded.
+struct PairContext {
+  std::shared_ptr<const Snapshot> snapshot;
+  std::size_t route = 0;  // index into the snapshot's routes
+  std::string exchange_id;
+  std::string family;
+  metrics::Block request_body;
+  std::shared_ptr<ServedSlot> served;
+  std::shared_ptr<ShadowAccount> account;  // the route's shadow budget
+};
+
+class AnalysisTask : public HandoverNode<AnalysisTask> {
+ public:
+  virtual ~AnalysisTask() = default;
+  // There was no room: count it.
+  virtual void refused() noexcept = 0;
+  std::size_t bytes = 0;  // that it holds
+
+ private:
+  friend class Analysis;
+  virtual void run(metrics::RecordLog* records) = 0;
+};
+
+// An answer the client got: tokens, cost, first token. Fills `slot` where a copy follows.
+class ServedAnswerTask final : public AnalysisTask {
+ public:
+  metrics::AttemptFacts facts;
+  metrics::CapturedAnswer captured;
+  std::shared_ptr<const Snapshot> snapshot;
+  metrics::RouteMeter* meter = nullptr;
+  std::shared_ptr<ServedSlot> slot;
+  void refused() noexcept override;
+
+ private:
+  void run(metrics::RecordLog* records) override;
+};
+
+// The answer to a copy: the same, then the comparison with what was served.
+class PairTask final : public AnalysisTask {
+ public:
+  metrics::AttemptFacts facts;
+  metrics::CapturedAnswer captured;
+  PairContext pair;
+  void refused() noexcept override;
+
+ private:
+  void run(metrics::RecordLog* records) override;
+  void drop() const noexcept;
+  void count(const metrics::Comparison& comparison, metrics::RouteMeter& meter) const noexcept;
+};
+
+class Analysis {
+ public:
+  Analysis(const routing::Config& config, metrics::Recorder& recorder);
+  ~Analysis();  // works off what has been admitted
+
+  // Any thread. Admits the task or calls its refused(). Tasks of one exchange are run in the order
+  // they were offered.
+  void offer(std::unique_ptr<AnalysisTask> task) noexcept;
+
+  // A new config's limits and records. Any thread.
+  void apply(const routing::Config& config);
+  std::size_t queued() const noexcept { return queued_.load(std::memory_order_relaxed); }
+
+ private:
+  void loop();
+  void run_one(std::unique_ptr<AnalysisTask> task) noexcept;
+  void take_new_records();
+
+  metrics::Recorder& recorder_;
+  Handover<AnalysisTask> tasks_;
+  std::atomic<std::size_t> queued_{0};
+  std::atomic<std::size_t> queued_bytes_{0};
+  std::atomic<std::size_t> max_queued_;
+  std::atomic<std::size_t> max_bytes_;
+  // Hands a new config's records to the thread.
+  std::mutex records_mutex_;
+  std::optional<routing::RecordsConfig> new_records_;
+  std::atomic<bool> has_new_records_{false};
+  // The thread's own.
+  std::unique_ptr<metrics::RecordLog> records_;
+  routing::RecordsConfig records_config_;
+
+  std::atomic<bool> stopping_{false};
+  std::thread thread_;
+};
+
+// "x-amzn-requestid" of a captured answer; empty where there is none.
+std::string captured_field(const metrics::CapturedAnswer& captured, std::string_view lower_name);
+
+}  // namespace understudy::proxy

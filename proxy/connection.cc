@@ -1,0 +1,475 @@
+#include "proxy/connection.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cstring>
+#include <numeric>
+
+#include "proxy/chunked.h"
+#include "proxy/error_answer.h"
+#include "proxy/http_policy.h"
+#include "proxy/log.h"
+
+namespace understudy::proxy {
+
+namespace asio = boost::asio;
+using std::chrono::milliseconds;
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr std::size_t kInputBlock = 8u << 10;
+constexpr auto kKeepsBuffer = 1s;  // an idle connection gives its buffer back after that
+constexpr auto kLinger = 2s;
+constexpr std::size_t kMaxLingerBytes = 1u << 20;
+
+constexpr HeadProblem kHeadTooLarge{431, "max_header_bytes",
+                                    "The request's head is larger than max_header_bytes."};
+constexpr HeadProblem kBodyTooLarge{413, "max_body_bytes",
+                                    "The request's body is larger than max_body_bytes."};
+constexpr HeadProblem kBadChunks{400, "chunks", "The request's chunked coding is malformed."};
+constexpr HeadProblem kChunkOverhead{400, "chunk_overhead",
+                                     "The request's chunks are more framing than data."};
+
+std::string_view usual_reason(int status) noexcept {
+  switch (status) {
+    case 400:
+      return "Bad Request";
+    case 403:
+      return "Forbidden";
+    case 404:
+      return "Not Found";
+    case 413:
+      return "Content Too Large";
+    case 414:
+      return "URI Too Long";
+    case 417:
+      return "Expectation Failed";
+    case 421:
+      return "Misdirected Request";
+    case 431:
+      return "Request Header Fields Too Large";
+    case 500:
+      return "Internal Server Error";
+    case 501:
+      return "Not Implemented";
+    case 502:
+      return "Bad Gateway";
+    case 503:
+      return "Service Unavailable";
+    case 504:
+      return "Gateway Timeout";
+    case 505:
+      return "HTTP Version Not Supported";
+    default:
+      return "";
+  }
+}
+
+void append_number(std::string& out, std::uint64_t number) {
+  std::array<char, 20> digits;
+  out.append(digits.data(),
+             std::to_chars(digits.data(), digits.data() + digits.size(), number).ptr);
+}
+
+// A body block that holds `size` bytes and room for `more`.
+metrics::Block grown(metrics::BlockPool& pool, const metrics::Block& block, std::size_t more) {
+  if (block && block.capacity() - block.size() >= more) return block;
+  metrics::Block larger = pool.take(std::max(block.size() + more, 2 * block.size()));
+  if (block) std::memcpy(larger.data(), block.data(), block.size());
+  larger.set_size(block.size());
+  return larger;
+}
+
+}  // namespace
+
+// Names the exchange that runs, also when it ends by an exception.
+class Connection::Running {
+ public:
+  Running(Exchange*& place, Exchange& exchange) noexcept : place_(place) { place_ = &exchange; }
+  ~Running() { place_ = nullptr; }
+  Running(const Running&) = delete;
+  Running& operator=(const Running&) = delete;
+
+ private:
+  Exchange*& place_;
+};
+
+class Connection::IdleRelease final : public Deadline {
+ public:
+  IdleRelease(DeadlineSweep& sweep, Connection& connection)
+      : Deadline(sweep), connection_(connection) {}
+
+ private:
+  void expired() noexcept override { connection_.release_idle(); }
+  Connection& connection_;
+};
+
+Connection::Connection(WorkerContext& worker, const routing::ListenerConfig& listener,
+                       std::unique_ptr<Transport> transport)
+    : worker_(worker),
+      listener_(listener),
+      transport_(std::move(transport)),
+      idle_release_(std::make_unique<IdleRelease>(worker.resources.sweep, *this)) {
+  worker_.recorder.connection_opened();
+}
+
+Connection::~Connection() {
+  worker_.recorder.connection_closed();
+}
+
+asio::awaitable<void> Connection::run() {
+  const auto alive = shared_from_this();
+  while (co_await one_request()) {
+  }
+  idle_release_->clear();
+  transport_->close();
+}
+
+// True when another request may follow.
+asio::awaitable<bool> Connection::one_request() {
+  limits_ = worker_.current->snapshot().config().limits;
+  auto head = co_await read_head();
+  if (const auto* refusal = std::get_if<Refusal>(&head)) {
+    if (const auto* problem = std::get_if<HeadProblem>(refusal)) co_await refuse(*problem);
+    co_return false;
+  }
+  // The head is copied out of the input, so that its views stay while further input comes in.
+  const std::size_t head_size = std::get<std::size_t>(head);
+  head_bytes_ = worker_.resources.blocks.take(head_size);
+  std::memcpy(head_bytes_.data(), unread().data(), head_size);
+  head_bytes_.set_size(head_size);
+  begin_ += head_size;
+
+  const HeadLimits head_limits{.max_fields = limits_.max_header_fields,
+                               .max_target_bytes = limits_.max_target_bytes};
+  keep_alive_ = false;
+  if (const auto problem = scan_request_head(head_bytes_.view(), head_limits, head_)) {
+    co_await refuse(*problem);
+    co_return false;
+  }
+  auto admitted = admit(head_, listener_);
+  if (const auto* problem = std::get_if<HeadProblem>(&admitted)) {
+    co_await refuse(*problem);
+    co_return false;
+  }
+  auto body = co_await read_body();
+  if (const auto* refusal = std::get_if<Refusal>(&body)) {
+    if (const auto* problem = std::get_if<HeadProblem>(refusal)) co_await refuse(*problem);
+    co_return false;
+  }
+
+  keep_alive_ = head_.keep_alive && !finishing_;
+  Exchange exchange(worker_,
+                    {.head = &head_,
+                     .target = std::get<routing::RequestTarget>(std::move(admitted)),
+                     .body = std::get<metrics::Block>(std::move(body))},
+                    *this);
+  const Running running(exchange_, exchange);
+  // Bytes that are there already are the next request; then there is nothing to watch for.
+  if (!has_input() && !read_pending_ && !closed_) start_read();
+  co_await exchange.run();
+  head_bytes_ = {};
+  co_return keep_alive_ && !broken_ && !finishing_ && !closed_;
+}
+
+void Connection::finish() noexcept {
+  finishing_ = true;
+  // Idle, or in the middle of a head that will not be answered.
+  if (!exchange_ && !has_input()) transport_->close();
+}
+
+void Connection::cut() noexcept {
+  finishing_ = true;
+  transport_->close();
+}
+
+// --- Reading
+// -------------------------------------------------------------------------------------------------------------
+
+void Connection::start_read() {
+  if (begin_ == end_) begin_ = end_ = 0;
+  if (!input_) input_ = worker_.resources.blocks.take(kInputBlock);
+  if (end_ == input_.capacity()) {
+    if (begin_ > 0) {
+      std::memmove(input_.data(), input_.data() + begin_, end_ - begin_);
+    } else {
+      metrics::Block larger = worker_.resources.blocks.take(2 * input_.capacity());
+      std::memcpy(larger.data(), input_.data(), end_);
+      input_ = std::move(larger);
+    }
+    end_ -= begin_;
+    begin_ = 0;
+  }
+  read_pending_ = true;
+  transport_->async_read_some(
+      asio::buffer(input_.data() + end_, input_.capacity() - end_),
+      [self = shared_from_this()](boost::system::error_code error, std::size_t size) {
+        self->on_read(error, size);
+      });
+  if (!has_input()) idle_release_->set(kKeepsBuffer);
+}
+
+void Connection::on_read(boost::system::error_code error, std::size_t size) {
+  if (error == asio::error::operation_aborted && std::exchange(releasing_, false) &&
+      transport_->socket().is_open()) {
+    input_ = {};
+    begin_ = end_ = 0;
+    return wait_until_readable();
+  }
+  read_pending_ = false;
+  idle_release_->clear();
+  if (error) {
+    closed_ = true;
+    if (exchange_) exchange_->client_gone();
+  } else {
+    end_ += size;
+  }
+  input_changed_.wake();
+}
+
+void Connection::release_idle() noexcept {
+  if (!read_pending_ || has_input() || transport_->is_tls()) return;
+  // Cancelling would end the write too.
+  if (writing_) return idle_release_->set(kKeepsBuffer);
+  releasing_ = true;
+  if (!exchange_) {
+    std::string{}.swap(out_);
+    std::vector<asio::const_buffer>{}.swap(buffers_);
+  }
+  transport_->cancel();
+}
+
+void Connection::wait_until_readable() {
+  transport_->socket().async_wait(asio::socket_base::wait_read,
+                                  [self = shared_from_this()](boost::system::error_code error) {
+                                    if (error) return self->on_read(error, 0);
+                                    self->start_read();
+                                  });
+}
+
+// Waits until something came in; false when nothing will.
+asio::awaitable<bool> Connection::more_input() {
+  if (closed_) co_return false;
+  if (!read_pending_) start_read();
+  co_await input_changed_.wait();
+  co_return !closed_ || has_input();
+}
+
+asio::awaitable<Connection::Outcome<std::size_t>> Connection::read_head() {
+  std::size_t searched = 0;
+  transport_->expire_after(has_input() ? limits_.header_timeout : limits_.keep_alive_timeout);
+  bool timing_head = has_input();
+  while (true) {
+    // An empty line before a request is passed over (RFC 9112 2.2).
+    while (searched == 0 && unread().starts_with("\r\n")) begin_ += 2;
+    if (has_input()) {
+      const std::size_t end = find_head_end(unread(), searched);
+      if (end != std::string_view::npos ? end > limits_.max_header_bytes
+                                        : unread().size() > limits_.max_header_bytes) {
+        co_return Refusal{kHeadTooLarge};
+      }
+      if (end != std::string_view::npos) {
+        transport_->never_expire();
+        co_return end;
+      }
+      if (!timing_head) {
+        transport_->expire_after(limits_.header_timeout);
+        timing_head = true;
+      }
+    }
+    if (!co_await more_input()) {
+      if (transport_->timed_out() && has_input()) worker_.recorder.refused("header_timeout");
+      co_return Refusal{Gone{}};
+    }
+  }
+}
+
+asio::awaitable<bool> Connection::tell_to_continue() {
+  if (!head_.expects_continue || has_input()) co_return true;
+  constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
+  out_.assign(kContinue);
+  const std::array buffers{asio::const_buffer(out_.data(), out_.size())};
+  transport_->expire_after(limits_.write_timeout);
+  const auto [error, size] = co_await transport_->write(buffers);
+  co_return !error;
+}
+
+asio::awaitable<Connection::Outcome<metrics::Block>> Connection::read_body() {
+  if (head_.framing == Framing::none) co_return metrics::Block{};
+  if (head_.content_length > limits_.max_body_bytes) co_return Refusal{kBodyTooLarge};
+  if (!co_await tell_to_continue()) co_return Refusal{Gone{}};
+  auto body = head_.framing == Framing::content_length ? co_await read_sized_body()
+                                                       : co_await read_chunked_body();
+  if (transport_->timed_out()) worker_.recorder.refused("body_idle_timeout");
+  transport_->never_expire();
+  co_return body;
+}
+
+// Into the block where the bytes stay: hashed there, sent from there, handed to the copy by
+// reference.
+asio::awaitable<Connection::Outcome<metrics::Block>> Connection::read_sized_body() {
+  const auto size = static_cast<std::size_t>(head_.content_length);
+  metrics::Block body = worker_.resources.blocks.take(size);
+  const std::size_t there = std::min(size, end_ - begin_);
+  if (there > 0) std::memcpy(body.data(), unread().data(), there);
+  body.set_size(there);
+  begin_ += there;
+  while (body.size() < size) {
+    transport_->expire_after(limits_.body_idle_timeout);
+    const auto [error, got] =
+        co_await transport_->read_some(asio::buffer(body.data() + body.size(), size - body.size()));
+    if (error) {
+      closed_ = true;
+      co_return Refusal{Gone{}};
+    }
+    body.set_size(body.size() + got);
+  }
+  co_return body;
+}
+
+asio::awaitable<Connection::Outcome<metrics::Block>> Connection::read_chunked_body() {
+  ChunkDecoder decoder;
+  metrics::Block body;
+  while (true) {
+    while (has_input()) {
+      const auto step = decoder.next(unread());
+      begin_ += step.consumed;
+      if (!step.data.empty()) {
+        if (body.size() + step.data.size() > limits_.max_body_bytes)
+          co_return Refusal{kBodyTooLarge};
+        body = grown(worker_.resources.blocks, body, step.data.size());
+        std::memcpy(body.data() + body.size(), step.data.data(), step.data.size());
+        body.set_size(body.size() + step.data.size());
+      }
+      if (step.state == ChunkDecoder::State::done) co_return body;
+      if (step.state == ChunkDecoder::State::malformed) co_return Refusal{kBadChunks};
+      if (step.state == ChunkDecoder::State::too_much_framing) co_return Refusal{kChunkOverhead};
+    }
+    transport_->expire_after(limits_.body_idle_timeout);
+    if (!co_await more_input()) co_return Refusal{Gone{}};
+  }
+}
+
+// --- Refusing
+// ------------------------------------------------------------------------------------------------------------
+
+asio::awaitable<void> Connection::refuse(const HeadProblem& problem) {
+  worker_.recorder.refused(problem.rule);
+  keep_alive_ = false;
+  auto answer = make_error_answer(problem.status, exception_for_status(problem.status),
+                                  problem.what, problem.rule, worker_.next_id());
+  const std::array<std::string_view, 1> pieces{answer.body};
+  if (co_await begin(answer.head(), pieces, true)) co_await linger();
+}
+
+// A close with unread input would reset the connection and could take the answer with it.
+asio::awaitable<void> Connection::linger() {
+  boost::system::error_code ignored;
+  transport_->socket().shutdown(asio::ip::tcp::socket::shutdown_send, ignored);
+  transport_->expire_after(kLinger);
+  for (std::size_t seen = 0; seen < kMaxLingerBytes;) {
+    begin_ = end_ = 0;
+    if (!co_await more_input()) break;
+    seen += end_ - begin_;
+  }
+}
+
+// --- Writing
+// -------------------------------------------------------------------------------------------------------------
+
+void Connection::append_answer_head(const AnswerHead& head) {
+  out_.clear();
+  out_.append("HTTP/1.1 ");
+  append_number(out_, static_cast<std::uint64_t>(head.status));
+  out_.append(" ")
+      .append(head.reason.empty() ? usual_reason(head.status) : head.reason)
+      .append("\r\n");
+  for (const auto fields : {head.fields, head.added}) {
+    for (const routing::Field& field : fields)
+      out_.append(field.name).append(": ").append(field.value).append("\r\n");
+  }
+  if (!head.has_body) {
+    coding_ = BodyCoding::absent;
+  } else if (head.content_length) {
+    coding_ = BodyCoding::plain;
+  } else if (head_.http_1_0) {
+    // No chunks there: the end of the connection is the end of the body.
+    coding_ = BodyCoding::plain;
+    keep_alive_ = false;
+  } else {
+    coding_ = BodyCoding::chunked;
+    out_.append("transfer-encoding: chunked\r\n");
+  }
+  if (head.content_length && head.status != 204) {
+    out_.append("content-length: ");
+    append_number(out_, *head.content_length);
+    out_.append("\r\n");
+  }
+  if (!keep_alive_) {
+    out_.append("connection: close\r\n");
+  } else if (head_.http_1_0) {
+    out_.append("connection: keep-alive\r\n");
+  }
+  out_.append("\r\n");
+}
+
+// One chunk for all pieces of one read.
+void Connection::append_body(std::span<const std::string_view> pieces, bool last) {
+  if (coding_ == BodyCoding::absent) return;
+  const std::size_t size = std::accumulate(pieces.begin(), pieces.end(), std::size_t{0},
+                                           [](std::size_t sum, auto p) { return sum + p.size(); });
+  const bool chunked = coding_ == BodyCoding::chunked;
+  if (chunked && size > 0) {
+    char* end = std::to_chars(chunk_line_.data(), chunk_line_.data() + 16, size, 16).ptr;
+    *end++ = '\r';
+    *end++ = '\n';
+    buffers_.emplace_back(chunk_line_.data(), static_cast<std::size_t>(end - chunk_line_.data()));
+  }
+  for (const std::string_view piece : pieces) {
+    if (!piece.empty()) buffers_.emplace_back(piece.data(), piece.size());
+  }
+  if (!chunked) return;
+  constexpr std::string_view kEnds = "\r\n0\r\n\r\n";
+  const std::string_view ending =
+      size > 0 ? kEnds.substr(0, last ? 7 : 2) : (last ? kEnds.substr(2) : std::string_view{});
+  if (!ending.empty()) buffers_.emplace_back(ending.data(), ending.size());
+}
+
+asio::awaitable<Status> Connection::send() {
+  if (buffers_.empty()) co_return Status{};
+  transport_->expire_after(limits_.write_timeout);
+  writing_ = true;
+  const auto [error, size] = co_await transport_->write(buffers_);
+  writing_ = false;
+  buffers_.clear();
+  if (!error) {
+    transport_->never_expire();
+    co_return Status{};
+  }
+  if (transport_->timed_out()) worker_.recorder.refused("write_timeout");
+  broken_ = true;
+  co_return Error{ErrorKind::closed, Side::downstream, "the client does not take the answer"};
+}
+
+asio::awaitable<Status> Connection::begin(const AnswerHead& head,
+                                          std::span<const std::string_view> pieces, bool last) {
+  if (finishing_) keep_alive_ = false;
+  append_answer_head(head);
+  buffers_.emplace_back(out_.data(), out_.size());
+  append_body(pieces, last);
+  return send();
+}
+
+asio::awaitable<Status> Connection::write(std::span<const std::string_view> pieces, bool last) {
+  append_body(pieces, last);
+  return send();
+}
+
+void Connection::truncate() noexcept {
+  broken_ = true;
+  transport_->reset();
+}
+
+}  // namespace understudy::proxy

@@ -1,0 +1,105 @@
+#pragma once
+// One HTTP/1.1 connection of a client: reads requests one after the other and lets an Exchange
+// answer each. Belongs to one io thread. While an exchange runs, a read is pending: it notices a
+// client that leaves, and becomes the read of the next request.
+
+#include <boost/asio/awaitable.hpp>
+#include <memory>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "proxy/downstream.h"
+#include "proxy/exchange.h"
+#include "proxy/transport.h"
+#include "proxy/waiter.h"
+#include "proxy/worker_context.h"
+#include "routing/config.h"
+
+namespace understudy::proxy {
+
+class Connection final : public std::enable_shared_from_this<Connection>, private ResponseSink {
+ public:
+  // `listener` outlives the connection.
+  Connection(WorkerContext& worker, const routing::ListenerConfig& listener,
+             std::unique_ptr<Transport> transport);
+  ~Connection() override;
+
+  boost::asio::awaitable<void> run();
+
+  // Closes once no exchange runs: now, when it is idle.
+  void finish() noexcept;
+  // Closes now.
+  void cut() noexcept;
+
+ private:
+  // What is wrong with a request, or that the client is gone.
+  struct Gone {};
+  using Refusal = std::variant<Gone, HeadProblem>;
+  template <typename T>
+  using Outcome = std::variant<T, Refusal>;
+
+  // Gives the input buffer back while nothing comes in.
+  class IdleRelease;
+  class Running;
+
+  boost::asio::awaitable<bool> one_request();
+  boost::asio::awaitable<Outcome<std::size_t>> read_head();
+  boost::asio::awaitable<Outcome<metrics::Block>> read_body();
+  boost::asio::awaitable<Outcome<metrics::Block>> read_sized_body();
+  boost::asio::awaitable<Outcome<metrics::Block>> read_chunked_body();
+  boost::asio::awaitable<bool> tell_to_continue();
+  boost::asio::awaitable<void> refuse(const HeadProblem& problem);
+  boost::asio::awaitable<void> linger();
+  boost::asio::awaitable<bool> more_input();
+
+  void start_read();
+  void wait_until_readable();
+  void on_read(boost::system::error_code error, std::size_t size);
+  void release_idle() noexcept;
+  std::string_view unread() const noexcept { return {input_.data() + begin_, end_ - begin_}; }
+  bool has_input() const noexcept { return begin_ != end_; }
+
+  // ResponseSink, as HTTP/1.1.
+  boost::asio::awaitable<Status> begin(const AnswerHead& head,
+                                       std::span<const std::string_view> pieces,
+                                       bool last) override;
+  boost::asio::awaitable<Status> write(std::span<const std::string_view> pieces,
+                                       bool last) override;
+  void truncate() noexcept override;
+  void append_answer_head(const AnswerHead& head);
+  void append_body(std::span<const std::string_view> pieces, bool last);
+  boost::asio::awaitable<Status> send();
+
+  WorkerContext& worker_;
+  const routing::ListenerConfig& listener_;
+  const std::unique_ptr<Transport> transport_;
+  routing::LimitsConfig limits_;  // in force when the request began
+
+  // Reading.
+  metrics::Block input_;
+  std::size_t begin_ = 0, end_ = 0;
+  bool read_pending_ = false;
+  bool releasing_ = false;
+  bool closed_ = false;  // nothing more comes in
+  Waiter input_changed_;
+  std::unique_ptr<IdleRelease> idle_release_;
+
+  // The request under way.
+  metrics::Block head_bytes_;
+  RequestHead head_;
+  Exchange* exchange_ = nullptr;
+  bool finishing_ = false;  // no request after this one
+  bool broken_ = false;     // the answer was cut
+
+  // Writing.
+  enum class BodyCoding : std::uint8_t { plain, chunked, absent };
+  BodyCoding coding_ = BodyCoding::plain;
+  bool keep_alive_ = true;
+  bool writing_ = false;
+  std::string out_;
+  std::array<char, 24> chunk_line_{};
+  std::vector<boost::asio::const_buffer> buffers_;
+};
+
+}  // namespace understudy::proxy

@@ -1,0 +1,47 @@
+#pragma once
+// What an exchange knows of the client's side. It does not know by which protocol the request came:
+// HTTP/1.1 today.
+
+#include <boost/asio/awaitable.hpp>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+
+#include "metrics/blocks.h"
+#include "proxy/error.h"
+#include "proxy/http_head.h"
+#include "routing/operation.h"
+
+namespace understudy::proxy {
+
+struct DownstreamRequest {
+  const RequestHead* head = nullptr;  // valid until Exchange::run() ends
+  routing::RequestTarget target;
+  metrics::Block body;  // whole; empty when there is none
+};
+
+struct AnswerHead {
+  int status = 200;
+  std::string_view reason;
+  std::span<const routing::Field> fields;       // end-to-end, as the upstream gave them
+  std::span<const routing::Field> added;        // ours
+  std::optional<std::uint64_t> content_length;  // none: not known beforehand
+  bool has_body = true;  // false: HEAD, 204, 304; content_length is then only told
+};
+
+class ResponseSink {
+ public:
+  virtual ~ResponseSink() = default;
+  // The head and what there is of the body already. Pieces are written before the call ends, in one
+  // go where possible.
+  virtual boost::asio::awaitable<Status> begin(const AnswerHead& head,
+                                               std::span<const std::string_view> pieces,
+                                               bool last) = 0;
+  virtual boost::asio::awaitable<Status> write(std::span<const std::string_view> pieces,
+                                               bool last) = 0;
+  // The answer cannot be completed: the client must be able to tell that from an end.
+  virtual void truncate() noexcept = 0;
+};
+
+}  // namespace understudy::proxy

@@ -1,0 +1,38 @@
+#pragma once
+// Errors that the proxy makes itself, in Bedrock's shape, so that SDKs raise their usual
+// exceptions: JSON {"message": ...}, x-amzn-errortype, a request id, and x-understudy-error with
+// the cause, by which they can be told from Bedrock's own.
+
+#include <array>
+#include <string>
+#include <string_view>
+
+#include "proxy/downstream.h"
+
+namespace understudy::proxy {
+
+struct ErrorAnswer {
+  int status = 500;
+  std::string body;
+  std::string date;
+  std::string request_id;
+  std::string type;
+  std::string cause;
+  std::array<routing::Field, 5> fields;
+
+  // Views into this object.
+  AnswerHead head();
+};
+
+// `type` is Bedrock's exception name; `cause` a word of a closed set ("connect", "max_body_bytes",
+// ...).
+ErrorAnswer make_error_answer(int status, std::string_view type, std::string_view message,
+                              std::string_view cause, std::string_view request_id);
+
+// The exception name that fits a status that HTTP policy answers with.
+std::string_view exception_for_status(int status) noexcept;
+
+// "Sat, 21 Nov 2026 00:00:00 GMT" (RFC 9110 5.6.7).
+std::string http_date();
+
+}  // namespace understudy::proxy

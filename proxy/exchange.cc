@@ -1,0 +1,355 @@
+#include "proxy/exchange.h"
+
+#include <array>
+
+#include "proxy/log.h"
+
+namespace understudy::proxy {
+
+namespace asio = boost::asio;
+using routing::Field;
+using routing::SkipReason;
+using routing::Variant;
+using std::chrono::steady_clock;
+
+namespace {
+
+// What an exchange without a copy keeps of its answer: enough for usage, stop reason and the first
+// token's time.
+constexpr metrics::ResponseReader::Budget kGlance{};
+
+}  // namespace
+
+std::string WorkerContext::next_id() {
+  // SplitMix64: unique as long as the state is, and the state counts.
+  std::uint64_t z = (id_state += 0x9E3779B97F4A7C15u);
+  z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
+  z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
+  z ^= z >> 31;
+  constexpr std::string_view kHex = "0123456789abcdef";
+  std::string id(16, '0');
+  for (char& digit : id) {
+    digit = kHex[z & 15];
+    z >>= 4;
+  }
+  return id;
+}
+
+Exchange::Exchange(WorkerContext& worker, DownstreamRequest request, ResponseSink& client)
+    : worker_(worker),
+      worker_snapshot_(worker.current),
+      snapshot_(worker_snapshot_->view->snapshot),
+      request_(std::move(request)),
+      client_(client),
+      begun_(steady_clock::now()),
+      id_(worker.next_id()),
+      held_(worker.dispatcher.memory()) {}
+
+asio::awaitable<void> Exchange::run() {
+  decide();
+  if (!decision_.upstream) {
+    worker_.recorder.refused("no_route");
+    co_return co_await answer_error(
+        404, "ResourceNotFoundException",
+        "No route of the proxy matches this request and it has no default route.", "no_route");
+  }
+  Status outcome = co_await prepare_body();
+  if (outcome) outcome = build_request();
+  if (outcome) outcome = co_await serve();
+  if (!outcome) co_await answer_failure(outcome.error());
+  ended_ = steady_clock::now();
+  record();
+  hand_over(outcome);
+}
+
+void Exchange::client_gone() noexcept {
+  client_gone_ = true;
+  if (call_) call_->interrupt();
+}
+
+// --- 1. Which upstream, and is there a copy
+// ------------------------------------------------------------------------------
+
+void Exchange::decide() {
+  const RequestHead& head = *request_.head;
+  const std::string_view sampling_key =
+      head.invocation_id.empty() ? std::string_view{id_} : head.invocation_id;
+  decision_ = snapshot_->routes.decide({.operation = request_.target.operation,
+                                        .model_id = request_.target.model_id,
+                                        .fields = head.fields,
+                                        .sampling_key = sampling_key,
+                                        .body = request_.body.view()});
+  if (!decision_.route && decision_.upstream) default_variant_.upstream = *decision_.upstream;
+}
+
+const routing::VariantConfig& Exchange::served_variant() const {
+  if (!decision_.route) return default_variant_;
+  return decision_.served == Variant::primary ? decision_.route->primary
+                                              : *decision_.route->candidate;
+}
+
+metrics::RouteMeter& Exchange::meter() const {
+  return decision_.route ? *snapshot_->meters[decision_.route_index] : *snapshot_->default_meter;
+}
+
+// --- 2. The served variant's request
+// -------------------------------------------------------------------------------------
+
+asio::awaitable<Status> Exchange::prepare_body() {
+  const auto& rules = served_variant().rewrite;
+  if (!routing::concerns(rules, request_.target.operation)) co_return Status{};
+  const auto begun = steady_clock::now();
+  auto outcome =
+      co_await worker_.rewriter.rewrite(snapshot_, rules, request_.target.operation, request_.body);
+  worker_.recorder.overhead(metrics::Phase::rewrite, steady_clock::now() - begun);
+  // A body that cannot be rewritten goes as it is: the candidate's own error tells the client more
+  // than ours would.
+  if (auto* done = std::get_if<routing::Rewritten>(&outcome); done && done->applied > 0)
+    rewritten_body_ = std::move(done->body);
+  if (client_gone_) co_return Error{ErrorKind::cancelled, Side::downstream, "the client left"};
+  co_return Status{};
+}
+
+Status Exchange::build_request() {
+  const auto& variant = served_variant();
+  const UpstreamTarget& upstream = *snapshot_->upstreams[variant.upstream];
+  const auto surface = request_.target.surface;
+  const auto& pool = worker_snapshot_->view->pool(variant.upstream, surface);
+  const auto& endpoint = surface == routing::Surface::runtime ? upstream.config.endpoint
+                                                              : upstream.config.control_endpoint;
+  append_forwarded_lines(*request_.head, lines_);
+  target_ = upstream_target(endpoint, request_.target.forwarded, model_place(request_.target),
+                            variant.model);
+  const OutgoingRequest outgoing{
+      .method = request_.head->method,
+      .target = target_,
+      .authority = pool->authority(),
+      .lines = lines_,
+      .content_type = request_.head->content_type,
+      .body = rewritten_body_.empty() ? request_.body.view() : rewritten_body_,
+      .shadow_mark = {},
+      .client_authorization = request_.head->authorization,
+      .client_api_key = request_.head->api_key};
+  request_head_.reserve(lines_.size() + target_.size() + 768);
+  std::optional<Sha256> rewritten_hash;
+  return append_request_head(outgoing, *upstream.credentials, upstream.config.region,
+                             worker_.signer, rewritten_body_.empty() ? body_hash_ : rewritten_hash,
+                             request_head_);
+}
+
+// --- 3. Ask, and relay what comes
+// ----------------------------------------------------------------------------------------
+
+asio::awaitable<Status> Exchange::serve() {
+  const auto& variant = served_variant();
+  const auto& config = snapshot_->upstreams[variant.upstream]->config;
+  UpstreamCall call(worker_snapshot_->view->pool(variant.upstream, request_.target.surface),
+                    {.connect = config.connect_timeout,
+                     .first_byte = config.first_byte_timeout,
+                     .idle = config.stream_idle_timeout,
+                     .max_head_bytes = snapshot_->config().limits.max_response_header_bytes});
+  call_ = &call;
+  const struct Unset {
+    UpstreamCall*& call;
+    ~Unset() { call = nullptr; }
+  } unset{call_};
+
+  const std::string_view body = rewritten_body_.empty() ? request_.body.view() : rewritten_body_;
+  if (auto sent = co_await call.send(request_head_, body); !sent) co_return sent;
+  auto head = co_await call.read_head(request_.head->method == "HEAD");
+  if (!head) co_return head.error();
+  first_byte_ = call.first_byte_at();
+  co_return co_await relay(call, **head);
+}
+
+asio::awaitable<Status> Exchange::relay(UpstreamCall& call, const ResponseHead& head) {
+  status_ = head.status;
+  const auto glance_or_all =
+      decision_.shadow
+          ? metrics::ResponseReader::Budget{.beginning_bytes =
+                                                decision_.route->shadow.max_capture_bytes,
+                                            .tail_bytes = kGlance.tail_bytes}
+          : kGlance;
+  reader_.emplace(worker_.resources.blocks, glance_or_all);
+  reader_->on_head(head.status, head.fields);
+
+  // The head goes out with whatever of the body came along, and at once when nothing did.
+  auto part = call.buffered();
+  if (!part) co_return part.error();
+  if (auto passed = co_await pass_on(head, *part); !passed) co_return passed;
+  look_at(*part, call.last_read_at());
+  while (!part->last) {
+    part = co_await call.read_part();
+    if (!part) co_return part.error();
+    // Written before it is looked at: no byte waits for what we want to know.
+    if (auto written = co_await client_.write(part->pieces, part->last); !written)
+      co_return written;
+    look_at(*part, call.last_read_at());
+  }
+  co_return Status{};
+}
+
+asio::awaitable<Status> Exchange::pass_on(const ResponseHead& head,
+                                          const UpstreamCall::Part& part) {
+  const std::array added{
+      Field{"x-understudy-variant", label(decision_.served)},
+      Field{"x-understudy-route",
+            decision_.route ? std::string_view{decision_.route->name} : "default"}};
+  const bool sized = head.framing == Framing::content_length || head.framing == Framing::none;
+  AnswerHead answer{
+      .status = head.status,
+      .reason = head.reason,
+      .fields = head.fields,
+      .added = added,
+      .content_length = sized ? std::optional{head.content_length} : std::nullopt,
+      .has_body = request_.head->method != "HEAD" && head.status != 204 && head.status != 304};
+  answer_begun_ = true;
+  co_return co_await client_.begin(answer, part.pieces, part.last);
+}
+
+void Exchange::look_at(const UpstreamCall::Part& part, metrics::TimePoint when) {
+  for (const std::string_view piece : part.pieces) {
+    if (decision_.shadow && !capture_refused_ && !held_.grow(piece.size())) {
+      capture_refused_ = true;
+      reader_->stop_keeping();
+    }
+    reader_->on_body(piece, when);
+  }
+}
+
+// --- 4. When it did not work
+// ---------------------------------------------------------------------------------------------
+
+asio::awaitable<void> Exchange::answer_failure(const Error& error) {
+  const bool lost_client =
+      client_gone_ || (error.side == Side::downstream && error.kind != ErrorKind::credentials);
+  if (lost_client) {
+    client_gone_ = true;
+    client_.truncate();
+    co_return;
+  }
+  log_warn("upstream_failed", {{"exchange", std::string_view{id_}},
+                               {"kind", label(error.kind)},
+                               {"what", std::string_view{error.context}}});
+  if (answer_begun_) {
+    client_.truncate();
+    co_return;
+  }
+  switch (error.kind) {
+    case ErrorKind::credentials:
+      if (error.side == Side::downstream) {
+        co_return co_await answer_error(403, "AccessDeniedException", error.context,
+                                        label(error.kind));
+      }
+      co_return co_await answer_error(503, "ServiceUnavailableException",
+                                      "The proxy has no valid credentials for the upstream.",
+                                      label(error.kind));
+    case ErrorKind::timeout:
+      co_return co_await answer_error(504, "ServiceUnavailableException",
+                                      "The upstream did not answer in time.", label(error.kind));
+    default:
+      co_return co_await answer_error(502, "ServiceUnavailableException",
+                                      "The upstream could not be reached or broke off.",
+                                      label(error.kind));
+  }
+}
+
+asio::awaitable<void> Exchange::answer_error(int status, std::string_view type,
+                                             std::string_view message, std::string_view cause) {
+  status_ = status;
+  answer_begun_ = true;
+  ErrorAnswer answer = make_error_answer(status, type, message, cause, id_);
+  const std::array<std::string_view, 1> pieces{answer.body};
+  (void)co_await client_.begin(answer.head(), pieces,
+                               true);  // a client that cannot be told is gone anyway
+}
+
+// --- 5. What is counted, and who gets a copy
+// -----------------------------------------------------------------------------
+
+void Exchange::record() {
+  meter().request(request_.target.operation, decision_.served, metrics::Leg::served,
+                  client_gone_ && !answer_begun_ ? 0 : status_, ended_ - begun_);
+  if (decision_.eligible)
+    worker_snapshot_->accounts[decision_.route_index]->primary_answered(status_, ended_);
+}
+
+std::optional<SkipReason> Exchange::reason_to_skip(const Status& outcome) const noexcept {
+  if (!decision_.shadow) return decision_.skip;
+  if (client_gone_) return SkipReason::client_gone;
+  if (!outcome)
+    return answer_begun_ && reader_ ? SkipReason::primary_cut : SkipReason::primary_failed;
+  if (status_ != 200) return SkipReason::primary_failed;
+  if (request_.body.size() > decision_.route->shadow.max_body_bytes) return SkipReason::too_large;
+  return std::nullopt;
+}
+
+void Exchange::hand_over(const Status& outcome) {
+  if (!routing::is_understood(request_.target.operation)) return;
+  std::shared_ptr<ServedSlot> slot;
+  if (decision_.eligible) {
+    meter().eligible();
+    if (const auto reason = reason_to_skip(outcome)) {
+      meter().skipped(*reason);
+    } else if (capture_refused_) {
+      meter().dropped(metrics::DropReason::memory);
+    } else {
+      slot = std::make_shared<ServedSlot>();
+    }
+  }
+  if (!reader_) return;
+  const auto end = outcome
+                       ? metrics::AnswerEnd::complete
+                       : (client_gone_ ? metrics::AnswerEnd::abandoned : metrics::AnswerEnd::cut);
+  auto task = std::make_unique<ServedAnswerTask>();
+  task->facts = {.variant = decision_.served,
+                 .leg = metrics::Leg::served,
+                 .operation = request_.target.operation,
+                 .model_id = served_variant().model.empty() ? request_.target.model_id
+                                                            : served_variant().model,
+                 .begun = begun_,
+                 .first_byte = first_byte_,
+                 .ended = ended_};
+  task->captured = reader_->finish(end);
+  task->snapshot = snapshot_;
+  task->meter = &meter();
+  task->slot = slot;
+  task->bytes = task->captured.kept_bytes();
+  worker_.analysis.offer(std::move(task));
+  if (slot) offer_copy(std::move(slot));
+}
+
+void Exchange::offer_copy(std::shared_ptr<ServedSlot> slot) {
+  const auto& account = worker_snapshot_->accounts[decision_.route_index];
+  if (const auto reason = account->admit(decision_.route->shadow, ended_))
+    return meter().dropped(*reason);
+  // What was held for the served answer is the analysis' now; the copy holds the request.
+  HeldBytes held(worker_.dispatcher.memory());
+  const bool room = held.grow(request_.body.size());
+  auto job = std::make_unique<ShadowJob>(std::move(held));
+  const RequestHead& head = *request_.head;
+  job->pair = {.snapshot = snapshot_,
+               .route = decision_.route_index,
+               .exchange_id = id_,
+               .family = std::string{head.family},
+               .request_body = request_.body,
+               .served = std::move(slot),
+               .account = account};
+  if (!room) return meter().dropped(metrics::DropReason::memory);
+  job->operation = request_.target.operation;
+  job->served = decision_.served;
+  job->model_id = request_.target.model_id;
+  job->invocation_id = std::string{head.invocation_id};
+  job->sampling_key = head.invocation_id.empty() ? id_ : std::string{head.invocation_id};
+  job->forwarded = std::string{request_.target.forwarded};
+  job->model_place = model_place(request_.target);
+  job->lines = lines_;
+  job->content_type = std::string{head.content_type};
+  job->client_authorization = std::string{head.authorization};
+  job->client_api_key = std::string{head.api_key};
+  job->body_hash = body_hash_;
+  job->offered = ended_;
+  if (const auto reason = worker_.dispatcher.offer(job)) meter().dropped(*reason);
+}
+
+}  // namespace understudy::proxy

@@ -1,0 +1,78 @@
+#pragma once
+// One downstream request and its served answer: the table of contents of what the proxy does. It
+// does not know by which protocol the request came. Made and run on an io thread; lives until run()
+// ends.
+
+#include <boost/asio/awaitable.hpp>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "metrics/answer.h"
+#include "metrics/response_reader.h"
+#include "proxy/downstream.h"
+#include "proxy/error_answer.h"
+#include "proxy/upstream_call.h"
+#include "proxy/upstream_request.h"
+#include "proxy/worker_context.h"
+#include "routing/route_table.h"
+
+namespace understudy::proxy {
+
+class Exchange {
+ public:
+  Exchange(WorkerContext& worker, DownstreamRequest request, ResponseSink& client);
+
+  boost::asio::awaitable<void> run();
+
+  // The client will not read the answer: stop asking for it. Called on the exchange's thread while
+  // it runs.
+  void client_gone() noexcept;
+
+ private:
+  // The steps, in order.
+  void decide();
+  boost::asio::awaitable<Status> prepare_body();
+  Status build_request();
+  boost::asio::awaitable<Status> serve();
+  boost::asio::awaitable<void> answer_failure(const Error& error);
+  void record();
+  void hand_over(const Status& outcome);
+
+  boost::asio::awaitable<Status> relay(UpstreamCall& call, const ResponseHead& head);
+  boost::asio::awaitable<Status> pass_on(const ResponseHead& head, const UpstreamCall::Part& part);
+  void look_at(const UpstreamCall::Part& part, metrics::TimePoint when);
+  boost::asio::awaitable<void> answer_error(int status, std::string_view type,
+                                            std::string_view message, std::string_view cause);
+  std::optional<routing::SkipReason> reason_to_skip(const Status& outcome) const noexcept;
+  void offer_copy(std::shared_ptr<ServedSlot> slot);
+  const routing::VariantConfig& served_variant() const;
+  metrics::RouteMeter& meter() const;
+
+  WorkerContext& worker_;
+  const std::shared_ptr<const WorkerSnapshot> worker_snapshot_;  // it began with
+  const std::shared_ptr<const Snapshot>& snapshot_;
+  DownstreamRequest request_;
+  ResponseSink& client_;
+
+  const metrics::TimePoint begun_;
+  std::string id_;
+  routing::RouteDecision decision_;
+  routing::VariantConfig default_variant_;  // where no route matched
+  std::string lines_;                       // forwarded fields
+  std::string rewritten_body_;  // the candidate's, where it serves and a rule changed something
+  std::string target_;
+  std::string request_head_;
+  std::optional<Sha256> body_hash_;
+
+  UpstreamCall* call_ = nullptr;  // while one is under way
+  bool client_gone_ = false;
+  bool answer_begun_ = false;  // something went to the client
+  int status_ = 0;             // that the client got
+  std::optional<metrics::ResponseReader> reader_;
+  HeldBytes held_;
+  bool capture_refused_ = false;
+  metrics::TimePoint first_byte_{}, ended_{};
+};
+
+}  // namespace understudy::proxy

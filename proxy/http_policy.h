@@ -1,0 +1,18 @@
+#pragma once
+// What a listener lets in, beyond what the wire format demands: the second half of the gate whose
+// first half is http_head. The same for every protocol.
+
+#include <string_view>
+#include <variant>
+
+#include "proxy/http_head.h"
+#include "routing/config.h"
+#include "routing/operation.h"
+
+namespace understudy::proxy {
+
+// The target that routing sees, or why the request is refused.
+std::variant<routing::RequestTarget, HeadProblem> admit(const RequestHead& head,
+                                                        const routing::ListenerConfig& listener);
+
+}  // namespace understudy::proxy

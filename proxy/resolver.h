@@ -1,0 +1,51 @@
+#pragma once
+// Names to addresses, one per thread, so that a stuck look-up of the candidate's name cannot delay
+// the primary. Remembers good answers: one that is older than 30 s is used and renewed in the
+// background, and stays in use for an hour while look-ups fail.
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <chrono>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "proxy/error.h"
+#include "proxy/waiter.h"
+
+namespace understudy::proxy {
+
+class Resolver {
+ public:
+  using Endpoints = std::vector<boost::asio::ip::tcp::endpoint>;
+
+  explicit Resolver(boost::asio::io_context& context) : resolver_(context) {}
+
+  // A look-up that is under way; shared by all who wait for the same name.
+  struct Entry {
+    Endpoints good;
+    std::chrono::steady_clock::time_point resolved;
+    bool looking_up = false;
+    std::string problem;
+    std::vector<Waiter*> waiters;
+  };
+
+  // What is known at once: an address literal, or a remembered answer (renewed in the background
+  // when old). Null when there is nothing yet: the look-up has then begun, and `waiter` will be
+  // woken when it ends; after that, ask again. A waiter that gives up must forget() itself.
+  const Endpoints* lookup(const std::string& host, std::uint16_t port, Waiter& waiter);
+  void forget(Waiter& waiter) noexcept;
+  // Why the last look-up of that name failed.
+  std::string problem(const std::string& host, std::uint16_t port) const;
+
+  void stop() { resolver_.cancel(); }
+
+ private:
+  void begin(const std::string& host, std::uint16_t port, Entry& entry);
+
+  boost::asio::ip::tcp::resolver resolver_;
+  std::unordered_map<std::string, Entry> entries_;  // bounded by the hosts that configs have named
+};
+
+}  // namespace understudy::proxy

@@ -1,0 +1,35 @@
+#include "proxy/rewriter.h"
+
+#include <boost/asio/post.hpp>
+#include <boost/asio/this_coro.hpp>
+
+#include "proxy/waiter.h"
+
+namespace understudy::proxy {
+
+namespace asio = boost::asio;
+using Outcome = std::variant<routing::Rewritten, routing::RewriteProblem>;
+
+asio::awaitable<Outcome> Rewriter::rewrite(std::shared_ptr<const Snapshot> snapshot,
+                                           const std::vector<routing::RewriteRule>& rules,
+                                           routing::Operation operation, metrics::Block body) {
+  struct Job {
+    Waiter finished;
+    Outcome outcome = routing::RewriteProblem{"the rewrite failed"};
+  };
+  auto job = std::make_shared<Job>();
+  auto home = co_await asio::this_coro::executor;
+  asio::post(thread_, [job, home, snapshot = std::move(snapshot), &rules, operation,
+                       body = std::move(body)] {
+    try {
+      job->outcome = routing::rewrite(rules, operation, body.view());
+    } catch (const std::exception&) {
+      // No memory: the outcome set above stands.
+    }
+    asio::post(home, [job] { job->finished.wake(); });
+  });
+  co_await job->finished.wait();
+  co_return std::move(job->outcome);
+}
+
+}  // namespace understudy::proxy

@@ -1,0 +1,29 @@
+#pragma once
+// Applies a candidate's rewrite rules on a thread of its own, so that no thread that moves bytes
+// parses JSON. There is one for served requests and one for copies: no client waits behind a copy.
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <memory>
+#include <vector>
+
+#include "metrics/blocks.h"
+#include "proxy/snapshot.h"
+#include "routing/rewrite.h"
+
+namespace understudy::proxy {
+
+class Rewriter {
+ public:
+  Rewriter() : thread_(1) {}
+
+  // Called and continued on the caller's thread. `snapshot` keeps `rules` alive.
+  boost::asio::awaitable<std::variant<routing::Rewritten, routing::RewriteProblem>> rewrite(
+      std::shared_ptr<const Snapshot> snapshot, const std::vector<routing::RewriteRule>& rules,
+      routing::Operation operation, metrics::Block body);
+
+ private:
+  boost::asio::thread_pool thread_;
+};
+
+}  // namespace understudy::proxy

@@ -1,0 +1,156 @@
+#include "proxy/server.h"
+
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <latch>
+#include <mutex>
+#include <random>
+#include <thread>
+
+#include "proxy/log.h"
+#include "proxy/worker.h"
+
+namespace understudy::proxy {
+
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr milliseconds kShadowDrain{5'000};
+
+std::string make_instance_id() {
+  std::random_device device;
+  constexpr std::string_view kHex = "0123456789abcdef";
+  std::string id;
+  for (int i = 0; i < 16; ++i) id.push_back(kHex[device() & 15]);
+  return id;
+}
+
+std::size_t io_threads(const routing::Config& config) {
+  return config.threads.io > 0 ? config.threads.io
+                               : std::max(1u, std::thread::hardware_concurrency());
+}
+
+// Three descriptors an exchange: client, primary, candidate. What must stay free serves config,
+// records and metrics.
+std::size_t connection_cap(const routing::Config& config) {
+  rlimit files{};
+  if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur == RLIM_INFINITY)
+    return config.limits.max_connections;
+  const auto open_files = static_cast<std::size_t>(files.rlim_cur);
+  const std::size_t affordable = open_files > 256 + 3 ? (open_files - 256) / 3 : 1;
+  return std::min(config.limits.max_connections, affordable);
+}
+
+}  // namespace
+
+struct Server::Impl {
+  Impl(const routing::Config& config, std::size_t workers_wanted, metrics::Recorder& recorder)
+      : worker_blocks(workers_wanted),
+        analysis(config, recorder),
+        dispatcher(analysis, recorder, shadow_blocks, config, instance_id),
+        services{.recorder = recorder,
+                 .analysis = analysis,
+                 .dispatcher = dispatcher,
+                 .rewriter = rewriter,
+                 .instance_id = instance_id} {
+    services.max_connections = connection_cap(config);
+  }
+
+  // In the order in which they must outlive each other: what was captured outlives the analysis,
+  // the analysis the shadow thread, both the workers.
+  const std::string instance_id = make_instance_id();
+  std::vector<metrics::BlockPool> worker_blocks;
+  metrics::BlockPool shadow_blocks;
+  Analysis analysis;
+  ShadowDispatcher dispatcher;
+  Rewriter rewriter;
+  SharedServices services;
+  std::vector<std::unique_ptr<Worker>> workers;
+  std::vector<std::uint16_t> ports;
+
+  std::mutex apply_mutex;  // one reload at a time
+  mutable std::mutex snapshot_mutex;
+  std::shared_ptr<const Snapshot> snapshot;
+};
+
+Server::Server(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Server::~Server() = default;
+
+Result<std::unique_ptr<Server>> Server::start(std::shared_ptr<const Snapshot> snapshot,
+                                              metrics::Recorder& recorder) {
+  const routing::Config& config = snapshot->config();
+  const std::size_t threads = io_threads(config);
+  auto impl = std::make_unique<Impl>(config, threads, recorder);
+  for (std::size_t i = 0; i < threads; ++i) {
+    impl->workers.push_back(std::make_unique<Worker>(impl->services, impl->worker_blocks[i], i));
+  }
+  for (const auto& listener : config.listeners) {
+    std::uint16_t port = listener.address.port;
+    for (auto& worker : impl->workers) {
+      auto bound = worker->listen(listener, port);
+      if (!bound) return bound.error();
+      port = *bound;
+    }
+    impl->ports.push_back(port);
+  }
+  impl->snapshot = snapshot;
+  for (auto& worker : impl->workers) worker->start(snapshot);
+  recorder.config_applied(config);
+  return std::unique_ptr<Server>(new Server(std::move(impl)));
+}
+
+std::vector<std::uint16_t> Server::ports() const {
+  return impl_->ports;
+}
+
+std::shared_ptr<const Snapshot> Server::snapshot() const {
+  const std::lock_guard lock(impl_->snapshot_mutex);
+  return impl_->snapshot;
+}
+
+Status Server::apply(std::shared_ptr<const Snapshot> next) {
+  const std::lock_guard one_at_a_time(impl_->apply_mutex);
+  const auto before = snapshot();
+  const routing::Config& old_config = before->config();
+  const routing::Config& config = next->config();
+  const auto fixed = [](std::string_view key) {
+    return Error{ErrorKind::internal, Side::internal,
+                 std::string{key} + ": cannot change while running: restart to change it"};
+  };
+  if (config.listeners != old_config.listeners) return fixed("listeners");
+  if (!(config.threads == old_config.threads)) return fixed("threads");
+  if (!(config.admin == old_config.admin)) return fixed("admin");
+
+  impl_->analysis.apply(config);
+  impl_->dispatcher.apply(config);
+  impl_->services.max_connections = connection_cap(config);
+  std::latch applied(static_cast<std::ptrdiff_t>(impl_->workers.size()));
+  for (auto& worker : impl_->workers) worker->apply(next, [&applied] { applied.count_down(); });
+  applied.wait();
+  impl_->services.recorder.config_applied(config);
+  const std::lock_guard lock(impl_->snapshot_mutex);
+  impl_->snapshot = std::move(next);
+  return {};
+}
+
+bool Server::drain(milliseconds limit) {
+  const auto deadline = steady_clock::now() + limit;
+  for (auto& worker : impl_->workers) worker->finish();
+  impl_->dispatcher.drain(std::min(limit, kShadowDrain));
+  while (impl_->services.connections.load() > 0 && steady_clock::now() < deadline)
+    std::this_thread::sleep_for(10ms);
+  return impl_->services.connections.load() == 0;
+}
+
+Server::Load Server::load() const {
+  return {.connections = impl_->services.connections.load(),
+          .shadow_queued = impl_->dispatcher.queued(),
+          .shadow_in_flight = impl_->dispatcher.in_flight(),
+          .analysis_queued = impl_->analysis.queued()};
+}
+
+}  // namespace understudy::proxy

@@ -1,0 +1,170 @@
+#include "proxy/shadow_account.h"
+
+#include <algorithm>
+#include <cmath>
+#include <random>
+
+namespace understudy::proxy {
+namespace {
+
+using std::chrono::duration_cast;
+using std::chrono::nanoseconds;
+using std::chrono::seconds;
+
+constexpr double kMicrocentsPerUsd = 1e8;
+
+std::int64_t second_of(SteadyTime now) noexcept {
+  return duration_cast<seconds>(now.time_since_epoch()).count();
+}
+
+std::int64_t today() noexcept {
+  return std::chrono::floor<std::chrono::days>(std::chrono::system_clock::now())
+      .time_since_epoch()
+      .count();
+}
+
+}  // namespace
+
+// A slot that still holds an older second is taken over by whoever comes first; a count lost to
+// that race does not matter.
+void ThrottleWindow::count(bool throttled, SteadyTime now) noexcept {
+  const std::int64_t second = second_of(now);
+  Second& slot = seconds_[static_cast<std::size_t>(second % kSeconds)];
+  std::int64_t held = slot.second.load(std::memory_order_relaxed);
+  if (held != second &&
+      slot.second.compare_exchange_strong(held, second, std::memory_order_relaxed)) {
+    slot.answers.store(0, std::memory_order_relaxed);
+    slot.throttled.store(0, std::memory_order_relaxed);
+  }
+  slot.answers.fetch_add(1, std::memory_order_relaxed);
+  if (throttled) slot.throttled.fetch_add(1, std::memory_order_relaxed);
+}
+
+bool ThrottleWindow::suspended(SteadyTime now) const noexcept {
+  const std::int64_t oldest = second_of(now) - kSeconds + 1;
+  std::uint64_t answers = 0, throttled = 0;
+  for (const Second& slot : seconds_) {
+    if (slot.second.load(std::memory_order_relaxed) < oldest) continue;
+    answers += slot.answers.load(std::memory_order_relaxed);
+    throttled += slot.throttled.load(std::memory_order_relaxed);
+  }
+  return throttled > 0 && throttled * 100 >= answers;
+}
+
+bool Breaker::allows(SteadyTime now) noexcept {
+  if (!open_.load(std::memory_order_relaxed)) return true;
+  if (now.time_since_epoch().count() < open_until_ns_.load(std::memory_order_relaxed)) return false;
+  return !probing_.exchange(true, std::memory_order_relaxed);
+}
+
+void Breaker::open_until(SteadyTime now, const routing::BreakerConfig& config) noexcept {
+  // Replicas that lost the same candidate at the same moment must not all probe it at the same
+  // moment.
+  thread_local std::minstd_rand random{std::random_device{}()};
+  std::uniform_real_distribution<double> spread(0.8, 1.2);
+  const auto open_for = duration_cast<nanoseconds>(config.open_for * spread(random));
+  open_until_ns_.store((now + open_for).time_since_epoch().count(), std::memory_order_relaxed);
+  open_.store(true, std::memory_order_relaxed);
+  probing_.store(false, std::memory_order_relaxed);
+}
+
+void Breaker::note(bool failure, SteadyTime now, const routing::BreakerConfig& config) noexcept {
+  if (now - window_began_ > config.window) {
+    window_began_ = now;
+    requests_ = failures_ = 0;
+  }
+  ++requests_;
+  if (failure) ++failures_;
+}
+
+void Breaker::succeeded(SteadyTime now, const routing::BreakerConfig& config) noexcept {
+  consecutive_ = 0;
+  note(false, now, config);
+  if (!open_.exchange(false, std::memory_order_relaxed)) return;
+  probing_.store(false, std::memory_order_relaxed);
+  requests_ = failures_ = 0;
+}
+
+void Breaker::failed(SteadyTime now, const routing::BreakerConfig& config) noexcept {
+  ++consecutive_;
+  note(true, now, config);
+  const bool too_many = requests_ >= config.min_requests &&
+                        std::uint64_t{failures_} * 10'000 >=
+                            std::uint64_t{requests_} * config.failure_percent.hundredths;
+  const bool probe_failed =
+      open_.load(std::memory_order_relaxed) && probing_.load(std::memory_order_relaxed);
+  if (probe_failed || consecutive_ >= config.consecutive_failures || too_many)
+    open_until(now, config);
+}
+
+std::optional<metrics::DropReason> ShadowAccount::admit(const routing::ShadowConfig& config,
+                                                        SteadyTime now) noexcept {
+  using metrics::DropReason;
+  if (primary_.suspended(now)) return DropReason::suspended;
+  if (!within_budget(config.budget)) return DropReason::budget;
+  if (held_.fetch_add(1, std::memory_order_relaxed) >= config.max_in_flight + config.max_queued) {
+    left();
+    return config.max_queued == 0 ? DropReason::in_flight : DropReason::queue;
+  }
+  if (!breaker.allows(now)) {
+    left();
+    return DropReason::breaker;
+  }
+  return std::nullopt;
+}
+
+void ShadowAccount::begin_day() noexcept {
+  const std::int64_t now = today();
+  std::int64_t held = day_.load(std::memory_order_relaxed);
+  if (held != now && day_.compare_exchange_strong(held, now))
+    spent_microcents_.store(0, std::memory_order_relaxed);
+}
+
+// Calls under way count with the mean cost, so that a burst cannot overrun the budget by what it
+// has not been billed yet.
+bool ShadowAccount::within_budget(const routing::ShadowBudget& budget) noexcept {
+  if (!budget.usd_per_day) return true;
+  begin_day();
+  const std::int64_t calls = known_calls_.load(std::memory_order_relaxed);
+  const double mean = calls > 0
+                          ? static_cast<double>(known_microcents_.load(std::memory_order_relaxed)) /
+                                static_cast<double>(calls)
+                          : 0.0;
+  const double committed = static_cast<double>(spent_microcents_.load(std::memory_order_relaxed)) +
+                           mean * static_cast<double>(held_.load(std::memory_order_relaxed));
+  return committed < *budget.usd_per_day * kMicrocentsPerUsd;
+}
+
+void ShadowAccount::spent(std::optional<double> usd) noexcept {
+  begin_day();
+  std::int64_t microcents = 0;
+  if (usd) {
+    microcents = std::llround(*usd * kMicrocentsPerUsd);
+    known_microcents_.fetch_add(microcents, std::memory_order_relaxed);
+    known_calls_.fetch_add(1, std::memory_order_relaxed);
+  } else if (const std::int64_t calls = known_calls_.load(std::memory_order_relaxed); calls > 0) {
+    microcents = known_microcents_.load(std::memory_order_relaxed) / calls;
+  }
+  spent_microcents_.fetch_add(microcents, std::memory_order_relaxed);
+}
+
+double ShadowAccount::spent_today() const noexcept {
+  return static_cast<double>(spent_microcents_.load(std::memory_order_relaxed)) / kMicrocentsPerUsd;
+}
+
+bool ShadowAccount::take_rate(const routing::ShadowBudget& budget, SteadyTime now) noexcept {
+  if (!budget.requests_per_minute) return true;
+  const auto per_minute = static_cast<double>(*budget.requests_per_minute);
+  // A bucket of one second's worth, but at least one call.
+  const double capacity = std::max(1.0, per_minute / 60.0);
+  if (rate_filled_ == SteadyTime{}) rate_tokens_ = capacity;
+  const double elapsed = std::chrono::duration<double>(now - rate_filled_).count();
+  if (rate_filled_ != SteadyTime{})
+    rate_tokens_ = std::min(capacity, rate_tokens_ + elapsed * per_minute / 60.0);
+  rate_filled_ = now;
+  if (rate_tokens_ < 1.0) return false;
+  rate_tokens_ -= 1.0;
+  return true;
+}
+
+}  // namespace understudy::proxy

@@ -1,0 +1,78 @@
+#pragma once
+// Accepts copies of finished exchanges and plays them to the other variant on a thread of its own,
+// with pools of its own. offer(), account() and apply() may be called from any thread; everything
+// else happens on the shadow thread. Every copy ends as exactly one of compared, failed, dropped or
+// skipped in its route's books.
+
+#include <boost/asio/awaitable.hpp>
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "metrics/recorder.h"
+#include "proxy/analysis.h"
+#include "proxy/handover.h"
+#include "proxy/shadow_account.h"
+#include "proxy/shadow_memory.h"
+#include "proxy/sigv4.h"
+#include "proxy/snapshot.h"
+#include "proxy/upstream_request.h"
+
+namespace understudy::proxy {
+
+// One served exchange whose request goes to the other variant too. Moved from the io thread; owns
+// all it needs.
+struct ShadowJob : HandoverNode<ShadowJob> {
+  explicit ShadowJob(HeldBytes bytes) : held(std::move(bytes)) {}
+  ~ShadowJob() {
+    if (pair.account) pair.account->left();
+  }
+
+  PairContext pair;
+  routing::Operation operation = routing::Operation::other;
+  routing::Variant served = routing::Variant::primary;
+  std::string model_id;       // the client asked for
+  std::string invocation_id;  // of the SDK's call; empty: none
+  std::string sampling_key;
+  std::string forwarded;  // the target behind the base path
+  ModelPlace model_place;
+  std::string lines;  // append_forwarded_lines()
+  std::string content_type;
+  std::string client_authorization,
+      client_api_key;  // for the control leg of a route that forwards them
+  std::optional<Sha256> body_hash;
+  SteadyTime offered;
+  HeldBytes held;
+};
+
+class ShadowDispatcher {
+ public:
+  // `blocks` is the shadow thread's and outlives the analysis, which holds what was captured in
+  // them.
+  ShadowDispatcher(Analysis& analysis, metrics::Recorder& recorder, metrics::BlockPool& blocks,
+                   const routing::Config& config, std::string_view instance_id);
+  ~ShadowDispatcher();  // cuts what is left
+
+  // The books of a route's copies: the same object for the same name as long as the process lives.
+  std::shared_ptr<ShadowAccount> account(std::string_view route);
+  ShadowMemory& memory() noexcept;
+
+  // Takes the job, or says why not, at once. Never blocks, never throws. A refusal is for the
+  // caller to count.
+  std::optional<metrics::DropReason> offer(std::unique_ptr<ShadowJob>& job) noexcept;
+
+  void apply(const routing::Config& config);
+  // Takes no more; drops what waits; lets what is under way end for at most `limit`, then cuts it.
+  void drain(std::chrono::milliseconds limit);
+
+  std::size_t queued() const noexcept;
+  std::size_t in_flight() const noexcept;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace understudy::proxy

@@ -1,0 +1,51 @@
+#include "proxy/transport.h"
+
+#include <boost/asio/write.hpp>
+
+namespace understudy::proxy {
+
+namespace asio = boost::asio;
+
+Transport::Transport(DeadlineSweep& sweep, asio::ip::tcp::socket socket)
+    : Deadline(sweep), socket_(std::move(socket)) {}
+
+Transport::Transport(DeadlineSweep& sweep, std::unique_ptr<TlsStream> stream)
+    : Deadline(sweep), socket_(stream->get_executor()), tls_(std::move(stream)) {}
+
+asio::awaitable<IoResult> Transport::read_some(asio::mutable_buffer buffer) {
+  return tls_ ? tls_->async_read_some(buffer, kAsTuple) : socket_.async_read_some(buffer, kAsTuple);
+}
+
+asio::awaitable<IoResult> Transport::write(std::span<const asio::const_buffer> buffers) {
+  return tls_ ? asio::async_write(*tls_, buffers, kAsTuple)
+              : asio::async_write(socket_, buffers, kAsTuple);
+}
+
+void Transport::cancel() noexcept {
+  boost::system::error_code ignored;
+  socket().cancel(ignored);
+}
+
+void Transport::close() noexcept {
+  clear();
+  boost::system::error_code ignored;
+  socket().close(ignored);
+}
+
+void Transport::abort() noexcept {
+  aborted_ = true;
+  close();
+}
+
+void Transport::reset() noexcept {
+  boost::system::error_code ignored;
+  socket().set_option(asio::socket_base::linger(true, 0), ignored);
+  close();
+}
+
+void Transport::expired() noexcept {
+  timed_out_ = true;
+  close();
+}
+
+}  // namespace understudy::proxy

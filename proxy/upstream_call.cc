@@ -1,0 +1,242 @@
+#include "proxy/upstream_call.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace understudy::proxy {
+
+namespace asio = boost::asio;
+using std::chrono::steady_clock;
+
+namespace {
+
+constexpr std::size_t kSmallBuffer = 16u << 10;
+constexpr std::size_t kLargeBuffer =
+    64u << 10;  // once reads fill the small one: large bodies want few, large reads
+constexpr int kMaxInterimHeads = 8;
+
+}  // namespace
+
+UpstreamCall::UpstreamCall(std::shared_ptr<UpstreamPool> pool, const CallLimits& limits)
+    : pool_(std::move(pool)), limits_(limits), connecting_(pool_->resources().sweep) {}
+
+UpstreamCall::~UpstreamCall() {
+  if (!connection_) return;
+  // Bytes behind the answer belong to nobody, and a request that was not taken whole leaves the
+  // framing in doubt.
+  const bool clean =
+      ended_ && head_.keep_alive && begin_ == end_ && !write_failed_ && !interrupted_;
+  if (clean) {
+    pool_->give_back(std::move(connection_));
+  } else {
+    connection_->transport().close();
+  }
+}
+
+void UpstreamCall::interrupt() noexcept {
+  interrupted_ = true;
+  connecting_.interrupt();
+  if (connection_) connection_->transport().abort();
+}
+
+Error UpstreamCall::io_error(const boost::system::error_code& error, std::string_view doing) const {
+  const std::string context = std::string{doing} + " " + pool_->authority();
+  if (interrupted_) return {ErrorKind::cancelled, Side::internal, context + ": stopped"};
+  if (connection_->transport().timed_out())
+    return {ErrorKind::timeout, Side::upstream, context + ": timed out"};
+  return {ErrorKind::closed, Side::upstream, context + ": " + error.message()};
+}
+
+asio::awaitable<Status> UpstreamCall::lease(bool fresh) {
+  connection_ = fresh ? nullptr : pool_->take_idle();
+  if (connection_) co_return Status{};
+  auto connected = co_await pool_->connect(connecting_, limits_.connect);
+  if (!connected) co_return connected.error();
+  connection_ = std::move(*connected);
+  co_return Status{};
+}
+
+asio::awaitable<Status> UpstreamCall::write(std::string_view head, std::string_view body) {
+  const std::array buffers{asio::const_buffer(head.data(), head.size()),
+                           asio::const_buffer(body.data(), body.size())};
+  Transport& transport = connection_->transport();
+  // An upstream that takes no byte for this long is as good as silent.
+  transport.expire_after(limits_.idle);
+  const auto [error, written] =
+      co_await transport.write(std::span{buffers}.first(body.empty() ? 1 : 2));
+  if (error) co_return io_error(error, "send to");
+  transport.expire_after(limits_.first_byte);
+  co_return Status{};
+}
+
+asio::awaitable<Status> UpstreamCall::send(std::string_view head, std::string_view body) {
+  request_head_ = head;
+  request_body_ = body;
+  if (auto leased = co_await lease(false); !leased) co_return leased;
+  if (interrupted_) co_return Error{ErrorKind::cancelled, Side::internal, "stopped before sending"};
+  auto written = co_await write(head, body);
+  if (!written && connection_->was_stale() && !interrupted_) {
+    connection_->transport().close();
+    if (auto leased = co_await lease(true); !leased) co_return leased;
+    written = co_await write(head, body);
+  }
+  if (!written && written.error().kind == ErrorKind::closed) {
+    // The upstream may have answered before it closed, to refuse a large body, say: read_head()
+    // will tell.
+    write_failed_ = true;
+    connection_->transport().expire_after(limits_.idle);
+    co_return Status{};
+  }
+  co_return written;
+}
+
+// Makes sure that there is free space behind `end_`.
+void UpstreamCall::make_room() {
+  if (!buffer_) buffer_ = pool_->resources().blocks.take(kSmallBuffer);
+  if (begin_ == end_) {
+    begin_ = end_ = 0;
+    if (filled_whole_ && buffer_.capacity() < kLargeBuffer)
+      buffer_ = pool_->resources().blocks.take(kLargeBuffer);
+  }
+  if (end_ < buffer_.capacity()) return;
+  if (begin_ > 0) {
+    std::memmove(buffer_.data(), buffer_.data() + begin_, end_ - begin_);
+  } else {
+    metrics::Block larger =
+        pool_->resources().blocks.take(std::max(kLargeBuffer, buffer_.capacity() * 2));
+    std::memcpy(larger.data(), buffer_.data(), end_);
+    buffer_ = std::move(larger);
+  }
+  end_ -= begin_;
+  begin_ = 0;
+}
+
+asio::awaitable<Status> UpstreamCall::fill() {
+  make_room();
+  const std::size_t space = buffer_.capacity() - end_;
+  Transport& transport = connection_->transport();
+  if (answer_begun_) transport.expire_after(limits_.idle);
+  const auto [error, size] =
+      co_await transport.read_some(asio::buffer(buffer_.data() + end_, space));
+  if (error) {
+    eof_ = error == asio::error::eof;
+    co_return io_error(error, "answer of");
+  }
+  last_read_at_ = steady_clock::now();
+  end_ += size;
+  filled_whole_ = size == space;
+  if (!answer_begun_) {
+    answer_begun_ = true;
+    first_byte_at_ = last_read_at_;
+  }
+  // Between reads it is the client who may be slow.
+  transport.never_expire();
+  co_return Status{};
+}
+
+asio::awaitable<Result<const ResponseHead*>> UpstreamCall::read_head(bool to_head_request) {
+  const HeadLimits head_limits{.max_fields = 256, .max_target_bytes = 0};
+  for (int heads = 0; heads <= kMaxInterimHeads; ++heads) {
+    std::size_t searched = 0;
+    std::size_t head_size = std::string_view::npos;
+    while (true) {
+      if (buffer_) head_size = find_head_end(unread(), searched);
+      if (head_size != std::string_view::npos) break;
+      if (end_ - begin_ > limits_.max_head_bytes) {
+        co_return Error{ErrorKind::too_large, Side::upstream,
+                        "the answer's head exceeds max_response_header_bytes"};
+      }
+      if (auto filled = co_await fill(); !filled) {
+        const bool may_repeat = connection_->was_stale() && !answer_begun_ && !interrupted_;
+        if (!may_repeat) co_return filled.error();
+        connection_->transport().close();
+        if (auto leased = co_await lease(true); !leased) co_return leased.error();
+        write_failed_ = false;
+        if (auto written = co_await write(request_head_, request_body_); !written)
+          co_return written.error();
+      }
+    }
+    if (const auto problem = scan_response_head(unread().substr(0, head_size), head_limits,
+                                                to_head_request, head_)) {
+      co_return Error{ErrorKind::bad_message, Side::upstream, std::string{problem->what}};
+    }
+    begin_ += head_size;
+    if (head_.status == 101) {
+      co_return Error{ErrorKind::bad_message, Side::upstream,
+                      "the upstream switched protocols unasked"};
+    }
+    if (head_.status < 200) continue;
+    left_ = head_.content_length;
+    ended_ = head_.framing == Framing::none;
+    co_return &head_;
+  }
+  co_return Error{ErrorKind::bad_message, Side::upstream,
+                  "the upstream sends interim answers without end"};
+}
+
+// Decodes chunks out of the buffer into pieces_, as many as there is room for.
+Status UpstreamCall::take_chunks(std::size_t& count) {
+  while (begin_ < end_ && count < kMaxPieces) {
+    const auto step = chunks_.next(unread());
+    begin_ += step.consumed;
+    if (!step.data.empty()) pieces_[count++] = step.data;
+    switch (step.state) {
+      case ChunkDecoder::State::more:
+        break;
+      case ChunkDecoder::State::done:
+        ended_ = true;
+        return {};
+      case ChunkDecoder::State::malformed:
+        return Error{ErrorKind::bad_message, Side::upstream, "the answer's chunks are malformed"};
+      case ChunkDecoder::State::too_much_framing:
+        return Error{ErrorKind::bad_message, Side::upstream,
+                     "the answer's chunks are more framing than data"};
+    }
+  }
+  return {};
+}
+
+Result<UpstreamCall::Part> UpstreamCall::take_pieces() {
+  std::size_t count = 0;
+  if (ended_ || begin_ == end_) return Part{{}, ended_};
+  switch (head_.framing) {
+    case Framing::none:
+      ended_ = true;
+      break;
+    case Framing::content_length: {
+      const auto size = static_cast<std::size_t>(std::min<std::uint64_t>(left_, end_ - begin_));
+      pieces_[count++] = unread().substr(0, size);
+      begin_ += size;
+      left_ -= size;
+      ended_ = left_ == 0;
+      break;
+    }
+    case Framing::until_close:
+      pieces_[count++] = unread();
+      begin_ = end_;
+      break;
+    case Framing::chunked:
+      if (auto taken = take_chunks(count); !taken) return taken.error();
+      break;
+  }
+  return Part{std::span{pieces_}.first(count), ended_};
+}
+
+Result<UpstreamCall::Part> UpstreamCall::buffered() {
+  return take_pieces();
+}
+
+asio::awaitable<Result<UpstreamCall::Part>> UpstreamCall::read_part() {
+  while (true) {
+    if (auto part = take_pieces(); !part || !part->pieces.empty() || part->last) co_return part;
+    if (auto filled = co_await fill(); !filled) {
+      const bool end_by_close = head_.framing == Framing::until_close && !interrupted_ &&
+                                !connection_->transport().timed_out() && eof_;
+      if (!end_by_close) co_return filled.error();
+      ended_ = true;
+      co_return Part{{}, true};
+    }
+  }
+}
+
+}  // namespace understudy::proxy

@@ -1,0 +1,97 @@
+#pragma once
+// One try at an upstream over HTTP/1.1: send a request, read the answer's head, pull its body.
+// Belongs to one coroutine of one thread; interrupt() may be called by other code of that thread.
+// When it is destroyed before the answer's end, the connection is closed; after a whole answer it
+// goes back to the pool.
+
+#include <array>
+#include <boost/asio/awaitable.hpp>
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string_view>
+
+#include "metrics/response_reader.h"
+#include "proxy/chunked.h"
+#include "proxy/error.h"
+#include "proxy/http_head.h"
+#include "proxy/upstream_pool.h"
+
+namespace understudy::proxy {
+
+struct CallLimits {
+  std::chrono::milliseconds connect{5'000};
+  std::chrono::milliseconds first_byte{3'600'000};
+  std::chrono::milliseconds idle{600'000};
+  std::size_t max_head_bytes = 64u << 10;
+};
+
+class UpstreamCall {
+ public:
+  UpstreamCall(std::shared_ptr<UpstreamPool> pool, const CallLimits& limits);
+  ~UpstreamCall();
+  UpstreamCall(const UpstreamCall&) = delete;
+  UpstreamCall& operator=(const UpstreamCall&) = delete;
+
+  // `head` and `body` must live until the call is over. A kept-alive connection that turns out to
+  // have been closed before it was written to is replaced once.
+  boost::asio::awaitable<Status> send(std::string_view head, std::string_view body);
+
+  // The final head; up to eight 1xx heads before it are passed over. Views stay valid until the
+  // first body part is taken.
+  boost::asio::awaitable<Result<const ResponseHead*>> read_head(bool to_head_request);
+
+  struct Part {
+    std::span<const std::string_view> pieces;  // valid until the next part is taken
+    bool last = false;
+  };
+  // What has arrived with the head or the last read, without waiting. An empty part that is not
+  // last means: nothing.
+  Result<Part> buffered();
+  // Waits for more. An upstream that ends before the framing says so is ErrorKind::closed.
+  boost::asio::awaitable<Result<Part>> read_part();
+
+  // Whatever the call waits for ends at once with ErrorKind::cancelled. Any time, any number of
+  // times.
+  void interrupt() noexcept;
+
+  bool body_ended() const noexcept { return ended_; }
+  metrics::TimePoint first_byte_at() const noexcept { return first_byte_at_; }
+  // When the last bytes handed out were read.
+  metrics::TimePoint last_read_at() const noexcept { return last_read_at_; }
+
+ private:
+  boost::asio::awaitable<Status> lease(bool fresh);
+  boost::asio::awaitable<Status> write(std::string_view head, std::string_view body);
+  boost::asio::awaitable<Status> fill();
+  void make_room();
+  Result<Part> take_pieces();
+  Status take_chunks(std::size_t& count);
+  Error io_error(const boost::system::error_code& error, std::string_view doing) const;
+  std::string_view unread() const noexcept { return {buffer_.data() + begin_, end_ - begin_}; }
+
+  static constexpr std::size_t kMaxPieces = 32;
+
+  std::shared_ptr<UpstreamPool> pool_;
+  const CallLimits limits_;
+  std::shared_ptr<UpstreamConnection> connection_;
+  Connecting connecting_;
+  std::string_view request_head_, request_body_;  // kept for the one repeat
+  bool interrupted_ = false;
+  bool answer_begun_ = false;
+  bool write_failed_ = false;
+  bool filled_whole_ = false;  // the last read took all the space there was
+  bool eof_ = false;           // the upstream ended its side in order
+
+  metrics::Block buffer_;
+  std::size_t begin_ = 0, end_ = 0;
+  ResponseHead head_;
+  ChunkDecoder chunks_;
+  std::uint64_t left_ = 0;  // of a body with a length
+  bool ended_ = false;
+  std::array<std::string_view, kMaxPieces> pieces_;
+  metrics::TimePoint first_byte_at_{}, last_read_at_{};
+};
+
+}  // namespace understudy::proxy

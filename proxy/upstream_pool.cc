@@ -1,0 +1,193 @@
+#include "proxy/upstream_pool.h"
+
+#include <boost/asio/ssl/stream.hpp>
+
+namespace understudy::proxy {
+
+namespace asio = boost::asio;
+using std::chrono::steady_clock;
+
+namespace {
+
+std::string authority_of(const routing::Endpoint& endpoint) {
+  const std::uint16_t usual = endpoint.tls ? 443 : 80;
+  return endpoint.port == usual ? endpoint.host
+                                : endpoint.host + ':' + std::to_string(endpoint.port);
+}
+
+}  // namespace
+
+// Looks after resting connections while there are any.
+class UpstreamPool::IdleSweep final : public Deadline {
+ public:
+  IdleSweep(DeadlineSweep& sweep, UpstreamPool& pool) : Deadline(sweep), pool_(pool) {}
+
+ private:
+  void expired() noexcept override { pool_.close_old(); }
+  UpstreamPool& pool_;
+};
+
+void Connecting::stop() noexcept {
+  boost::system::error_code ignored;
+  if (socket_) socket_->close(ignored);
+  resolved_.wake();
+}
+
+void Connecting::interrupt() noexcept {
+  interrupted_ = true;
+  stop();
+}
+
+void Connecting::expired() noexcept {
+  timed_out_ = true;
+  stop();
+}
+
+UpstreamPool::UpstreamPool(ThreadResources& resources, const routing::Endpoint& endpoint,
+                           std::shared_ptr<asio::ssl::context> tls, std::size_t max_idle,
+                           std::chrono::milliseconds idle_timeout)
+    : resources_(resources),
+      endpoint_(endpoint),
+      tls_(std::move(tls)),
+      authority_(authority_of(endpoint)),
+      max_idle_(max_idle),
+      idle_timeout_(idle_timeout),
+      idle_sweep_(std::make_unique<IdleSweep>(resources.sweep, *this)) {}
+
+UpstreamPool::~UpstreamPool() {
+  close_idle();
+}
+
+std::shared_ptr<UpstreamConnection> UpstreamPool::take_idle() noexcept {
+  if (idle_.empty()) return nullptr;
+  auto connection = std::move(idle_.back());
+  idle_.pop_back();
+  connection->resting_ = false;
+  connection->reused_ = true;
+  connection->transport().cancel();  // the pending read; its handler finds that the rest is over
+  return connection;
+}
+
+void UpstreamPool::give_back(std::shared_ptr<UpstreamConnection> connection) {
+  connection->transport().never_expire();
+  if (max_idle_ == 0) return connection->transport().close();
+  if (idle_.size() >= max_idle_) {
+    idle_.front()->resting_ = false;
+    idle_.front()->transport().close();
+    idle_.pop_front();
+  }
+  connection->resting_ = true;
+  connection->rested_since_ = steady_clock::now();
+  if (idle_.empty()) idle_sweep_->set(idle_timeout_);
+  connection->place_ = idle_.insert(idle_.end(), connection);
+  watch(connection);
+}
+
+// Whatever a resting connection delivers, an end or bytes nobody asked for, makes it useless.
+void UpstreamPool::watch(const std::shared_ptr<UpstreamConnection>& connection) {
+  auto on_read = [connection, pool = weak_from_this()](boost::system::error_code error,
+                                                       std::size_t) {
+    if (error == asio::error::operation_aborted) return;
+    connection->stale_ = true;
+    if (!connection->resting_) return;
+    connection->resting_ = false;
+    connection->transport().close();
+    if (const auto alive = pool.lock()) alive->idle_.erase(connection->place_);
+  };
+  connection->transport().async_read_some(asio::buffer(&connection->resting_byte_, 1),
+                                          std::move(on_read));
+}
+
+void UpstreamPool::close_old() noexcept {
+  const auto oldest_allowed = steady_clock::now() - idle_timeout_;
+  while (!idle_.empty() && idle_.front()->rested_since_ <= oldest_allowed) {
+    idle_.front()->resting_ = false;
+    idle_.front()->transport().close();
+    idle_.pop_front();
+  }
+  if (idle_.empty()) return;
+  idle_sweep_->set(std::chrono::duration_cast<std::chrono::milliseconds>(
+      idle_.front()->rested_since_ - oldest_allowed));
+}
+
+void UpstreamPool::close_idle() noexcept {
+  for (const auto& connection : idle_) {
+    connection->resting_ = false;
+    connection->transport().close();
+  }
+  idle_.clear();
+}
+
+asio::awaitable<Result<const Resolver::Endpoints*>> UpstreamPool::resolve(Connecting& connecting) {
+  Resolver& resolver = resources_.resolver;
+  if (const auto* known = resolver.lookup(endpoint_.host, endpoint_.port, connecting.resolved_))
+    co_return known;
+  co_await connecting.resolved_.wait();
+  resolver.forget(connecting.resolved_);
+  if (!connecting.timed_out_ && !connecting.interrupted_) {
+    if (const auto* found = resolver.lookup(endpoint_.host, endpoint_.port, connecting.resolved_))
+      co_return found;
+    resolver.forget(connecting.resolved_);
+  }
+  co_return Error{
+      ErrorKind::resolve, Side::upstream,
+      "no address for " + endpoint_.host + ": " + resolver.problem(endpoint_.host, endpoint_.port)};
+}
+
+asio::awaitable<Result<asio::ip::tcp::socket>> UpstreamPool::connect_tcp(
+    Connecting& connecting, Resolver::Endpoints endpoints) {
+  boost::system::error_code error = asio::error::host_unreachable;
+  for (const auto& endpoint : endpoints) {
+    asio::ip::tcp::socket socket(resources_.context);
+    connecting.socket_ = &socket;
+    std::tie(error) = co_await socket.async_connect(endpoint, kAsTuple);
+    connecting.socket_ = nullptr;
+    if (connecting.timed_out_ || connecting.interrupted_) break;
+    if (!error) {
+      boost::system::error_code ignored;
+      socket.set_option(asio::ip::tcp::no_delay(true), ignored);
+      socket.set_option(asio::socket_base::keep_alive(true), ignored);
+      co_return socket;
+    }
+  }
+  const std::string why = connecting.timed_out_ ? "timed out" : error.message();
+  co_return Error{ErrorKind::connect, Side::upstream, "connect to " + authority_ + ": " + why};
+}
+
+asio::awaitable<Result<std::shared_ptr<UpstreamConnection>>> UpstreamPool::connect(
+    Connecting& connecting, std::chrono::milliseconds timeout) {
+  connecting.set(timeout);
+  const auto cancelled = [&] {
+    return Error{ErrorKind::cancelled, Side::internal, "stopped while connecting"};
+  };
+
+  auto endpoints = co_await resolve(connecting);
+  if (connecting.interrupted_) co_return cancelled();
+  if (!endpoints) co_return endpoints.error();
+  auto socket = co_await connect_tcp(connecting, **endpoints);
+  if (connecting.interrupted_) co_return cancelled();
+  if (!socket) co_return socket.error();
+  if (!tls_) {
+    connecting.clear();
+    co_return std::make_shared<UpstreamConnection>(
+        std::make_unique<Transport>(resources_.sweep, std::move(*socket)));
+  }
+
+  auto stream = make_client_stream(std::move(*socket), *tls_, endpoint_.host);
+  if (!stream) co_return stream.error();
+  connecting.socket_ = &(*stream)->next_layer();
+  const auto [error] =
+      co_await (*stream)->async_handshake(asio::ssl::stream_base::client, kAsTuple);
+  connecting.socket_ = nullptr;
+  connecting.clear();
+  if (connecting.interrupted_) co_return cancelled();
+  if (error) {
+    const std::string why = connecting.timed_out_ ? "timed out" : error.message();
+    co_return Error{ErrorKind::tls, Side::upstream,
+                    "TLS handshake with " + authority_ + ": " + why};
+  }
+  co_return std::make_shared<UpstreamConnection>(
+      std::make_unique<Transport>(resources_.sweep, std::move(*stream)));
+}
+
+}  // namespace understudy::proxy

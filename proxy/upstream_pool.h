@@ -1,0 +1,109 @@
+#pragma once
+// Kept-alive HTTP/1.1 connections to one endpoint, of one thread. A connection that rests here has
+// a read pending, so that the upstream's close is known before the next request is written to it,
+// at the price of no system call.
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/io_context.hpp>
+#include <chrono>
+#include <cstdint>
+#include <list>
+#include <memory>
+#include <string>
+
+#include "metrics/blocks.h"
+#include "proxy/resolver.h"
+#include "proxy/snapshot.h"
+#include "proxy/transport.h"
+#include "proxy/waiter.h"
+
+namespace understudy::proxy {
+
+// What the pools of a thread share. Owned by the thread's worker.
+struct ThreadResources {
+  boost::asio::io_context& context;
+  DeadlineSweep& sweep;
+  Resolver& resolver;
+  metrics::BlockPool& blocks;
+};
+
+class UpstreamPool;
+
+class UpstreamConnection : public std::enable_shared_from_this<UpstreamConnection> {
+ public:
+  explicit UpstreamConnection(std::unique_ptr<Transport> transport)
+      : transport_(std::move(transport)) {}
+
+  Transport& transport() noexcept { return *transport_; }
+  bool reused() const noexcept { return reused_; }
+  // The upstream had closed before a request was written: nothing of it can have been acted on.
+  bool was_stale() const noexcept { return stale_; }
+
+ private:
+  friend class UpstreamPool;
+  std::unique_ptr<Transport> transport_;
+  bool reused_ = false;
+  bool stale_ = false;
+  bool resting_ = false;
+  char resting_byte_ = 0;
+  std::chrono::steady_clock::time_point rested_since_;
+  std::list<std::shared_ptr<UpstreamConnection>>::iterator place_;
+};
+
+// A connection being made: what an interrupt or the connect time-out takes hold of.
+class Connecting final : private Deadline {
+ public:
+  explicit Connecting(DeadlineSweep& sweep) : Deadline(sweep) {}
+  // Ends the attempt with ErrorKind::cancelled.
+  void interrupt() noexcept;
+
+ private:
+  friend class UpstreamPool;
+  void expired() noexcept override;
+  void stop() noexcept;
+
+  Waiter resolved_;
+  boost::asio::ip::tcp::socket* socket_ = nullptr;
+  bool timed_out_ = false;
+  bool interrupted_ = false;
+};
+
+class UpstreamPool : public std::enable_shared_from_this<UpstreamPool> {
+ public:
+  UpstreamPool(ThreadResources& resources, const routing::Endpoint& endpoint,
+               std::shared_ptr<boost::asio::ssl::context> tls, std::size_t max_idle,
+               std::chrono::milliseconds idle_timeout);
+  ~UpstreamPool();
+
+  // The connection that rested the shortest, or null.
+  std::shared_ptr<UpstreamConnection> take_idle() noexcept;
+  // A new one: name, TCP and TLS within `timeout`. `connecting` lives as long as the call.
+  boost::asio::awaitable<Result<std::shared_ptr<UpstreamConnection>>> connect(
+      Connecting& connecting, std::chrono::milliseconds timeout);
+  // For connections whose last answer was read to its end.
+  void give_back(std::shared_ptr<UpstreamConnection> connection);
+  void close_idle() noexcept;
+
+  ThreadResources& resources() noexcept { return resources_; }
+  // "Host" of requests to this endpoint: the port only where it is not the scheme's own.
+  const std::string& authority() const noexcept { return authority_; }
+
+ private:
+  class IdleSweep;
+  void watch(const std::shared_ptr<UpstreamConnection>& connection);
+  void close_old() noexcept;
+  boost::asio::awaitable<Result<const Resolver::Endpoints*>> resolve(Connecting& connecting);
+  boost::asio::awaitable<Result<boost::asio::ip::tcp::socket>> connect_tcp(
+      Connecting& connecting, Resolver::Endpoints endpoints);
+
+  ThreadResources& resources_;
+  const routing::Endpoint endpoint_;
+  const std::shared_ptr<boost::asio::ssl::context> tls_;
+  const std::string authority_;
+  const std::size_t max_idle_;
+  const std::chrono::milliseconds idle_timeout_;
+  std::list<std::shared_ptr<UpstreamConnection>> idle_;  // the longest rested first
+  std::unique_ptr<IdleSweep> idle_sweep_;
+};
+
+}  // namespace understudy::proxy

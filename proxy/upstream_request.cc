@@ -1,0 +1,119 @@
+#include "proxy/upstream_request.h"
+
+#include <array>
+#include <charconv>
+
+namespace understudy::proxy {
+namespace {
+
+using routing::Field;
+
+constexpr std::string_view kService = "bedrock";  // of runtime and control plane alike
+
+void append_line(std::string& out, std::string_view name, std::string_view value) {
+  out.append(name).append(": ").append(value).append("\r\n");
+}
+
+// As the AWS SDKs put a model id into a path: all but unreserved characters, upper-case hex.
+void append_encoded(std::string& out, std::string_view text) {
+  constexpr std::string_view kHex = "0123456789ABCDEF";
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    const bool unreserved = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                            (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_' || c == '~';
+    if (unreserved) {
+      out.push_back(c);
+    } else {
+      out.push_back('%');
+      out.push_back(kHex[byte >> 4]);
+      out.push_back(kHex[byte & 15]);
+    }
+  }
+}
+
+void append_content_length(std::string& out, std::size_t size) {
+  std::array<char, 20> digits;
+  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), size).ptr;
+  append_line(out, "content-length",
+              {digits.data(), static_cast<std::size_t>(end - digits.data())});
+}
+
+bool may_have_body(std::string_view method) noexcept {
+  return method != "GET" && method != "HEAD";
+}
+
+Status append_client_token(const OutgoingRequest& request, std::string& out) {
+  // A signature of the client's is bound to our name and worthless upstream: only tokens travel.
+  if (routing::equals_ignoring_case(request.client_authorization.substr(0, 7), "bearer ")) {
+    append_line(out, "authorization", request.client_authorization);
+  } else if (!request.client_api_key.empty()) {
+    append_line(out, "x-api-key", request.client_api_key);
+  } else {
+    return Error{ErrorKind::credentials, Side::downstream,
+                 "this route forwards the client's bearer token, but the request has none"};
+  }
+  return {};
+}
+
+}  // namespace
+
+void append_forwarded_lines(const RequestHead& head, std::string& lines) {
+  for (const Field& field : head.fields) append_line(lines, field.name, field.value);
+}
+
+ModelPlace model_place(const routing::RequestTarget& target) noexcept {
+  if (target.raw_model.empty()) return {};
+  return {static_cast<std::size_t>(target.raw_model.data() - target.forwarded.data()),
+          target.raw_model.size()};
+}
+
+std::string upstream_target(const routing::Endpoint& endpoint, std::string_view forwarded,
+                            ModelPlace place, std::string_view model) {
+  std::string target;
+  target.reserve(endpoint.path.size() + forwarded.size() + 3 * model.size());
+  target.append(endpoint.path);
+  if (model.empty() || place.size == 0) return target.append(forwarded);
+  target.append(forwarded.substr(0, place.offset));
+  append_encoded(target, model);
+  return target.append(forwarded.substr(place.offset + place.size));
+}
+
+Status append_request_head(const OutgoingRequest& request, const Credentials& credentials,
+                           std::string_view region, Signer& signer,
+                           std::optional<Sha256>& body_hash, std::string& out) {
+  out.append(request.method).append(" ").append(request.target).append(" HTTP/1.1\r\n");
+  append_line(out, "host", request.authority);
+  out.append(request.lines);
+  out.append("accept-encoding: identity\r\n");  // so that the answer can be read as it passes
+  if (!request.shadow_mark.empty()) append_line(out, routing::kShadowHeader, request.shadow_mark);
+  if (!request.body.empty() || may_have_body(request.method))
+    append_content_length(out, request.body.size());
+
+  switch (credentials.kind) {
+    case Credentials::Kind::sigv4: {
+      if (!body_hash) body_hash = signer.hash(request.body);
+      const std::array fields{Field{"content-type", request.content_type},
+                              Field{"host", request.authority}};
+      const SigningInput input{
+          .method = request.method,
+          .target = request.target,
+          .fields = std::span{fields}.subspan(request.content_type.empty() ? 1 : 0),
+          .body_hash = *body_hash,
+          .now = std::chrono::system_clock::now()};
+      signer.sign(input, credentials.keys, region, kService, out);
+      break;
+    }
+    case Credentials::Kind::bearer:
+      append_line(out, "authorization", "Bearer " + credentials.token.reveal());
+      break;
+    case Credentials::Kind::forward_bearer:
+      if (auto appended = append_client_token(request, out); !appended) return appended;
+      break;
+    case Credentials::Kind::none:
+      break;
+  }
+  out.append("\r\n");
+  return {};
+}
+
+}  // namespace understudy::proxy

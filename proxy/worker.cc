@@ -1,0 +1,219 @@
+#include "proxy/worker.h"
+
+#include <pthread.h>
+#include <sys/socket.h>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <random>
+#include <thread>
+#include <unordered_set>
+
+#include "proxy/connection.h"
+#include "proxy/log.h"
+
+namespace understudy::proxy {
+
+namespace asio = boost::asio;
+using asio::ip::tcp;
+using std::chrono::milliseconds;
+
+namespace {
+
+// Between two tries to accept while the process has no descriptors left; without it the loop would
+// spin.
+constexpr milliseconds kShortestPause{50};
+constexpr milliseconds kLongestPause{1000};
+
+bool out_of_resources(const boost::system::error_code& error) noexcept {
+  namespace errc = boost::system::errc;
+  return error == errc::too_many_files_open || error == errc::too_many_files_open_in_system ||
+         error == errc::no_buffer_space || error == errc::not_enough_memory;
+}
+
+struct Listening {
+  Listening(tcp::acceptor a, routing::ListenerConfig c)
+      : acceptor(std::move(a)), config(std::move(c)) {}
+  tcp::acceptor acceptor;
+  const routing::ListenerConfig config;
+};
+
+std::uint64_t random_seed() {
+  std::random_device device;
+  return (std::uint64_t{device()} << 32) | device();
+}
+
+}  // namespace
+
+struct Worker::Impl {
+  Impl(SharedServices& services_, metrics::BlockPool& blocks_, std::size_t number_)
+      : services(services_), blocks(blocks_), number(number_) {
+    worker.instance_id = services.instance_id;
+    worker.id_state = random_seed();
+  }
+
+  void apply(std::shared_ptr<const Snapshot> snapshot) {
+    auto next = std::make_shared<WorkerSnapshot>();
+    for (const auto& route : snapshot->config().routes)
+      next->accounts.push_back(services.dispatcher.account(route.name));
+    next->view = pools.apply(std::move(snapshot));
+    worker.current = std::move(next);
+  }
+
+  void start_accepting() {
+    for (auto& listening : listeners) {
+      asio::co_spawn(context, accept_loop(*listening), [](std::exception_ptr failure) {
+        if (failure) log_error("accept_loop_failed");
+      });
+    }
+  }
+
+  asio::awaitable<void> accept_loop(Listening& listening) {
+    milliseconds pause = kShortestPause;
+    while (listening.acceptor.is_open()) {
+      auto [error, socket] = co_await listening.acceptor.async_accept(kAsTuple);
+      if (!error) {
+        pause = kShortestPause;
+        begin_connection(listening, std::move(socket));
+      } else if (out_of_resources(error)) {
+        log_warn("accept_paused", {{"why", error.message()}});
+        services.recorder.refused("accept");
+        asio::steady_timer timer(context, pause);
+        pause = std::min(kLongestPause, pause * 2);
+        co_await timer.async_wait(kAsTuple);
+      }
+    }
+  }
+
+  void begin_connection(Listening& listening, tcp::socket socket) {
+    if (services.connections.load(std::memory_order_relaxed) >=
+        services.max_connections.load(std::memory_order_relaxed)) {
+      services.recorder.refused("max_connections");
+      return;  // the socket closes with its owner
+    }
+    boost::system::error_code ignored;
+    socket.set_option(tcp::no_delay(true), ignored);
+    socket.set_option(asio::socket_base::keep_alive(true), ignored);
+    auto connection = std::make_shared<Connection>(
+        worker, listening.config, std::make_unique<Transport>(sweep, std::move(socket)));
+    services.connections.fetch_add(1, std::memory_order_relaxed);
+    connections.insert(connection.get());
+    asio::co_spawn(context, connection->run(), [this, connection](std::exception_ptr failure) {
+      if (failure)
+        log_error("connection_failed");  // a bug or no memory; it ends with this connection
+      connection->cut();
+      connections.erase(connection.get());
+      services.connections.fetch_sub(1, std::memory_order_relaxed);
+    });
+  }
+
+  void finish() {
+    for (auto& listening : listeners) {
+      boost::system::error_code ignored;
+      listening->acceptor.close(ignored);
+    }
+    for_each_connection([](Connection& connection) { connection.finish(); });
+  }
+
+  void cut() {
+    finish();
+    for_each_connection([](Connection& connection) { connection.cut(); });
+    stopping = true;
+    resolver.stop();
+    pools.close_idle();
+    sweep.stop();
+  }
+
+  // Ending one connection may end others' coroutines at once: the set changes while it is walked.
+  template <typename Visit>
+  void for_each_connection(Visit visit) {
+    const std::vector<Connection*> now(connections.begin(), connections.end());
+    for (Connection* connection : now) {
+      if (connections.contains(connection)) visit(*connection);
+    }
+  }
+
+  SharedServices& services;
+  metrics::BlockPool& blocks;
+  const std::size_t number;
+
+  // The worker's thread only, once it runs.
+  asio::io_context context{1};
+  DeadlineSweep sweep{context};
+  Resolver resolver{context};
+  ThreadResources resources{context, sweep, resolver, blocks};
+  PoolSet pools{resources};
+  Signer signer;
+  WorkerContext worker{.resources = resources,
+                       .signer = signer,
+                       .recorder = services.recorder,
+                       .analysis = services.analysis,
+                       .dispatcher = services.dispatcher,
+                       .rewriter = services.rewriter,
+                       .instance_id = {},
+                       .current = nullptr};
+  std::vector<std::unique_ptr<Listening>> listeners;
+  std::unordered_set<Connection*> connections;
+  bool stopping = false;
+  std::thread thread;
+};
+
+Worker::Worker(SharedServices& services, metrics::BlockPool& blocks, std::size_t number)
+    : impl_(std::make_unique<Impl>(services, blocks, number)) {}
+
+Worker::~Worker() {
+  if (!impl_->thread.joinable()) return;
+  asio::post(impl_->context, [impl = impl_.get()] { impl->cut(); });
+  impl_->thread.join();
+}
+
+Result<std::uint16_t> Worker::listen(const routing::ListenerConfig& listener, std::uint16_t port) {
+  const std::string& host = listener.address.host;
+  const std::string where = host + ":" + std::to_string(port);
+  boost::system::error_code error;
+  const auto address = asio::ip::make_address(host == "localhost" ? "127.0.0.1" : host, error);
+  if (error)
+    return Error{ErrorKind::connect, Side::downstream,
+                 "listen on " + where + ": " + error.message()};
+  tcp::acceptor acceptor(impl_->context);
+  const tcp::endpoint endpoint(address, port);
+  const int yes = 1;
+  acceptor.open(endpoint.protocol(), error);
+  if (!error) acceptor.set_option(tcp::acceptor::reuse_address(true), error);
+  if (!error &&
+      setsockopt(acceptor.native_handle(), SOL_SOCKET, SO_REUSEPORT, &yes, sizeof yes) != 0) {
+    error.assign(errno, boost::system::system_category());
+  }
+  if (!error) acceptor.bind(endpoint, error);
+  if (!error) acceptor.listen(tcp::acceptor::max_listen_connections, error);
+  if (error)
+    return Error{ErrorKind::connect, Side::downstream,
+                 "listen on " + where + ": " + error.message()};
+  const std::uint16_t bound = acceptor.local_endpoint().port();
+  impl_->listeners.push_back(std::make_unique<Listening>(std::move(acceptor), listener));
+  return bound;
+}
+
+void Worker::start(std::shared_ptr<const Snapshot> snapshot) {
+  impl_->apply(std::move(snapshot));
+  impl_->start_accepting();
+  impl_->thread = std::thread([impl = impl_.get()] { impl->context.run(); });
+  const std::string name = "io-" + std::to_string(impl_->number);
+  pthread_setname_np(impl_->thread.native_handle(), name.c_str());
+}
+
+void Worker::apply(std::shared_ptr<const Snapshot> snapshot, std::function<void()> applied) {
+  asio::post(impl_->context,
+             [impl = impl_.get(), snapshot = std::move(snapshot), applied = std::move(applied)] {
+               impl->apply(snapshot);
+               applied();
+             });
+}
+
+void Worker::finish() {
+  asio::post(impl_->context, [impl = impl_.get()] { impl->finish(); });
+}
+
+}  // namespace understudy::proxy
