@@ -300,8 +300,13 @@ asio::awaitable<Connection::Outcome<metrics::Block>> Connection::read_body() {
   if (head_.framing == Framing::none) co_return metrics::Block{};
   if (head_.content_length > limits_.max_body_bytes) co_return Refusal{kBodyTooLarge};
   if (!co_await tell_to_continue()) co_return Refusal{Gone{}};
-  auto body = head_.framing == Framing::content_length ? co_await read_sized_body()
-                                                       : co_await read_chunked_body();
+  // Not as one conditional expression: g++ 12 destroys what is awaited in its arms twice.
+  Outcome<metrics::Block> body;
+  if (head_.framing == Framing::content_length) {
+    body = co_await read_sized_body();
+  } else {
+    body = co_await read_chunked_body();
+  }
   if (transport_->timed_out()) worker_.recorder.refused("body_idle_timeout");
   transport_->never_expire();
   co_return body;
