@@ -178,11 +178,9 @@ def an_attempt_that_failed_is_shadowed_once_when_it_succeeds():
     attempts = []
 
     def fail_first(request, **_):
+        if not attempts:
+            request.headers["x-sim-status"] = "500"  # 429 or 503 would pause the copies
         attempts.append(request)
-        if len(attempts) == 1:
-            request.headers["x-sim-status"] = "503"
-        else:
-            del request.headers["x-sim-status"]
     retrying.meta.events.register("before-send.bedrock-runtime.*", fail_first)
     before = last_sequence()
     answer = outcome(converse, retrying)
@@ -223,10 +221,11 @@ def the_books_balance():
 
 def main():
     print(f"boto3 {boto3.__version__}, proxy {PROXY}, admin {ADMIN}, simulator {SIMULATOR}")
+    # Throttling last: it pauses the copies for some seconds.
     for part in (operations_answer_alike, bytes_on_the_wire_are_equal, bodies_of_every_size_come_back,
-                 errors_raise_the_usual_classes, broken_streams_fail_as_they_do_directly, retries_are_the_clients_own,
                  an_attempt_that_failed_is_shadowed_once_when_it_succeeds,
                  targets_reach_the_upstream_as_they_were_sent, every_other_path_is_proxied_and_never_shadowed,
+                 broken_streams_fail_as_they_do_directly, errors_raise_the_usual_classes, retries_are_the_clients_own,
                  the_books_balance):
         print(f"\n{part.__name__.replace('_', ' ')}:")
         ended = outcome(part)
