@@ -112,13 +112,13 @@ def divergence(metrics):
         return "  nothing was compared yet"
     rows = [[signal, number(count), f"{100 * count / compared:.1f} %"]
             for signal, count in metrics.by("divergence_total", "signal")]
-    told = f"  {number(different)} of {number(compared)} pairs differ in at least one signal"
+    told = f"  {number(different)} of {number(compared)} pairs count as different; length alone does not make one"
     return told + ("\n" + table(["signal", "pairs", "of all compared"], rows) if rows else "")
 
 
 def example_pair(directory):
-    """A recorded pair as text: the latest that differs and has two answers in words, else the latest; None without any."""
-    latest = telling = None
+    """The recorded pair that tells most, the latest of its kind, as text; None without any."""
+    chosen, most = None, -1
     for file in sorted(pathlib.Path(directory).glob("*.jsonl")):
         with open(file, encoding="utf-8", errors="replace") as lines:
             for line in lines:
@@ -126,11 +126,16 @@ def example_pair(directory):
                     pair = json.loads(line)
                 except ValueError:
                     continue  # the line that is being written
-                latest = pair
-                if differing(pair) and pair["served"].get("text") and pair["other"].get("text"):
-                    telling = pair
-    chosen = telling or latest
+                if telling(pair) >= most:
+                    chosen, most = pair, telling(pair)
     return describe_pair(chosen) if chosen else None
+
+
+def telling(pair):
+    """How much a reader sees in it: two answers in words, and a difference that is more than length."""
+    both = bool(pair.get("served", {}).get("text") and pair.get("other", {}).get("text"))
+    different = set(differing(pair))
+    return both * (1 + bool(different) + bool(different - {"verbosity"}))
 
 
 def differing(pair):
