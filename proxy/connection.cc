@@ -5,6 +5,7 @@
 #include <charconv>
 #include <cstring>
 #include <numeric>
+#include <utility>
 
 #include "proxy/chunked.h"
 #include "proxy/error_answer.h"
@@ -113,6 +114,7 @@ Connection::Connection(WorkerContext& worker, const routing::ListenerConfig& lis
       transport_(std::move(transport)),
       idle_release_(std::make_unique<IdleRelease>(worker.resources.sweep, *this)) {
   worker_.recorder.connection_opened();
+  worker_.hangups.add(transport_->socket().native_handle(), *this);
 }
 
 Connection::~Connection() {
@@ -167,8 +169,7 @@ asio::awaitable<bool> Connection::one_request() {
                      .body = std::get<metrics::Block>(std::move(body))},
                     *this);
   const Running running(exchange_, exchange);
-  // Bytes that are there already are the next request; then there is nothing to watch for.
-  if (!has_input() && !read_pending_ && !closed_) start_read();
+  if (!has_input()) input_ = {};
   co_await exchange.run();
   head_bytes_ = {};
   co_return keep_alive_ && !broken_ && !finishing_ && !closed_;
@@ -188,73 +189,61 @@ void Connection::cut() noexcept {
 // --- Reading
 // -------------------------------------------------------------------------------------------------------------
 
-void Connection::start_read() {
+// Makes sure that there is free space behind `end_`.
+void Connection::make_room() {
   if (begin_ == end_) begin_ = end_ = 0;
   if (!input_) input_ = worker_.resources.blocks.take(kInputBlock);
-  if (end_ == input_.capacity()) {
-    if (begin_ > 0) {
-      std::memmove(input_.data(), input_.data() + begin_, end_ - begin_);
-    } else {
-      metrics::Block larger = worker_.resources.blocks.take(2 * input_.capacity());
-      std::memcpy(larger.data(), input_.data(), end_);
-      input_ = std::move(larger);
-    }
-    end_ -= begin_;
-    begin_ = 0;
+  if (end_ < input_.capacity()) return;
+  if (begin_ > 0) {
+    std::memmove(input_.data(), input_.data() + begin_, end_ - begin_);
+  } else {
+    metrics::Block larger = worker_.resources.blocks.take(2 * input_.capacity());
+    std::memcpy(larger.data(), input_.data(), end_);
+    input_ = std::move(larger);
   }
-  read_pending_ = true;
-  transport_->async_read_some(
-      asio::buffer(input_.data() + end_, input_.capacity() - end_),
-      [self = shared_from_this()](boost::system::error_code error, std::size_t size) {
-        self->on_read(error, size);
-      });
-  if (!has_input()) idle_release_->set(kKeepsBuffer);
+  end_ -= begin_;
+  begin_ = 0;
 }
 
-void Connection::on_read(boost::system::error_code error, std::size_t size) {
-  if (error == asio::error::operation_aborted && std::exchange(releasing_, false) &&
-      transport_->socket().is_open()) {
-    input_ = {};
-    begin_ = end_ = 0;
-    return wait_until_readable();
-  }
-  read_pending_ = false;
-  idle_release_->clear();
-  if (error) {
+// Waits until something came in; false when nothing will. A connection that is idle for long waits
+// on without a buffer.
+asio::awaitable<bool> Connection::more_input() {
+  while (!closed_) {
+    make_room();
+    if (!has_input()) idle_release_->set(kKeepsBuffer);
+    const auto [error, size] = co_await transport_->read_some(
+        asio::buffer(input_.data() + end_, input_.capacity() - end_));
+    idle_release_->clear();
+    if (!error) {
+      end_ += size;
+      co_return true;
+    }
     closed_ = true;
-    if (exchange_) exchange_->client_gone();
-  } else {
-    end_ += size;
+    if (std::exchange(releasing_, false) && error == asio::error::operation_aborted &&
+        transport_->socket().is_open()) {
+      input_ = {};
+      const auto [wait_error] =
+          co_await transport_->socket().async_wait(asio::socket_base::wait_read, kAsTuple);
+      closed_ = static_cast<bool>(wait_error);
+    }
   }
-  input_changed_.wake();
+  co_return false;
 }
 
 void Connection::release_idle() noexcept {
-  if (!read_pending_ || has_input() || transport_->is_tls()) return;
-  // Cancelling would end the write too.
-  if (writing_) return idle_release_->set(kKeepsBuffer);
+  if (transport_->is_tls()) return;  // a record may be half read
   releasing_ = true;
-  if (!exchange_) {
-    std::string{}.swap(out_);
-    std::vector<asio::const_buffer>{}.swap(buffers_);
-  }
+  std::string{}.swap(out_);
+  std::vector<asio::const_buffer>{}.swap(buffers_);
   transport_->cancel();
 }
 
-void Connection::wait_until_readable() {
-  transport_->socket().async_wait(asio::socket_base::wait_read,
-                                  [self = shared_from_this()](boost::system::error_code error) {
-                                    if (error) return self->on_read(error, 0);
-                                    self->start_read();
-                                  });
-}
-
-// Waits until something came in; false when nothing will.
-asio::awaitable<bool> Connection::more_input() {
-  if (closed_) co_return false;
-  if (!read_pending_) start_read();
-  co_await input_changed_.wait();
-  co_return !closed_ || has_input();
+// A client that closes while its answer is being made does not want it. One that closed its side
+// before, behind a whole request, is answered: it may only have said that no more requests come.
+void Connection::hung_up() noexcept {
+  if (!exchange_) return;
+  closed_ = true;
+  exchange_->client_gone();
 }
 
 asio::awaitable<Connection::Outcome<std::size_t>> Connection::read_head() {
@@ -445,9 +434,7 @@ void Connection::append_body(std::span<const std::string_view> pieces, bool last
 asio::awaitable<Status> Connection::send() {
   if (buffers_.empty()) co_return Status{};
   transport_->expire_after(limits_.write_timeout);
-  writing_ = true;
   const auto [error, size] = co_await transport_->write(buffers_);
-  writing_ = false;
   buffers_.clear();
   if (!error) {
     transport_->never_expire();

@@ -1,7 +1,7 @@
 #pragma once
 // One HTTP/1.1 connection of a client: reads requests one after the other and lets an Exchange
-// answer each. Belongs to one io thread. While an exchange runs, a read is pending: it notices a
-// client that leaves, and becomes the read of the next request.
+// answer each. Belongs to one io thread. Holds no input buffer while an exchange runs or while it
+// is idle for long.
 
 #include <boost/asio/awaitable.hpp>
 #include <memory>
@@ -11,14 +11,16 @@
 
 #include "proxy/downstream.h"
 #include "proxy/exchange.h"
+#include "proxy/hangup_watch.h"
 #include "proxy/transport.h"
-#include "proxy/waiter.h"
 #include "proxy/worker_context.h"
 #include "routing/config.h"
 
 namespace understudy::proxy {
 
-class Connection final : public std::enable_shared_from_this<Connection>, private ResponseSink {
+class Connection final : public std::enable_shared_from_this<Connection>,
+                         private HangupWatch::Listener,
+                         private ResponseSink {
  public:
   // `listener` outlives the connection.
   Connection(WorkerContext& worker, const routing::ListenerConfig& listener,
@@ -53,11 +55,12 @@ class Connection final : public std::enable_shared_from_this<Connection>, privat
   boost::asio::awaitable<void> linger();
   boost::asio::awaitable<bool> more_input();
 
-  void start_read();
-  void wait_until_readable();
-  void on_read(boost::system::error_code error, std::size_t size);
+  void make_room();
   void release_idle() noexcept;
-  std::string_view unread() const noexcept { return {input_.data() + begin_, end_ - begin_}; }
+  void hung_up() noexcept override;
+  std::string_view unread() const noexcept {
+    return input_ ? std::string_view{input_.data() + begin_, end_ - begin_} : std::string_view{};
+  }
   bool has_input() const noexcept { return begin_ != end_; }
 
   // ResponseSink, as HTTP/1.1.
@@ -79,10 +82,8 @@ class Connection final : public std::enable_shared_from_this<Connection>, privat
   // Reading.
   metrics::Block input_;
   std::size_t begin_ = 0, end_ = 0;
-  bool read_pending_ = false;
-  bool releasing_ = false;
-  bool closed_ = false;  // nothing more comes in
-  Waiter input_changed_;
+  bool releasing_ = false;  // the read is being cancelled to give its buffer back
+  bool closed_ = false;     // nothing more comes in
   std::unique_ptr<IdleRelease> idle_release_;
 
   // The request under way.
@@ -96,7 +97,6 @@ class Connection final : public std::enable_shared_from_this<Connection>, privat
   enum class BodyCoding : std::uint8_t { plain, chunked, absent };
   BodyCoding coding_ = BodyCoding::plain;
   bool keep_alive_ = true;
-  bool writing_ = false;
   std::string out_;
   std::array<char, 24> chunk_line_{};
   std::vector<boost::asio::const_buffer> buffers_;

@@ -29,26 +29,26 @@ UpstreamCall::~UpstreamCall() {
   if (clean) {
     pool_->give_back(std::move(connection_));
   } else {
-    connection_->transport().close();
+    connection_->close();
   }
 }
 
 void UpstreamCall::interrupt() noexcept {
   interrupted_ = true;
   connecting_.interrupt();
-  if (connection_) connection_->transport().abort();
+  if (connection_) connection_->abort();
 }
 
 Error UpstreamCall::io_error(const boost::system::error_code& error, std::string_view doing) const {
   const std::string context = std::string{doing} + " " + pool_->authority();
   if (interrupted_) return {ErrorKind::cancelled, Side::internal, context + ": stopped"};
-  if (connection_->transport().timed_out())
+  if (connection_->timed_out())
     return {ErrorKind::timeout, Side::upstream, context + ": timed out"};
   return {ErrorKind::closed, Side::upstream, context + ": " + error.message()};
 }
 
-asio::awaitable<Status> UpstreamCall::lease(bool fresh) {
-  connection_ = fresh ? nullptr : pool_->take_idle();
+asio::awaitable<Status> UpstreamCall::lease() {
+  connection_ = pool_->take_idle();
   if (connection_) co_return Status{};
   auto connected = co_await pool_->connect(connecting_, limits_.connect);
   if (!connected) co_return connected.error();
@@ -59,7 +59,7 @@ asio::awaitable<Status> UpstreamCall::lease(bool fresh) {
 asio::awaitable<Status> UpstreamCall::write(std::string_view head, std::string_view body) {
   const std::array buffers{asio::const_buffer(head.data(), head.size()),
                            asio::const_buffer(body.data(), body.size())};
-  Transport& transport = connection_->transport();
+  Transport& transport = *connection_;
   // An upstream that takes no byte for this long is as good as silent.
   transport.expire_after(limits_.idle);
   const auto [error, written] =
@@ -70,21 +70,14 @@ asio::awaitable<Status> UpstreamCall::write(std::string_view head, std::string_v
 }
 
 asio::awaitable<Status> UpstreamCall::send(std::string_view head, std::string_view body) {
-  request_head_ = head;
-  request_body_ = body;
-  if (auto leased = co_await lease(false); !leased) co_return leased;
+  if (auto leased = co_await lease(); !leased) co_return leased;
   if (interrupted_) co_return Error{ErrorKind::cancelled, Side::internal, "stopped before sending"};
   auto written = co_await write(head, body);
-  if (!written && connection_->was_stale() && !interrupted_) {
-    connection_->transport().close();
-    if (auto leased = co_await lease(true); !leased) co_return leased;
-    written = co_await write(head, body);
-  }
   if (!written && written.error().kind == ErrorKind::closed) {
     // The upstream may have answered before it closed, to refuse a large body, say: read_head()
     // will tell.
     write_failed_ = true;
-    connection_->transport().expire_after(limits_.idle);
+    connection_->expire_after(limits_.idle);
     co_return Status{};
   }
   co_return written;
@@ -114,7 +107,7 @@ void UpstreamCall::make_room() {
 asio::awaitable<Status> UpstreamCall::fill() {
   make_room();
   const std::size_t space = buffer_.capacity() - end_;
-  Transport& transport = connection_->transport();
+  Transport& transport = *connection_;
   if (answer_begun_) transport.expire_after(limits_.idle);
   const auto [error, size] =
       co_await transport.read_some(asio::buffer(buffer_.data() + end_, space));
@@ -146,15 +139,7 @@ asio::awaitable<Result<const ResponseHead*>> UpstreamCall::read_head(bool to_hea
         co_return Error{ErrorKind::too_large, Side::upstream,
                         "the answer's head exceeds max_response_header_bytes"};
       }
-      if (auto filled = co_await fill(); !filled) {
-        const bool may_repeat = connection_->was_stale() && !answer_begun_ && !interrupted_;
-        if (!may_repeat) co_return filled.error();
-        connection_->transport().close();
-        if (auto leased = co_await lease(true); !leased) co_return leased.error();
-        write_failed_ = false;
-        if (auto written = co_await write(request_head_, request_body_); !written)
-          co_return written.error();
-      }
+      if (auto filled = co_await fill(); !filled) co_return filled.error();
     }
     if (const auto problem = scan_response_head(unread().substr(0, head_size), head_limits,
                                                 to_head_request, head_)) {
@@ -231,7 +216,7 @@ asio::awaitable<Result<UpstreamCall::Part>> UpstreamCall::read_part() {
     if (auto part = take_pieces(); !part || !part->pieces.empty() || part->last) co_return part;
     if (auto filled = co_await fill(); !filled) {
       const bool end_by_close = head_.framing == Framing::until_close && !interrupted_ &&
-                                !connection_->transport().timed_out() && eof_;
+                                !connection_->timed_out() && eof_;
       if (!end_by_close) co_return filled.error();
       ended_ = true;
       co_return Part{{}, true};

@@ -34,8 +34,7 @@ class UpstreamCall {
   UpstreamCall(const UpstreamCall&) = delete;
   UpstreamCall& operator=(const UpstreamCall&) = delete;
 
-  // `head` and `body` must live until the call is over. A kept-alive connection that turns out to
-  // have been closed before it was written to is replaced once.
+  // `head` and `body` must live until the call is over.
   boost::asio::awaitable<Status> send(std::string_view head, std::string_view body);
 
   // The final head; up to eight 1xx heads before it are passed over. Views stay valid until the
@@ -62,7 +61,7 @@ class UpstreamCall {
   metrics::TimePoint last_read_at() const noexcept { return last_read_at_; }
 
  private:
-  boost::asio::awaitable<Status> lease(bool fresh);
+  boost::asio::awaitable<Status> lease();
   boost::asio::awaitable<Status> write(std::string_view head, std::string_view body);
   boost::asio::awaitable<Status> fill();
   void make_room();
@@ -75,9 +74,8 @@ class UpstreamCall {
 
   std::shared_ptr<UpstreamPool> pool_;
   const CallLimits limits_;
-  std::shared_ptr<UpstreamConnection> connection_;
+  std::unique_ptr<Transport> connection_;
   Connecting connecting_;
-  std::string_view request_head_, request_body_;  // kept for the one repeat
   bool interrupted_ = false;
   bool answer_begun_ = false;
   bool write_failed_ = false;

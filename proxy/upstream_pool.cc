@@ -1,5 +1,7 @@
 #include "proxy/upstream_pool.h"
 
+#include <poll.h>
+
 #include <boost/asio/ssl/stream.hpp>
 
 namespace understudy::proxy {
@@ -13,6 +15,12 @@ std::string authority_of(const routing::Endpoint& endpoint) {
   const std::uint16_t usual = endpoint.tls ? 443 : 80;
   return endpoint.port == usual ? endpoint.host
                                 : endpoint.host + ':' + std::to_string(endpoint.port);
+}
+
+// Neither closed nor holding bytes: one look without waiting, and far cheaper than a lost request.
+bool is_quiet(Transport& transport) noexcept {
+  pollfd look{.fd = transport.socket().native_handle(), .events = POLLIN | POLLRDHUP, .revents = 0};
+  return poll(&look, 1, 0) == 0;
 }
 
 }  // namespace
@@ -58,63 +66,32 @@ UpstreamPool::~UpstreamPool() {
   close_idle();
 }
 
-std::shared_ptr<UpstreamConnection> UpstreamPool::take_idle() noexcept {
-  if (idle_.empty()) return nullptr;
-  auto connection = std::move(idle_.back());
-  idle_.pop_back();
-  connection->resting_ = false;
-  connection->reused_ = true;
-  connection->transport().cancel();  // the pending read; its handler finds that the rest is over
-  return connection;
-}
-
-void UpstreamPool::give_back(std::shared_ptr<UpstreamConnection> connection) {
-  connection->transport().never_expire();
-  if (max_idle_ == 0) return connection->transport().close();
-  if (idle_.size() >= max_idle_) {
-    idle_.front()->resting_ = false;
-    idle_.front()->transport().close();
-    idle_.pop_front();
+std::unique_ptr<Transport> UpstreamPool::take_idle() noexcept {
+  while (!idle_.empty()) {
+    auto transport = std::move(idle_.back().transport);
+    idle_.pop_back();
+    if (is_quiet(*transport)) return transport;
   }
-  connection->resting_ = true;
-  connection->rested_since_ = steady_clock::now();
-  if (idle_.empty()) idle_sweep_->set(idle_timeout_);
-  connection->place_ = idle_.insert(idle_.end(), connection);
-  watch(connection);
+  return nullptr;
 }
 
-// Whatever a resting connection delivers, an end or bytes nobody asked for, makes it useless.
-void UpstreamPool::watch(const std::shared_ptr<UpstreamConnection>& connection) {
-  auto on_read = [connection, pool = weak_from_this()](boost::system::error_code error,
-                                                       std::size_t) {
-    if (error == asio::error::operation_aborted) return;
-    connection->stale_ = true;
-    if (!connection->resting_) return;
-    connection->resting_ = false;
-    connection->transport().close();
-    if (const auto alive = pool.lock()) alive->idle_.erase(connection->place_);
-  };
-  connection->transport().async_read_some(asio::buffer(&connection->resting_byte_, 1),
-                                          std::move(on_read));
+void UpstreamPool::give_back(std::unique_ptr<Transport> transport) {
+  transport->never_expire();
+  if (max_idle_ == 0) return;
+  if (idle_.size() >= max_idle_) idle_.pop_front();
+  if (idle_.empty()) idle_sweep_->set(idle_timeout_);
+  idle_.push_back({std::move(transport), steady_clock::now()});
 }
 
 void UpstreamPool::close_old() noexcept {
   const auto oldest_allowed = steady_clock::now() - idle_timeout_;
-  while (!idle_.empty() && idle_.front()->rested_since_ <= oldest_allowed) {
-    idle_.front()->resting_ = false;
-    idle_.front()->transport().close();
-    idle_.pop_front();
-  }
+  while (!idle_.empty() && idle_.front().since <= oldest_allowed) idle_.pop_front();
   if (idle_.empty()) return;
-  idle_sweep_->set(std::chrono::duration_cast<std::chrono::milliseconds>(
-      idle_.front()->rested_since_ - oldest_allowed));
+  idle_sweep_->set(
+      std::chrono::duration_cast<std::chrono::milliseconds>(idle_.front().since - oldest_allowed));
 }
 
 void UpstreamPool::close_idle() noexcept {
-  for (const auto& connection : idle_) {
-    connection->resting_ = false;
-    connection->transport().close();
-  }
   idle_.clear();
 }
 
@@ -154,7 +131,7 @@ asio::awaitable<Result<asio::ip::tcp::socket>> UpstreamPool::connect_tcp(
   co_return Error{ErrorKind::connect, Side::upstream, "connect to " + authority_ + ": " + why};
 }
 
-asio::awaitable<Result<std::shared_ptr<UpstreamConnection>>> UpstreamPool::connect(
+asio::awaitable<Result<std::unique_ptr<Transport>>> UpstreamPool::connect(
     Connecting& connecting, std::chrono::milliseconds timeout) {
   connecting.set(timeout);
   const auto cancelled = [&] {
@@ -169,8 +146,7 @@ asio::awaitable<Result<std::shared_ptr<UpstreamConnection>>> UpstreamPool::conne
   if (!socket) co_return socket.error();
   if (!tls_) {
     connecting.clear();
-    co_return std::make_shared<UpstreamConnection>(
-        std::make_unique<Transport>(resources_.sweep, std::move(*socket)));
+    co_return std::make_unique<Transport>(resources_.sweep, std::move(*socket));
   }
 
   auto stream = make_client_stream(std::move(*socket), *tls_, endpoint_.host);
@@ -186,8 +162,7 @@ asio::awaitable<Result<std::shared_ptr<UpstreamConnection>>> UpstreamPool::conne
     co_return Error{ErrorKind::tls, Side::upstream,
                     "TLS handshake with " + authority_ + ": " + why};
   }
-  co_return std::make_shared<UpstreamConnection>(
-      std::make_unique<Transport>(resources_.sweep, std::move(*stream)));
+  co_return std::make_unique<Transport>(resources_.sweep, std::move(*stream));
 }
 
 }  // namespace understudy::proxy

@@ -1,13 +1,13 @@
 #pragma once
-// Kept-alive HTTP/1.1 connections to one endpoint, of one thread. A connection that rests here has
-// a read pending, so that the upstream's close is known before the next request is written to it,
-// at the price of no system call.
+// Kept-alive HTTP/1.1 connections to one endpoint, of one thread. A connection that rested here is
+// looked at before the next request is written to it: one that the upstream closed, or that has
+// bytes nobody asked for, is not used again.
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/io_context.hpp>
 #include <chrono>
 #include <cstdint>
-#include <list>
+#include <deque>
 #include <memory>
 #include <string>
 
@@ -29,27 +29,6 @@ struct ThreadResources {
 
 class UpstreamPool;
 
-class UpstreamConnection : public std::enable_shared_from_this<UpstreamConnection> {
- public:
-  explicit UpstreamConnection(std::unique_ptr<Transport> transport)
-      : transport_(std::move(transport)) {}
-
-  Transport& transport() noexcept { return *transport_; }
-  bool reused() const noexcept { return reused_; }
-  // The upstream had closed before a request was written: nothing of it can have been acted on.
-  bool was_stale() const noexcept { return stale_; }
-
- private:
-  friend class UpstreamPool;
-  std::unique_ptr<Transport> transport_;
-  bool reused_ = false;
-  bool stale_ = false;
-  bool resting_ = false;
-  char resting_byte_ = 0;
-  std::chrono::steady_clock::time_point rested_since_;
-  std::list<std::shared_ptr<UpstreamConnection>>::iterator place_;
-};
-
 // A connection being made: what an interrupt or the connect time-out takes hold of.
 class Connecting final : private Deadline {
  public:
@@ -68,20 +47,20 @@ class Connecting final : private Deadline {
   bool interrupted_ = false;
 };
 
-class UpstreamPool : public std::enable_shared_from_this<UpstreamPool> {
+class UpstreamPool {
  public:
   UpstreamPool(ThreadResources& resources, const routing::Endpoint& endpoint,
                std::shared_ptr<boost::asio::ssl::context> tls, std::size_t max_idle,
                std::chrono::milliseconds idle_timeout);
   ~UpstreamPool();
 
-  // The connection that rested the shortest, or null.
-  std::shared_ptr<UpstreamConnection> take_idle() noexcept;
+  // The connection that rested the shortest and is still good, or null.
+  std::unique_ptr<Transport> take_idle() noexcept;
   // A new one: name, TCP and TLS within `timeout`. `connecting` lives as long as the call.
-  boost::asio::awaitable<Result<std::shared_ptr<UpstreamConnection>>> connect(
+  boost::asio::awaitable<Result<std::unique_ptr<Transport>>> connect(
       Connecting& connecting, std::chrono::milliseconds timeout);
   // For connections whose last answer was read to its end.
-  void give_back(std::shared_ptr<UpstreamConnection> connection);
+  void give_back(std::unique_ptr<Transport> transport);
   void close_idle() noexcept;
 
   ThreadResources& resources() noexcept { return resources_; }
@@ -90,7 +69,6 @@ class UpstreamPool : public std::enable_shared_from_this<UpstreamPool> {
 
  private:
   class IdleSweep;
-  void watch(const std::shared_ptr<UpstreamConnection>& connection);
   void close_old() noexcept;
   boost::asio::awaitable<Result<const Resolver::Endpoints*>> resolve(Connecting& connecting);
   boost::asio::awaitable<Result<boost::asio::ip::tcp::socket>> connect_tcp(
@@ -102,7 +80,11 @@ class UpstreamPool : public std::enable_shared_from_this<UpstreamPool> {
   const std::string authority_;
   const std::size_t max_idle_;
   const std::chrono::milliseconds idle_timeout_;
-  std::list<std::shared_ptr<UpstreamConnection>> idle_;  // the longest rested first
+  struct Resting {
+    std::unique_ptr<Transport> transport;
+    std::chrono::steady_clock::time_point since;
+  };
+  std::deque<Resting> idle_;  // the longest rested first
   std::unique_ptr<IdleSweep> idle_sweep_;
 };
 

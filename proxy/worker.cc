@@ -124,6 +124,7 @@ struct Worker::Impl {
     resolver.stop();
     pools.close_idle();
     sweep.stop();
+    hangups.stop();
   }
 
   // Ending one connection may end others' coroutines at once: the set changes while it is walked.
@@ -142,11 +143,13 @@ struct Worker::Impl {
   // The worker's thread only, once it runs.
   asio::io_context context{1};
   DeadlineSweep sweep{context};
+  HangupWatch hangups{context};
   Resolver resolver{context};
   ThreadResources resources{context, sweep, resolver, blocks};
   PoolSet pools{resources};
   Signer signer;
   WorkerContext worker{.resources = resources,
+                       .hangups = hangups,
                        .signer = signer,
                        .recorder = services.recorder,
                        .analysis = services.analysis,

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "proxy/analysis.h"
+#include "proxy/hangup_watch.h"
 #include "proxy/rewriter.h"
 #include "proxy/shadow_dispatcher.h"
 #include "proxy/sigv4.h"
@@ -26,6 +27,7 @@ struct WorkerSnapshot {
 
 struct WorkerContext {
   ThreadResources& resources;
+  HangupWatch& hangups;
   Signer& signer;
   metrics::Recorder& recorder;
   Analysis& analysis;
