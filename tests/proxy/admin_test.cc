@@ -1,15 +1,9 @@
 #include "proxy/admin.h"
 
-#include <arpa/inet.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <sys/time.h>
-#include <unistd.h>
 
 #include <atomic>
-#include <cerrno>
 #include <chrono>
 #include <cmath>
 #include <memory>
@@ -21,6 +15,7 @@
 #include "metrics/recorder.h"
 #include "proxy/admin_page.h"
 #include "proxy/exposition.h"
+#include "tests/support/plain_client.h"
 
 namespace understudy::proxy {
 namespace {
@@ -34,6 +29,8 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
 using testing::StartsWith;
+using testing_support::PlainClient;
+using testing_support::PlainReply;
 
 std::shared_ptr<const Snapshot> example_snapshot(metrics::Recorder& recorder) {
   routing::Config config;
@@ -56,66 +53,6 @@ std::shared_ptr<const Snapshot> example_snapshot(metrics::Recorder& recorder) {
                .prices = nullptr});
 }
 
-struct Reply {
-  int status = 0;
-  std::string head;
-  std::string body;
-  json parsed() const { return json::parse(body); }
-};
-
-// A plain client socket that gives up after five seconds.
-class Client {
- public:
-  explicit Client(std::uint16_t port) : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-    const timeval patience{.tv_sec = 5, .tv_usec = 0};
-    ::setsockopt(socket_, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_port = htons(port);
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    if (::connect(socket_, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0)
-      throw std::runtime_error("connect");
-  }
-  ~Client() { ::close(socket_); }
-  Client(const Client&) = delete;
-  Client& operator=(const Client&) = delete;
-
-  void send(const std::string& bytes) { ::send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL); }
-
-  // One answer by its content-length; status 0 when the peer closes before.
-  Reply receive() {
-    Reply reply;
-    std::size_t head_end = std::string::npos;
-    while ((head_end = received_.find("\r\n\r\n")) == std::string::npos) {
-      if (!more()) return reply;
-    }
-    reply.head = received_.substr(0, head_end + 4);
-    const std::string field = "Content-Length: ";
-    const std::size_t length = std::stoul(reply.head.substr(reply.head.find(field) + field.size()));
-    while (received_.size() < reply.head.size() + length) {
-      if (!more()) return reply;
-    }
-    reply.status = std::stoi(reply.head.substr(9, 3));
-    reply.body = received_.substr(reply.head.size(), length);
-    received_.erase(0, reply.head.size() + length);
-    return reply;
-  }
-
-  bool peer_closed() { return received_.empty() && !more() && errno != EAGAIN; }
-
- private:
-  bool more() {
-    char chunk[4096];
-    errno = 0;
-    const ::ssize_t got = ::recv(socket_, chunk, sizeof chunk, 0);
-    if (got > 0) received_.append(chunk, static_cast<std::size_t>(got));
-    return got > 0;
-  }
-
-  int socket_;
-  std::string received_;
-};
-
 class AdminTest : public testing::Test {
  protected:
   AdminTest() {
@@ -137,12 +74,12 @@ class AdminTest : public testing::Test {
                       const std::string& fields = "") const {
     return method + " " + target + " HTTP/1.1\r\nHost: " + host_ + "\r\n" + fields + "\r\n";
   }
-  Reply ask(const std::string& bytes) const {
-    Client client(admin_->port());
+  PlainReply ask(const std::string& bytes) const {
+    PlainClient client(admin_->port());
     client.send(bytes);
     return client.receive();
   }
-  Reply get(const std::string& target) const { return ask(request("GET", target)); }
+  PlainReply get(const std::string& target) const { return ask(request("GET", target)); }
   metrics::RouteMeter& meter() const { return *snapshot_->meters[0]; }
 
   std::unique_ptr<metrics::Recorder> recorder_ = metrics::make_prometheus_recorder();
@@ -161,7 +98,7 @@ class AdminTest : public testing::Test {
 TEST_F(AdminTest, ServesMetricsAndHealth) {
   meter().request(Operation::converse, Variant::primary, Leg::served, 200,
                   std::chrono::milliseconds(5));
-  const Reply metrics = get("/metrics");
+  const PlainReply metrics = get("/metrics");
   EXPECT_EQ(metrics.status, 200);
   EXPECT_THAT(metrics.head, HasSubstr("text/plain; version=0.0.4"));
   EXPECT_THAT(metrics.body, HasSubstr("understudy_requests_total{"));
@@ -173,14 +110,14 @@ TEST_F(AdminTest, IsReadyOnlyBetweenStartAndDrain) {
   process_.ready = false;
   EXPECT_EQ(get("/readyz").body, "starting\n");
   process_.draining = true;
-  const Reply draining = get("/readyz");
+  const PlainReply draining = get("/readyz");
   EXPECT_EQ(draining.status, 503);
   EXPECT_EQ(draining.body, "draining\n");
   EXPECT_EQ(get("/healthz").status, 200) << "a draining process is alive";
 }
 
 TEST_F(AdminTest, KeepsTheConnectionForFurtherRequests) {
-  Client client(admin_->port());
+  PlainClient client(admin_->port());
   for (int i = 0; i < 20; ++i) {
     client.send(request("GET", "/healthz"));
     EXPECT_EQ(client.receive().status, 200);
@@ -191,7 +128,7 @@ TEST_F(AdminTest, KeepsTheConnectionForFurtherRequests) {
 }
 
 TEST_F(AdminTest, ServesAPageThatMayLoadNothingFromElsewhere) {
-  const Reply page = get("/");
+  const PlainReply page = get("/");
   EXPECT_EQ(page.status, 200);
   EXPECT_THAT(page.head, HasSubstr("text/html"));
   EXPECT_THAT(page.head,
@@ -221,7 +158,7 @@ TEST_F(AdminTest, DescribesARouteByTheFieldNamesOthersRelyOn) {
   meter().request(Operation::converse, Variant::candidate, Leg::shadow, 429,
                   std::chrono::milliseconds(20));
 
-  const json route = get("/api/routes/sonnet-4.5_a").parsed();
+  const json route = get("/api/routes/sonnet-4.5_a").json();
   EXPECT_EQ(route["name"], "sonnet-4.5_a");
   EXPECT_EQ(route["primary"], json({{"upstream", "east"}, {"model", nullptr}}));
   EXPECT_EQ(route["candidate"],
@@ -260,7 +197,7 @@ TEST_F(AdminTest, GivesDifferencesWithTheirBounds) {
     meter().compared(
         {.findings = {{.signal = Signal::error_class, .served_bad = i < 5, .other_bad = i < 20}}});
   }
-  const json reason = get("/api/routes/sonnet-4.5_a").parsed()["reasons"][0];
+  const json reason = get("/api/routes/sonnet-4.5_a").json()["reasons"][0];
   EXPECT_EQ(reason["signal"], "error_class");
   EXPECT_EQ(reason["pairs"], 1000);
   EXPECT_NEAR(reason["primary_rate"], 0.005, 1e-12);
@@ -272,7 +209,7 @@ TEST_F(AdminTest, GivesDifferencesWithTheirBounds) {
 
 TEST_F(AdminTest, HoldsARelativeSignalAgainstTheNoiseOfTheControlLegs) {
   const auto reason = [this] {
-    const json route = get("/api/routes/sonnet-4.5_a").parsed();
+    const json route = get("/api/routes/sonnet-4.5_a").json();
     for (const json& one : route["reasons"]) {
       if (one["signal"] == "containment") return one;
     }
@@ -301,7 +238,7 @@ TEST_F(AdminTest, SummarisesLatencyTokensAndCost) {
   seen.usage.output = 22;
   seen.cost_usd = 0.25;
   meter().answer(seen);
-  const json status = get("/api/status").parsed();
+  const json status = get("/api/status").json();
   EXPECT_EQ(status["ready"], true);
   EXPECT_EQ(status["uptime_seconds"], 7);
   EXPECT_EQ(status["config"]["hash"], "00000000deadbeef");
@@ -318,36 +255,36 @@ TEST_F(AdminTest, SummarisesLatencyTokensAndCost) {
 }
 
 TEST_F(AdminTest, ListsAllRoutes) {
-  const json routes = get("/api/routes").parsed()["routes"];
+  const json routes = get("/api/routes").json()["routes"];
   ASSERT_EQ(routes.size(), 1U);
-  EXPECT_EQ(routes[0], get("/api/routes/sonnet-4.5_a").parsed());
+  EXPECT_EQ(routes[0], get("/api/routes/sonnet-4.5_a").json());
 }
 
 TEST_F(AdminTest, ReloadsAndTellsTheOutcome) {
-  const Reply applied = ask(request("POST", "/api/reload", "Content-Length: 0\r\n"));
+  const PlainReply applied = ask(request("POST", "/api/reload", "Content-Length: 0\r\n"));
   EXPECT_EQ(applied.status, 200);
-  EXPECT_EQ(applied.parsed(), json({{"result", "applied"}, {"problems", json::array()}}));
+  EXPECT_EQ(applied.json(), json({{"result", "applied"}, {"problems", json::array()}}));
   reload_outcome_ = {metrics::ReloadResult::refused, {"config.yaml:1:2: routes: \xff odd"}};
-  const Reply refused = ask(request("POST", "/api/reload"));
+  const PlainReply refused = ask(request("POST", "/api/reload"));
   EXPECT_EQ(refused.status, 422);
-  EXPECT_THAT(refused.parsed()["problems"][0].get<std::string>(),
+  EXPECT_THAT(refused.json()["problems"][0].get<std::string>(),
               StartsWith("config.yaml:1:2: routes:"));
   EXPECT_EQ(reloads_, 2);
 }
 
 TEST_F(AdminTest, RefusesOtherMethodsAndPathsAsJson) {
-  const Reply wrong_method = ask(request("DELETE", "/api/status"));
+  const PlainReply wrong_method = ask(request("DELETE", "/api/status"));
   EXPECT_EQ(wrong_method.status, 405);
   EXPECT_THAT(wrong_method.head, HasSubstr("Allow: GET"));
-  EXPECT_TRUE(wrong_method.parsed().contains("error"));
-  const Reply get_reload = get("/api/reload");
+  EXPECT_TRUE(wrong_method.json().contains("error"));
+  const PlainReply get_reload = get("/api/reload");
   EXPECT_EQ(get_reload.status, 405);
   EXPECT_THAT(get_reload.head, HasSubstr("Allow: POST"));
   for (const char* target : {"/nothing", "/api/routes/unknown", "/api/routes/",
                              "/api/routes/../status", "/metrics/", "*"}) {
-    const Reply unknown = get(target);
+    const PlainReply unknown = get(target);
     EXPECT_EQ(unknown.status, 404) << target;
-    EXPECT_TRUE(unknown.parsed().contains("error"));
+    EXPECT_TRUE(unknown.json().contains("error"));
   }
   EXPECT_EQ(get("/healthz?verbose").status, 200) << "a query changes nothing";
 }
@@ -391,13 +328,13 @@ TEST_F(AdminTest, BoundsHeadersAndBodies) {
 }
 
 TEST_F(AdminTest, KeepsAtMostSixtyFourConnections) {
-  std::vector<std::unique_ptr<Client>> clients;
+  std::vector<std::unique_ptr<PlainClient>> clients;
   for (int i = 0; i < 64; ++i) {
-    clients.push_back(std::make_unique<Client>(admin_->port()));
+    clients.push_back(std::make_unique<PlainClient>(admin_->port()));
     clients.back()->send(request("GET", "/healthz"));
     ASSERT_EQ(clients.back()->receive().status, 200);
   }
-  EXPECT_TRUE(Client(admin_->port()).peer_closed());
+  EXPECT_TRUE(PlainClient(admin_->port()).peer_closed());
   clients.pop_back();
   // The place is free once the admin has seen the close; each try is another round through its
   // loop.

@@ -1,0 +1,191 @@
+#include "proxy/commands/commands.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace understudy::proxy {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::MatchesRegex;
+using testing::StartsWith;
+
+struct Ran {
+  int status = 0;
+  std::string out;
+  std::string err;
+};
+
+Ran run(const std::vector<std::string_view>& arguments) {
+  std::ostringstream out;
+  std::ostringstream err;
+  const int status = run_command_line(arguments, out, err);
+  return {status, out.str(), err.str()};
+}
+
+TEST(CommandLine, ExplainsItselfAndItsCommands) {
+  for (const auto& arguments :
+       std::vector<std::vector<std::string_view>>{{"--help"}, {"-h"}, {"help"}}) {
+    const Ran ran = run(arguments);
+    EXPECT_EQ(ran.status, kExitGood);
+    EXPECT_THAT(ran.out, HasSubstr("serve "));
+    EXPECT_THAT(ran.out, HasSubstr("check "));
+    EXPECT_THAT(ran.err, IsEmpty());
+  }
+  for (const std::string_view command : {"serve", "check"}) {
+    const Ran by_option = run({command, "--help"});
+    EXPECT_EQ(by_option.status, kExitGood);
+    EXPECT_THAT(by_option.out,
+                StartsWith("Usage: understudy " + std::string(command) + " --config FILE"));
+    EXPECT_THAT(by_option.out, HasSubstr("Example:\n"));
+    EXPECT_EQ(run({"help", command}).out, by_option.out);
+    EXPECT_EQ(run({command, "--config", "x", "-h"}).out, by_option.out);
+  }
+}
+
+TEST(CommandLine, TellsItsVersion) {
+  const Ran ran = run({"--version"});
+  EXPECT_EQ(ran.status, kExitGood);
+  EXPECT_THAT(ran.out, MatchesRegex("understudy [0-9]+\\.[0-9]+\\.[0-9]+\n"));
+}
+
+TEST(CommandLine, WithoutACommandIsAUsageProblemThatTeaches) {
+  const Ran ran = run({});
+  EXPECT_EQ(ran.status, kExitUsage);
+  EXPECT_THAT(ran.err, HasSubstr("Commands:"));
+}
+
+TEST(CommandLine, NamesTheNearestCommandAndOption) {
+  struct Case {
+    std::vector<std::string_view> arguments;
+    std::string_view says;
+  };
+  for (const Case& one : std::vector<Case>{
+           {{"serv"}, "unknown command serv (did you mean serve?)"},
+           {{"help", "chekc"}, "(did you mean check?)"},
+           {{"serve", "--confg", "x"}, "unknown option --confg (did you mean --config?)"},
+           {{"check", "--config"}, "--config needs a value"},
+           {{"check"}, "--config FILE is missing"},
+           {{"check", "--config", "a", "--config=b"}, "--config is given twice"},
+           {{"check", "config.yaml"}, "unexpected argument config.yaml"},
+       }) {
+    const Ran ran = run(one.arguments);
+    EXPECT_EQ(ran.status, kExitUsage);
+    EXPECT_THAT(ran.err, HasSubstr(std::string(one.says)));
+    EXPECT_THAT(ran.out, IsEmpty());
+  }
+}
+
+TEST(ParseOptions, TakesBothSpellingsAndFlags) {
+  const std::vector<Option> known{{.name = "config", .value = "FILE", .help = ""},
+                                  {.name = "json", .value = "", .help = ""}};
+  const std::vector<std::string_view> arguments{"--config=a=b", "--json"};
+  const auto parsed = parse_options(known, arguments);
+  ASSERT_TRUE(std::holds_alternative<Options>(parsed));
+  EXPECT_EQ(std::get<Options>(parsed).values.at("config"), "a=b");
+  EXPECT_TRUE(std::get<Options>(parsed).values.contains("json"));
+  const std::vector<std::string_view> flag_with_value{"--json=yes"};
+  EXPECT_TRUE(std::holds_alternative<UsageProblem>(parse_options(known, flag_with_value)));
+}
+
+class CheckTest : public testing::Test {
+ protected:
+  CheckTest() {
+    std::string name = (fs::temp_directory_path() / "check-XXXXXX").string();
+    if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("mkdtemp");
+    directory_ = name;
+    file_ = (directory_ / "config.yaml").string();
+  }
+  ~CheckTest() override { fs::remove_all(directory_); }
+
+  Ran check(const std::string& yaml) {
+    std::ofstream(file_) << yaml;
+    return run({"check", "--config", file_});
+  }
+
+  static std::string config_with(const std::string& candidate_and_shadow) {
+    return "listeners: [{address: 127.0.0.1:8080}]\n"
+           "upstreams:\n"
+           "  east: {endpoint: \"http://127.0.0.1:9000\", region: us-east-1, credentials: {source: "
+           "none}}\n"
+           "routes:\n"
+           "  - name: sonnet\n"
+           "    match: {models: [\"anthropic.claude-sonnet-4-5-*\"]}\n"
+           "    primary: {upstream: east}\n" +
+           candidate_and_shadow + "default_route: {upstream: east}\n";
+  }
+
+  fs::path directory_;
+  std::string file_;
+};
+
+TEST_F(CheckTest, PrintsTheEffectiveRoutes) {
+  const Ran ran =
+      check(config_with("    candidate: {upstream: east, model: anthropic.claude-x}\n    shadow: "
+                        "{percent: 12.5}\n    canary: {percent: 1}\n"));
+  EXPECT_EQ(ran.status, kExitGood) << ran.err;
+  EXPECT_THAT(ran.out, HasSubstr("listens on  http://127.0.0.1:8080"));
+  EXPECT_THAT(ran.out,
+              testing::ContainsRegex("sonnet +anthropic.claude-sonnet-4-5-\\* +as asked @ east +"
+                                     "anthropic.claude-x @ east +12.5 % .* 1 %"));
+  EXPECT_THAT(ran.out, HasSubstr("everything else"));
+}
+
+TEST_F(CheckTest, TellsEveryProblemWithItsPlace) {
+  const Ran ran =
+      check(config_with("    candidate: {upstream: west, model: x}\n    shadow: {percent: 150}\n"));
+  EXPECT_EQ(ran.status, kExitBadConfig);
+  EXPECT_THAT(ran.err, HasSubstr(file_ + ":8:"));
+  EXPECT_THAT(ran.err, HasSubstr(file_ + ":9:"));
+  EXPECT_THAT(ran.err, HasSubstr("routes[0].shadow.percent: "));
+  EXPECT_THAT(ran.err, HasSubstr("this config would not take effect"));
+  EXPECT_THAT(ran.out, IsEmpty());
+}
+
+TEST_F(CheckTest, RefusesADollarBudgetOnAModelWithoutAPrice) {
+  const std::string shadow = "    shadow: {percent: 1, budget: {usd_per_day: 5}}\n";
+  const Ran ran = check(
+      config_with("    candidate: {upstream: east, model: nobody.unheard-of-v1:0}\n" + shadow));
+  EXPECT_EQ(ran.status, kExitBadConfig);
+  EXPECT_THAT(
+      ran.err,
+      HasSubstr(
+          "routes.sonnet.shadow.budget.usd_per_day: there is no price for nobody.unheard-of-v1:0"));
+  EXPECT_EQ(
+      check(config_with("    candidate: {upstream: east, model: amazon.nova-lite-v1:0}\n" + shadow))
+          .status,
+      kExitGood);
+}
+
+TEST_F(CheckTest, WarnsWhereABudgetMayMeetAModelWithoutAPrice) {
+  const Ran ran = check(config_with(
+      "    candidate: {upstream: east}\n    shadow: {percent: 1, budget: {usd_per_day: 5}}\n"));
+  EXPECT_EQ(ran.status, kExitGood) << ran.err;
+  EXPECT_THAT(ran.err, HasSubstr("warning: routes.sonnet.shadow.budget.usd_per_day"));
+}
+
+TEST_F(CheckTest, TellsThatAFileIsMissing) {
+  const Ran ran = run({"check", "--config", "/nonexistent/config.yaml"});
+  EXPECT_EQ(ran.status, kExitBadConfig);
+  EXPECT_THAT(ran.err, HasSubstr("/nonexistent/config.yaml"));
+}
+
+TEST(ShippedConfig, PassesTheCheck) {
+  const Ran ran = run({"check", "--config", UNDERSTUDY_SOURCE_DIR "/config.yaml"});
+  EXPECT_EQ(ran.status, kExitGood) << ran.err;
+  EXPECT_THAT(ran.err, IsEmpty());
+}
+
+}  // namespace
+}  // namespace understudy::proxy

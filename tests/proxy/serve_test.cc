@@ -1,0 +1,277 @@
+// The serve command as a process: what its signals, its config file and its admin port do together.
+
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include "proxy/commands/commands.h"
+#include "tests/support/plain_client.h"
+
+namespace understudy::proxy {
+namespace {
+
+namespace fs = std::filesystem;
+using namespace std::chrono_literals;
+using nlohmann::json;
+using testing::HasSubstr;
+using testing_support::PlainClient;
+using testing_support::PlainReply;
+
+// A child of this process that runs `understudy serve`; what it writes to standard error is read
+// line by line.
+class ServeProcess {
+ public:
+  explicit ServeProcess(const std::string& config_file) {
+    int ends[2];
+    if (::pipe2(ends, O_CLOEXEC) != 0) throw std::runtime_error("pipe");
+    child_ = ::fork();
+    if (child_ == 0) {
+      ::dup2(ends[1], STDERR_FILENO);
+      const std::vector<std::string_view> arguments{"serve", "--config", config_file};
+      const int status = run_command_line(arguments, std::cout, std::cerr);
+      std::cerr.flush();
+      ::_exit(status);
+    }
+    ::close(ends[1]);
+    errors_ = ends[0];
+  }
+
+  ~ServeProcess() {
+    if (child_ > 0) {
+      ::kill(child_, SIGKILL);
+      ::waitpid(child_, nullptr, 0);
+    }
+    ::close(errors_);
+  }
+  ServeProcess(const ServeProcess&) = delete;
+  ServeProcess& operator=(const ServeProcess&) = delete;
+
+  void signal(int number) const { ::kill(child_, number); }
+
+  // The next log line of that event; null when none comes within ten seconds.
+  json wait_for_event(const std::string& event) {
+    while (const auto line = next_line(10s)) {
+      const json parsed = json::parse(*line, nullptr, false);
+      if (parsed.is_object() && parsed["event"] == event) return parsed;
+    }
+    return nullptr;
+  }
+
+  // The lines of that event until the log has been quiet for `quiet`.
+  std::vector<json> events_until_quiet(const std::string& event, std::chrono::milliseconds quiet) {
+    std::vector<json> found;
+    while (const auto line = next_line(quiet)) {
+      const json parsed = json::parse(*line, nullptr, false);
+      if (parsed.is_object() && parsed["event"] == event) found.push_back(parsed);
+    }
+    return found;
+  }
+
+  // What is left of its standard error, once it has ended.
+  std::string rest() {
+    std::string text;
+    while (const auto line = next_line(10s)) text += *line + "\n";
+    return text;
+  }
+
+  // Its exit status, -1 when a signal ended it.
+  int wait_for_end() {
+    int status = 0;
+    ::waitpid(child_, &status, 0);
+    child_ = -1;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  }
+
+ private:
+  std::optional<std::string> next_line(std::chrono::milliseconds patience) {
+    while (true) {
+      if (const std::size_t end = received_.find('\n'); end != std::string::npos) {
+        std::string line = received_.substr(0, end);
+        received_.erase(0, end + 1);
+        return line;
+      }
+      pollfd ready{errors_, POLLIN, 0};
+      if (::poll(&ready, 1, static_cast<int>(patience.count())) <= 0) return std::nullopt;
+      char chunk[4096];
+      const ::ssize_t got = ::read(errors_, chunk, sizeof chunk);
+      if (got <= 0) return std::nullopt;
+      received_.append(chunk, static_cast<std::size_t>(got));
+    }
+  }
+
+  ::pid_t child_ = -1;
+  int errors_ = -1;
+  std::string received_;
+};
+
+std::uint16_t port_of(const std::string& url) {
+  return static_cast<std::uint16_t>(std::stoul(url.substr(url.rfind(':') + 1)));
+}
+
+class ServeTest : public testing::Test {
+ protected:
+  ServeTest() {
+    std::string name = (fs::temp_directory_path() / "serve-XXXXXX").string();
+    if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("mkdtemp");
+    directory_ = name;
+    write_config(config("10"));
+  }
+  ~ServeTest() override { fs::remove_all(directory_); }
+
+  static std::string config(const std::string& shadow_percent, const std::string& more = "") {
+    return "listeners: [{address: 127.0.0.1:0}]\n"
+           "admin: {address: 127.0.0.1:0}\n"
+           "upstreams:\n"
+           "  east: {endpoint: \"http://127.0.0.1:9\", region: us-east-1, credentials: {source: "
+           "none}}\n"
+           "routes:\n"
+           "  - name: sonnet\n"
+           "    match: {models: [\"a.*\"]}\n"
+           "    primary: {upstream: east}\n"
+           "    candidate: {upstream: east, model: b}\n"
+           "    shadow: {percent: " +
+           shadow_percent + "}\nthreads: {io: 1}\ndrain: {lame_duck: 300ms, timeout: 1s}\n" + more;
+  }
+
+  std::string file() const { return (directory_ / "config.yaml").string(); }
+
+  // By rename, as deployments do.
+  void write_config(const std::string& yaml) const {
+    std::ofstream(directory_ / "next") << yaml;
+    fs::rename(directory_ / "next", directory_ / "config.yaml");
+  }
+
+  void start() {
+    process_.emplace(file());
+    const json listening = process_->wait_for_event("listening");
+    ASSERT_FALSE(listening.is_null());
+    proxy_port_ = port_of(listening["addresses"]);
+    admin_port_ = port_of(listening["admin"]);
+  }
+
+  PlainReply admin(const std::string& method, const std::string& target) const {
+    PlainClient client(admin_port_);
+    client.send(method + " " + target +
+                " HTTP/1.1\r\nHost: 127.0.0.1:" + std::to_string(admin_port_) + "\r\n\r\n");
+    return client.receive();
+  }
+
+  json shadow_percent() const {
+    return admin("GET", "/api/routes/sonnet").json()["shadow_percent"];
+  }
+
+  fs::path directory_;
+  std::optional<ServeProcess> process_;
+  std::uint16_t proxy_port_ = 0;
+  std::uint16_t admin_port_ = 0;
+};
+
+TEST_F(ServeTest, ListensAndDrainsOnSigterm) {
+  start();
+  EXPECT_NO_THROW(PlainClient{proxy_port_});
+  EXPECT_EQ(admin("GET", "/readyz").status, 200);
+  process_->signal(SIGTERM);
+  ASSERT_FALSE(process_->wait_for_event("draining").is_null());
+  const PlainReply draining = admin("GET", "/readyz");
+  EXPECT_EQ(draining.status, 503);
+  EXPECT_EQ(draining.body, "draining\n");
+  EXPECT_NO_THROW(PlainClient{proxy_port_}) << "in its lame-duck time it still accepts";
+  EXPECT_EQ(process_->wait_for_event("stopped")["all_finished"], true);
+  EXPECT_EQ(process_->wait_for_end(), kExitGood);
+}
+
+TEST_F(ServeTest, EndsAtOnceOnASecondSignal) {
+  write_config(
+      config("10", "").replace(config("10").find("lame_duck: 300ms"), 16, "lame_duck: 60s"));
+  start();
+  process_->signal(SIGINT);
+  ASSERT_FALSE(process_->wait_for_event("draining").is_null());
+  const auto begin = std::chrono::steady_clock::now();
+  process_->signal(SIGTERM);
+  EXPECT_EQ(process_->wait_for_end(), kExitNegative);
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, 10s);
+}
+
+TEST_F(ServeTest, TakesUpAChangedFileAndKeepsItWhenTheNextIsBad) {
+  start();
+  EXPECT_EQ(shadow_percent(), 10.0);
+  write_config(config("0"));
+  const json applied = process_->wait_for_event("config_applied");
+  ASSERT_FALSE(applied.is_null());
+  EXPECT_EQ(applied["changes"], "routes.sonnet.shadow.percent 10 -> 0");
+  EXPECT_EQ(shadow_percent(), 0.0);
+
+  write_config(config("150"));
+  const json problem = process_->wait_for_event("config_problem");
+  ASSERT_FALSE(problem.is_null());
+  EXPECT_THAT(problem["problem"].get<std::string>(), HasSubstr("config.yaml:10:"));
+  EXPECT_EQ(shadow_percent(), 0.0);
+  EXPECT_EQ(admin("GET", "/api/status").json()["config"]["last_reload"]["result"], "refused");
+  const PlainReply refused = admin("POST", "/api/reload");
+  EXPECT_EQ(refused.status, 422);
+  EXPECT_THAT(refused.json()["problems"][0].get<std::string>(),
+              HasSubstr("routes[0].shadow.percent"));
+}
+
+TEST_F(ServeTest, RefusesAReloadThatMovesAListener) {
+  start();
+  std::string moved = config("10");
+  moved.replace(moved.find("127.0.0.1:0}]"), 11, "127.0.0.2:0");
+  write_config(moved);
+  const json outcome = process_->wait_for_event("config_reload");
+  ASSERT_FALSE(outcome.is_null());
+  EXPECT_EQ(outcome["result"], "refused");
+}
+
+TEST_F(ServeTest, MakesFewReloadsOfAStormOfSighups) {
+  start();
+  const auto begin = std::chrono::steady_clock::now();
+  for (int i = 0; i < 1000; ++i) {
+    process_->signal(SIGHUP);
+    std::this_thread::sleep_until(begin + i * 1ms);  // 1,000 in a second
+  }
+  const auto reloads = process_->events_until_quiet("config_reload", 2500ms);
+  EXPECT_GE(reloads.size(), 2U) << "the last one is not lost";
+  EXPECT_LE(reloads.size(), 3U);
+  for (const json& reload : reloads) EXPECT_EQ(reload["result"], "applied");
+  EXPECT_EQ(admin("GET", "/healthz").status, 200);
+}
+
+TEST_F(ServeTest, DoesNotStartWithABadConfig) {
+  write_config(config("150"));
+  ServeProcess process(file());
+  EXPECT_EQ(process.wait_for_end(), kExitBadConfig);
+  EXPECT_THAT(process.rest(), HasSubstr("config.yaml:10:"));
+}
+
+TEST_F(ServeTest, NamesThePortThatItCannotHave) {
+  start();
+  std::string taken = config("10");
+  taken.replace(taken.find("admin: {address: 127.0.0.1:0}"), 29,
+                "admin: {address: 127.0.0.1:" + std::to_string(admin_port_) + "}");
+  write_config(taken);
+  ServeProcess second(file());
+  EXPECT_EQ(second.wait_for_end(), kExitNegative);
+  EXPECT_THAT(second.rest(), HasSubstr("admin.address: cannot listen on 127.0.0.1:" +
+                                       std::to_string(admin_port_)));
+}
+
+}  // namespace
+}  // namespace understudy::proxy
