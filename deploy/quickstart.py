@@ -19,6 +19,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 DIRECTORY = ROOT / ".cache" / "quickstart"
 PRIMARY = "us.anthropic.claude-sonnet-4-5-20250929-v1:0"
 CANDIDATE = "us.anthropic.claude-sonnet-5"
+PORT = 8080
 SIMULATOR_PORT = 9100
 IN_PARALLEL = 8
 
@@ -68,13 +69,13 @@ def with_credentials():
     return {**os.environ, **{name: value for name, value in found.items() if value}}
 
 
-def start(stack, options):
+def start(stack, options, port):
     config = (ROOT / "deploy" / "quickstart.yaml").read_text()
     if options.aws:
-        stack.start_proxy(config, for_aws(config, options), environment=with_credentials())
+        stack.start_proxy(config, for_aws(config, options), port, environment=with_credentials())
         return
     stack.start_simulator(ROOT / "deploy" / "simulator.yaml", SIMULATOR_PORT)
-    stack.start_proxy(config, {"http://127.0.0.1:9100": f"http://127.0.0.1:{stack.simulator_port}"})
+    stack.start_proxy(config, {"http://127.0.0.1:9100": f"http://127.0.0.1:{stack.simulator_port}"}, port)
 
 
 def client_of(stack, options):
@@ -88,7 +89,7 @@ def client_of(stack, options):
 
 def show_progress(total):
     """A line that is drawn over on a terminal, and every tenth of the way elsewhere."""
-    terminal, shown = sys.stdout.isatty(), -1
+    terminal, shown = sys.stdout.isatty(), 0
 
     def progress(done, failed):
         nonlocal shown
@@ -117,18 +118,18 @@ def report(stack, options, metrics, failures):
     for failure, count in failures.items():
         print(f"  {count} x {failure}")
     print(f"\nBoth variants, on {'Amazon Bedrock' if options.aws else 'the simulator'}\n{summary.variants(metrics)}")
-    print(f"\nDivergence\n{summary.divergence(metrics)}")
+    route = stacks.get_json(stack.admin_port, f"/api/routes/{'trial' if options.aws else 'sonnet'}")
+    print(f"\nDivergence\n{summary.divergence(metrics)}\n\nIn words\n{summary.reasons(route)}")
     pair = summary.example_pair(stack.directory / "records")
     if pair:
         print(f"\nOne pair\n{pair}")
     admin = f"http://127.0.0.1:{stack.admin_port}"
-    route = "trial" if options.aws else "sonnet"
     print(f"""
 {'Now running' if options.keep else 'While it runs (add --keep)'}
   your client's endpoint_url   http://127.0.0.1:{stack.port}
   metrics                      {admin}/metrics
   status                       {admin}/api/status
-  this route                   {admin}/api/routes/{route}
+  this route                   {admin}/api/routes/{route['name']}
 Kept in any case
   comparisons                  {stack.directory / 'records'}
   config                       {stack.directory / 'config.yaml'}
@@ -139,14 +140,16 @@ def main():
     options = read_options()
     if options.check_options:
         return 0
-    shutil.rmtree(DIRECTORY / "records", ignore_errors=True)
     # SIGTERM takes the way of Ctrl-C, so that what was started is ended.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    stack = stacks.Stack(options.programs, DIRECTORY)
+    # A directory for each port, so that a proxy kept from an earlier run keeps its config and records to itself.
+    port = stacks.free_port(PORT)
+    stack = stacks.Stack(options.programs, DIRECTORY / str(port))
+    shutil.rmtree(stack.directory / "records", ignore_errors=True)
     keep = False
     try:
         print("Starting the proxy" if options.aws else "Starting the simulator and the proxy", flush=True)
-        start(stack, options)
+        start(stack, options, port)
         primary, candidate = options.primary or PRIMARY, options.candidate or CANDIDATE
         print(f"Sending {options.requests} requests through boto3 to http://127.0.0.1:{stack.port}\n"
               f"  primary   {primary}\n  candidate {candidate}", flush=True)

@@ -25,7 +25,7 @@ same in the background. Then it prints what the proxy learnt, and where to look 
   --candidate M    the model id or inference profile on trial
   --help           this text
 
-The config that it runs with is deploy/quickstart.yaml; the logs and the comparisons are in .cache/quickstart.
+The config that it runs with is deploy/quickstart.yaml; logs and comparisons are in .cache/quickstart.
 TEXT
     exit 0
   fi

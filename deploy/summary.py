@@ -116,6 +116,13 @@ def divergence(metrics):
     return told + ("\n" + table(["signal", "pairs", "of all compared"], rows) if rows else "")
 
 
+def reasons(route):
+    """The proxy's own words on the signals that differ."""
+    told = [line for reason in route["reasons"] if reason["divergent"]
+            for line in textwrap.wrap(reason["text"], 110, initial_indent="  - ", subsequent_indent="    ")]
+    return "\n".join(told) or "  nothing differs"
+
+
 def example_pair(directory):
     """The recorded pair that tells most, the latest of its kind, as text; None without any."""
     chosen, most = None, -1
