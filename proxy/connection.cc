@@ -156,21 +156,26 @@ asio::awaitable<bool> Connection::one_request() {
     co_await refuse(*problem);
     co_return false;
   }
-  auto body = co_await read_body();
-  if (const auto* refusal = std::get_if<Refusal>(&body)) {
-    if (const auto* problem = std::get_if<HeadProblem>(refusal)) co_await refuse(*problem);
-    co_return false;
+  metrics::Block body;
+  if (!take_buffered_body(body)) {
+    auto read = co_await read_body();
+    if (const auto* refusal = std::get_if<Refusal>(&read)) {
+      if (const auto* problem = std::get_if<HeadProblem>(refusal)) co_await refuse(*problem);
+      co_return false;
+    }
+    body = std::get<metrics::Block>(std::move(read));
   }
 
   keep_alive_ = head_.keep_alive && !finishing_;
-  Exchange exchange(worker_,
-                    {.head = &head_,
-                     .target = std::get<routing::RequestTarget>(std::move(admitted)),
-                     .body = std::get<metrics::Block>(std::move(body))},
-                    *this);
-  const Running running(exchange_, exchange);
+  const auto exchange = worker_.exchanges.make(
+      worker_,
+      DownstreamRequest{.head = &head_,
+                        .target = std::get<routing::RequestTarget>(std::move(admitted)),
+                        .body = std::move(body)},
+      *static_cast<ResponseSink*>(this));
+  const Running running(exchange_, *exchange);
   if (!has_input()) input_ = {};
-  co_await exchange.run();
+  co_await exchange->run();
   head_bytes_ = {};
   co_return keep_alive_ && !broken_ && !finishing_ && !closed_;
 }
@@ -286,7 +291,6 @@ asio::awaitable<bool> Connection::tell_to_continue() {
 }
 
 asio::awaitable<Connection::Outcome<metrics::Block>> Connection::read_body() {
-  if (head_.framing == Framing::none) co_return metrics::Block{};
   if (head_.content_length > limits_.max_body_bytes) co_return Refusal{kBodyTooLarge};
   if (!co_await tell_to_continue()) co_return Refusal{Gone{}};
   // Not as one conditional expression: g++ 12 destroys what is awaited in its arms twice.
@@ -299,6 +303,20 @@ asio::awaitable<Connection::Outcome<metrics::Block>> Connection::read_body() {
   if (transport_->timed_out()) worker_.recorder.refused("body_idle_timeout");
   transport_->never_expire();
   co_return body;
+}
+
+// The usual case: there is no body, or all of it came with the head.
+bool Connection::take_buffered_body(metrics::Block& body) {
+  if (head_.framing == Framing::none) return true;
+  if (head_.framing != Framing::content_length || head_.content_length > unread().size())
+    return false;
+  if (head_.content_length > limits_.max_body_bytes) return false;
+  const auto size = static_cast<std::size_t>(head_.content_length);
+  body = worker_.resources.blocks.take(size);
+  std::memcpy(body.data(), unread().data(), size);
+  body.set_size(size);
+  begin_ += size;
+  return true;
 }
 
 // Into the block where the bytes stay: hashed there, sent from there, handed to the copy by
@@ -353,7 +371,7 @@ asio::awaitable<void> Connection::refuse(const HeadProblem& problem) {
   worker_.recorder.refused(problem.rule);
   keep_alive_ = false;
   auto answer = make_error_answer(problem.status, exception_for_status(problem.status),
-                                  problem.what, problem.rule, worker_.next_id());
+                                  problem.what, problem.rule, worker_.next_id().view());
   const std::array<std::string_view, 1> pieces{answer.body};
   if (co_await begin(answer.head(), pieces, true)) co_await linger();
 }

@@ -47,6 +47,7 @@ class Connection final : public std::enable_shared_from_this<Connection>,
 
   boost::asio::awaitable<bool> one_request();
   boost::asio::awaitable<Outcome<std::size_t>> read_head();
+  bool take_buffered_body(metrics::Block& body);
   boost::asio::awaitable<Outcome<metrics::Block>> read_body();
   boost::asio::awaitable<Outcome<metrics::Block>> read_sized_body();
   boost::asio::awaitable<Outcome<metrics::Block>> read_chunked_body();

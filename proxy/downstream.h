@@ -33,8 +33,8 @@ struct AnswerHead {
 class ResponseSink {
  public:
   virtual ~ResponseSink() = default;
-  // The head and what there is of the body already. Pieces are written before the call ends, in one
-  // go where possible.
+  // The head and what there is of the body already, in one write where possible. The head is read
+  // before begin() returns, the pieces until what it returns has been awaited.
   virtual boost::asio::awaitable<Status> begin(const AnswerHead& head,
                                                std::span<const std::string_view> pieces,
                                                bool last) = 0;

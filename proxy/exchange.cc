@@ -20,15 +20,15 @@ constexpr metrics::ResponseReader::Budget kGlance{};
 
 }  // namespace
 
-std::string WorkerContext::next_id() {
+ExchangeId WorkerContext::next_id() noexcept {
   // SplitMix64: unique as long as the state is, and the state counts.
   std::uint64_t z = (id_state += 0x9E3779B97F4A7C15u);
   z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
   z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
   z ^= z >> 31;
   constexpr std::string_view kHex = "0123456789abcdef";
-  std::string id(16, '0');
-  for (char& digit : id) {
+  ExchangeId id;
+  for (char& digit : id.digits) {
     digit = kHex[z & 15];
     z >>= 4;
   }
@@ -43,7 +43,26 @@ Exchange::Exchange(WorkerContext& worker, DownstreamRequest request, ResponseSin
       client_(client),
       begun_(steady_clock::now()),
       id_(worker.next_id()),
-      held_(worker.dispatcher.memory()) {}
+      held_(worker.dispatcher.memory()) {
+  if (worker_.unused_scratch.empty()) {
+    scratch_ = std::make_unique<ExchangeScratch>();
+  } else {
+    scratch_ = std::move(worker_.unused_scratch.back());
+    worker_.unused_scratch.pop_back();
+  }
+}
+
+Exchange::~Exchange() {
+  // Kept where it is of an ordinary size, and not more than are in use at once in ordinary times.
+  constexpr std::size_t kMaxKept = 1024;
+  constexpr std::size_t kOrdinaryBytes = 8u << 10;
+  if (scratch_->request_head.capacity() > kOrdinaryBytes ||
+      worker_.unused_scratch.size() >= kMaxKept)
+    return;
+  call_.reset();  // it reads its answer's head into the scratch
+  scratch_->clear();
+  worker_.unused_scratch.push_back(std::move(scratch_));
+}
 
 asio::awaitable<void> Exchange::run() {
   decide();
@@ -53,9 +72,12 @@ asio::awaitable<void> Exchange::run() {
         404, "ResourceNotFoundException",
         "No route of the proxy matches this request and it has no default route.", "no_route");
   }
-  Status outcome = co_await prepare_body();
+  Status outcome;
+  if (routing::concerns(served_variant().rewrite, request_.target.operation))
+    outcome = co_await rewrite_body();
   if (outcome) outcome = build_request();
   if (outcome) outcome = co_await serve();
+  call_.reset();  // the connection goes back to its pool before anything else is done
   if (!outcome) co_await answer_failure(outcome.error());
   ended_ = steady_clock::now();
   record();
@@ -68,18 +90,18 @@ void Exchange::client_gone() noexcept {
 }
 
 // --- 1. Which upstream, and is there a copy
-// ------------------------------------------------------------------------------
 
 void Exchange::decide() {
   const RequestHead& head = *request_.head;
   const std::string_view sampling_key =
-      head.invocation_id.empty() ? std::string_view{id_} : head.invocation_id;
+      head.invocation_id.empty() ? id_.view() : head.invocation_id;
   decision_ = snapshot_->routes.decide({.operation = request_.target.operation,
                                         .model_id = request_.target.model_id,
                                         .fields = head.fields,
                                         .sampling_key = sampling_key,
                                         .body = request_.body.view()});
   if (!decision_.route && decision_.upstream) default_variant_.upstream = *decision_.upstream;
+  worker_.recorder.overhead(metrics::Phase::decide, steady_clock::now() - begun_);
 }
 
 const routing::VariantConfig& Exchange::served_variant() const {
@@ -93,14 +115,11 @@ metrics::RouteMeter& Exchange::meter() const {
 }
 
 // --- 2. The served variant's request
-// -------------------------------------------------------------------------------------
 
-asio::awaitable<Status> Exchange::prepare_body() {
-  const auto& rules = served_variant().rewrite;
-  if (!routing::concerns(rules, request_.target.operation)) co_return Status{};
+asio::awaitable<Status> Exchange::rewrite_body() {
   const auto begun = steady_clock::now();
-  auto outcome =
-      co_await worker_.rewriter.rewrite(snapshot_, rules, request_.target.operation, request_.body);
+  auto outcome = co_await worker_.rewriter.rewrite(snapshot_, served_variant().rewrite,
+                                                   request_.target.operation, request_.body);
   worker_.recorder.overhead(metrics::Phase::rewrite, steady_clock::now() - begun);
   // A body that cannot be rewritten goes as it is: the candidate's own error tells the client more
   // than ours would.
@@ -117,45 +136,42 @@ Status Exchange::build_request() {
   const auto& pool = worker_snapshot_->view->pool(variant.upstream, surface);
   const auto& endpoint = surface == routing::Surface::runtime ? upstream.config.endpoint
                                                               : upstream.config.control_endpoint;
-  append_forwarded_lines(*request_.head, lines_);
-  target_ = upstream_target(endpoint, request_.target.forwarded, model_place(request_.target),
-                            variant.model);
+  append_forwarded_lines(*request_.head, scratch_->lines);
+  append_upstream_target(endpoint, request_.target.forwarded, model_place(request_.target),
+                         variant.model, scratch_->target);
   const OutgoingRequest outgoing{
       .method = request_.head->method,
-      .target = target_,
+      .target = scratch_->target,
       .authority = pool->authority(),
-      .lines = lines_,
+      .lines = scratch_->lines,
       .content_type = request_.head->content_type,
       .body = rewritten_body_.empty() ? request_.body.view() : rewritten_body_,
       .shadow_mark = {},
       .client_authorization = request_.head->authorization,
       .client_api_key = request_.head->api_key};
-  request_head_.reserve(lines_.size() + target_.size() + 768);
+  const auto begun = steady_clock::now();
   std::optional<Sha256> rewritten_hash;
-  return append_request_head(outgoing, *upstream.credentials, upstream.config.region,
-                             worker_.signer, rewritten_body_.empty() ? body_hash_ : rewritten_hash,
-                             request_head_);
+  auto built = append_request_head(
+      outgoing, *upstream.credentials, upstream.config.region, worker_.signer,
+      rewritten_body_.empty() ? body_hash_ : rewritten_hash, scratch_->request_head);
+  worker_.recorder.overhead(metrics::Phase::sign, steady_clock::now() - begun);
+  return built;
 }
 
 // --- 3. Ask, and relay what comes
-// ----------------------------------------------------------------------------------------
 
 asio::awaitable<Status> Exchange::serve() {
   const auto& variant = served_variant();
   const auto& config = snapshot_->upstreams[variant.upstream]->config;
-  UpstreamCall call(worker_snapshot_->view->pool(variant.upstream, request_.target.surface),
-                    {.connect = config.connect_timeout,
-                     .first_byte = config.first_byte_timeout,
-                     .idle = config.stream_idle_timeout,
-                     .max_head_bytes = snapshot_->config().limits.max_response_header_bytes});
-  call_ = &call;
-  const struct Unset {
-    UpstreamCall*& call;
-    ~Unset() { call = nullptr; }
-  } unset{call_};
-
+  UpstreamCall& call = call_.emplace(
+      worker_snapshot_->view->pool(variant.upstream, request_.target.surface),
+      CallLimits{.connect = config.connect_timeout,
+                 .first_byte = config.first_byte_timeout,
+                 .idle = config.stream_idle_timeout,
+                 .max_head_bytes = snapshot_->config().limits.max_response_header_bytes},
+      scratch_->answer);
   const std::string_view body = rewritten_body_.empty() ? request_.body.view() : rewritten_body_;
-  if (auto sent = co_await call.send(request_head_, body); !sent) co_return sent;
+  if (auto sent = co_await call.send(scratch_->request_head, body); !sent) co_return sent;
   auto head = co_await call.read_head(request_.head->method == "HEAD");
   if (!head) co_return head.error();
   first_byte_ = call.first_byte_at();
@@ -204,7 +220,7 @@ asio::awaitable<Status> Exchange::pass_on(const ResponseHead& head,
       .content_length = sized ? std::optional{head.content_length} : std::nullopt,
       .has_body = request_.head->method != "HEAD" && head.status != 204 && head.status != 304};
   answer_begun_ = true;
-  co_return co_await client_.begin(answer, part.pieces, part.last);
+  return client_.begin(answer, part.pieces, part.last);
 }
 
 void Exchange::look_at(const UpstreamCall::Part& part, metrics::TimePoint when) {
@@ -218,7 +234,6 @@ void Exchange::look_at(const UpstreamCall::Part& part, metrics::TimePoint when) 
 }
 
 // --- 4. When it did not work
-// ---------------------------------------------------------------------------------------------
 
 asio::awaitable<void> Exchange::answer_failure(const Error& error) {
   const bool lost_client =
@@ -228,7 +243,7 @@ asio::awaitable<void> Exchange::answer_failure(const Error& error) {
     client_.truncate();
     co_return;
   }
-  log_warn("upstream_failed", {{"exchange", std::string_view{id_}},
+  log_warn("upstream_failed", {{"exchange", id_.view()},
                                {"kind", label(error.kind)},
                                {"what", std::string_view{error.context}}});
   if (answer_begun_) {
@@ -258,14 +273,13 @@ asio::awaitable<void> Exchange::answer_error(int status, std::string_view type,
                                              std::string_view message, std::string_view cause) {
   status_ = status;
   answer_begun_ = true;
-  ErrorAnswer answer = make_error_answer(status, type, message, cause, id_);
+  ErrorAnswer answer = make_error_answer(status, type, message, cause, id_.view());
   const std::array<std::string_view, 1> pieces{answer.body};
   (void)co_await client_.begin(answer.head(), pieces,
                                true);  // a client that cannot be told is gone anyway
 }
 
 // --- 5. What is counted, and who gets a copy
-// -----------------------------------------------------------------------------
 
 void Exchange::record() {
   meter().request(request_.target.operation, decision_.served, metrics::Leg::served,
@@ -330,7 +344,7 @@ void Exchange::offer_copy(std::shared_ptr<ServedSlot> slot) {
   const RequestHead& head = *request_.head;
   job->pair = {.snapshot = snapshot_,
                .route = decision_.route_index,
-               .exchange_id = id_,
+               .exchange_id = std::string{id_.view()},
                .family = std::string{head.family},
                .request_body = request_.body,
                .served = std::move(slot),
@@ -340,10 +354,10 @@ void Exchange::offer_copy(std::shared_ptr<ServedSlot> slot) {
   job->served = decision_.served;
   job->model_id = request_.target.model_id;
   job->invocation_id = std::string{head.invocation_id};
-  job->sampling_key = head.invocation_id.empty() ? id_ : std::string{head.invocation_id};
+  job->sampling_key = std::string{head.invocation_id.empty() ? id_.view() : head.invocation_id};
   job->forwarded = std::string{request_.target.forwarded};
   job->model_place = model_place(request_.target);
-  job->lines = lines_;
+  job->lines = scratch_->lines;
   job->content_type = std::string{head.content_type};
   job->client_authorization = std::string{head.authorization};
   job->client_api_key = std::string{head.api_key};

@@ -22,6 +22,9 @@ namespace understudy::proxy {
 class Exchange {
  public:
   Exchange(WorkerContext& worker, DownstreamRequest request, ResponseSink& client);
+  ~Exchange();
+  Exchange(const Exchange&) = delete;
+  Exchange& operator=(const Exchange&) = delete;
 
   boost::asio::awaitable<void> run();
 
@@ -32,7 +35,7 @@ class Exchange {
  private:
   // The steps, in order.
   void decide();
-  boost::asio::awaitable<Status> prepare_body();
+  boost::asio::awaitable<Status> rewrite_body();
   Status build_request();
   boost::asio::awaitable<Status> serve();
   boost::asio::awaitable<void> answer_failure(const Error& error);
@@ -56,16 +59,14 @@ class Exchange {
   ResponseSink& client_;
 
   const metrics::TimePoint begun_;
-  std::string id_;
+  const ExchangeId id_;
+  std::unique_ptr<ExchangeScratch> scratch_;
   routing::RouteDecision decision_;
   routing::VariantConfig default_variant_;  // where no route matched
-  std::string lines_;                       // forwarded fields
   std::string rewritten_body_;  // the candidate's, where it serves and a rule changed something
-  std::string target_;
-  std::string request_head_;
   std::optional<Sha256> body_hash_;
 
-  UpstreamCall* call_ = nullptr;  // while one is under way
+  std::optional<UpstreamCall> call_;
   bool client_gone_ = false;
   bool answer_begun_ = false;  // something went to the client
   int status_ = 0;             // that the client got

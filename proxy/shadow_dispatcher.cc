@@ -310,8 +310,9 @@ struct ShadowDispatcher::Impl {
     }
     const std::string_view body = rewritten.empty() ? job.pair.request_body.view() : rewritten;
 
-    const std::string target =
-        upstream_target(upstream.config.endpoint, job.forwarded, job.model_place, variant.model);
+    std::string target;
+    append_upstream_target(upstream.config.endpoint, job.forwarded, job.model_place, variant.model,
+                           target);
     std::string head;
     std::optional<Sha256> hash = rewritten.empty() ? job.body_hash : std::nullopt;
     const OutgoingRequest request{
@@ -336,12 +337,14 @@ struct ShadowDispatcher::Impl {
   asio::awaitable<std::optional<FailReason>> exchange(
       LegRun& run, std::shared_ptr<UpstreamPool> pool, const routing::ShadowConfig& limits,
       const routing::UpstreamConfig& upstream, std::string_view head, std::string_view body) {
+    ResponseHead head_storage;
     UpstreamCall call(
         std::move(pool),
         {.connect = std::min(limits.connect_timeout, upstream.connect_timeout),
          .first_byte = limits.first_byte_timeout,
          .idle = std::min(upstream.stream_idle_timeout, limits.timeout),
-         .max_head_bytes = run.job->pair.snapshot->config().limits.max_response_header_bytes});
+         .max_head_bytes = run.job->pair.snapshot->config().limits.max_response_header_bytes},
+        head_storage);
     LegDeadline deadline(sweep, call, limits.timeout);
     const ActiveCall active(active_calls, call);
     const auto failed = [&](const Error& error) {

@@ -17,8 +17,9 @@ constexpr int kMaxInterimHeads = 8;
 
 }  // namespace
 
-UpstreamCall::UpstreamCall(std::shared_ptr<UpstreamPool> pool, const CallLimits& limits)
-    : pool_(std::move(pool)), limits_(limits), connecting_(pool_->resources().sweep) {}
+UpstreamCall::UpstreamCall(std::shared_ptr<UpstreamPool> pool, const CallLimits& limits,
+                           ResponseHead& head)
+    : pool_(std::move(pool)), limits_(limits), connecting_(pool_->resources().sweep), head_(head) {}
 
 UpstreamCall::~UpstreamCall() {
   if (!connection_) return;
@@ -47,9 +48,7 @@ Error UpstreamCall::io_error(const boost::system::error_code& error, std::string
   return {ErrorKind::closed, Side::upstream, context + ": " + error.message()};
 }
 
-asio::awaitable<Status> UpstreamCall::lease() {
-  connection_ = pool_->take_idle();
-  if (connection_) co_return Status{};
+asio::awaitable<Status> UpstreamCall::open() {
   auto connected = co_await pool_->connect(connecting_, limits_.connect);
   if (!connected) co_return connected.error();
   connection_ = std::move(*connected);
@@ -70,7 +69,10 @@ asio::awaitable<Status> UpstreamCall::write(std::string_view head, std::string_v
 }
 
 asio::awaitable<Status> UpstreamCall::send(std::string_view head, std::string_view body) {
-  if (auto leased = co_await lease(); !leased) co_return leased;
+  connection_ = pool_->take_idle();
+  if (!connection_) {
+    if (auto opened = co_await open(); !opened) co_return opened;
+  }
   if (interrupted_) co_return Error{ErrorKind::cancelled, Side::internal, "stopped before sending"};
   auto written = co_await write(head, body);
   if (!written && written.error().kind == ErrorKind::closed) {

@@ -29,7 +29,8 @@ struct CallLimits {
 
 class UpstreamCall {
  public:
-  UpstreamCall(std::shared_ptr<UpstreamPool> pool, const CallLimits& limits);
+  // `head` is where the answer's head is read to; it outlives the call.
+  UpstreamCall(std::shared_ptr<UpstreamPool> pool, const CallLimits& limits, ResponseHead& head);
   ~UpstreamCall();
   UpstreamCall(const UpstreamCall&) = delete;
   UpstreamCall& operator=(const UpstreamCall&) = delete;
@@ -61,7 +62,7 @@ class UpstreamCall {
   metrics::TimePoint last_read_at() const noexcept { return last_read_at_; }
 
  private:
-  boost::asio::awaitable<Status> lease();
+  boost::asio::awaitable<Status> open();
   boost::asio::awaitable<Status> write(std::string_view head, std::string_view body);
   boost::asio::awaitable<Status> fill();
   void make_room();
@@ -84,7 +85,7 @@ class UpstreamCall {
 
   metrics::Block buffer_;
   std::size_t begin_ = 0, end_ = 0;
-  ResponseHead head_;
+  ResponseHead& head_;
   ChunkDecoder chunks_;
   std::uint64_t left_ = 0;  // of a body with a length
   bool ended_ = false;

@@ -67,15 +67,16 @@ ModelPlace model_place(const routing::RequestTarget& target) noexcept {
           target.raw_model.size()};
 }
 
-std::string upstream_target(const routing::Endpoint& endpoint, std::string_view forwarded,
-                            ModelPlace place, std::string_view model) {
-  std::string target;
-  target.reserve(endpoint.path.size() + forwarded.size() + 3 * model.size());
+void append_upstream_target(const routing::Endpoint& endpoint, std::string_view forwarded,
+                            ModelPlace place, std::string_view model, std::string& target) {
   target.append(endpoint.path);
-  if (model.empty() || place.size == 0) return target.append(forwarded);
+  if (model.empty() || place.size == 0) {
+    target.append(forwarded);
+    return;
+  }
   target.append(forwarded.substr(0, place.offset));
   append_encoded(target, model);
-  return target.append(forwarded.substr(place.offset + place.size));
+  target.append(forwarded.substr(place.offset + place.size));
 }
 
 Status append_request_head(const OutgoingRequest& request, const Credentials& credentials,

@@ -25,8 +25,8 @@ ModelPlace model_place(const routing::RequestTarget& target) noexcept;
 
 // The path prefix of the endpoint, then the target as the client sent it, or with `model` in the
 // place of its model id, percent-encoded as the AWS SDKs do.
-std::string upstream_target(const routing::Endpoint& endpoint, std::string_view forwarded,
-                            ModelPlace place, std::string_view model);
+void append_upstream_target(const routing::Endpoint& endpoint, std::string_view forwarded,
+                            ModelPlace place, std::string_view model, std::string& target);
 
 struct OutgoingRequest {
   std::string_view method;

@@ -148,6 +148,7 @@ struct Worker::Impl {
   ThreadResources resources{context, sweep, resolver, blocks};
   PoolSet pools{resources};
   Signer signer;
+  ObjectPool<Exchange> exchanges;
   WorkerContext worker{.resources = resources,
                        .hangups = hangups,
                        .signer = signer,
@@ -155,6 +156,7 @@ struct Worker::Impl {
                        .analysis = services.analysis,
                        .dispatcher = services.dispatcher,
                        .rewriter = services.rewriter,
+                       .exchanges = exchanges,
                        .instance_id = {},
                        .current = nullptr};
   std::vector<std::unique_ptr<Listening>> listeners;
