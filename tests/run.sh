@@ -117,7 +117,7 @@ install_javascript_client() {
   local clients=tests/clients
   cmp -s "$clients/package-lock.json" "$clients/node_modules/installed.json" && return
   echo "Setting up Node.js $(node --version) with the AWS SDK"
-  npm ci --prefix "$clients" --no-audit --no-fund --loglevel=error
+  npm ci --prefix "$clients" --prefer-offline --no-audit --no-fund --loglevel=error
   cp "$clients/package-lock.json" "$clients/node_modules/installed.json"
 }
 
