@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
+#include <vector>
 
 namespace understudy::metrics {
 
@@ -19,16 +21,45 @@ std::optional<T> as(simdjson::simdjson_result<Json> json) noexcept {
 
 }  // namespace
 
+struct JsonParser::Buffers {
+  simdjson::dom::parser parser{kMaxBytes};
+  std::size_t room = 0;  // what it can parse without allocating
+
+  static std::vector<std::unique_ptr<Buffers>>& unused() {
+    thread_local std::vector<std::unique_ptr<Buffers>> buffers;
+    return buffers;
+  }
+};
+
+JsonParser::JsonParser() {
+  auto& unused = Buffers::unused();
+  if (unused.empty()) {
+    buffers_ = std::make_unique<Buffers>();
+  } else {
+    buffers_ = std::move(unused.back());
+    unused.pop_back();
+  }
+}
+
+JsonParser::~JsonParser() {
+  constexpr std::size_t kOrdinaryRoom = 256u << 10;
+  constexpr std::size_t kMaxKept = 8;
+  auto& unused = Buffers::unused();
+  if (buffers_->room <= kOrdinaryRoom && unused.size() < kMaxKept)
+    unused.push_back(std::move(buffers_));
+}
+
 std::optional<Json> JsonParser::parse(std::string_view text) {
   if (text.size() > kMaxBytes) return std::nullopt;
-  if (room_ < text.size() || room_ == 0) {
+  if (buffers_->room < text.size() || buffers_->room == 0) {
     const std::size_t wanted = std::max<std::size_t>(text.size(), 4u << 10);
-    if (parser_.allocate(wanted, kMaxDepth) != simdjson::SUCCESS) return std::nullopt;
-    room_ = wanted;
+    if (buffers_->parser.allocate(wanted, kMaxDepth) != simdjson::SUCCESS) return std::nullopt;
+    buffers_->room = wanted;
   }
   // The parser copies the text behind its own padding.
   Json root;
-  if (parser_.parse(text.data(), text.size()).get(root) != simdjson::SUCCESS) return std::nullopt;
+  if (buffers_->parser.parse(text.data(), text.size()).get(root) != simdjson::SUCCESS)
+    return std::nullopt;
   return root;
 }
 

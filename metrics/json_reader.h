@@ -5,6 +5,7 @@
 #include <simdjson.h>
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -18,12 +19,17 @@ class JsonParser {
   static constexpr std::size_t kMaxDepth = 128;
   static constexpr std::size_t kMaxBytes = 32u << 20;  // Bedrock's bodies end at 25 MB
 
+  JsonParser();
+  ~JsonParser();  // leaves its buffers to the thread's next parser, unless they are large
+  JsonParser(const JsonParser&) = delete;
+  JsonParser& operator=(const JsonParser&) = delete;
+
   // None for what is no JSON, too deep, too large or not UTF-8. `text` need not outlive the tree.
   std::optional<Json> parse(std::string_view text);
 
  private:
-  simdjson::dom::parser parser_{kMaxBytes};
-  std::size_t room_ = 0;
+  struct Buffers;
+  std::unique_ptr<Buffers> buffers_;
 };
 
 std::optional<Json> member(Json json, std::string_view key) noexcept;

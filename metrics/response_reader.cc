@@ -76,8 +76,11 @@ void ResponseReader::on_head(int status, std::span<const routing::Field> fields)
     if (captured_.fields.size() + needed > kMaxFieldsBytes) continue;
     if (field.value.find('\n') != std::string_view::npos) continue;  // would forge a line
     if (captured_.fields.empty()) captured_.fields.reserve(512);
-    std::transform(field.name.begin(), field.name.end(), std::back_inserter(captured_.fields),
-                   lower);
+    const std::size_t at = captured_.fields.size();
+    captured_.fields.append(field.name);
+    std::transform(captured_.fields.begin() + static_cast<std::ptrdiff_t>(at),
+                   captured_.fields.end(),
+                   captured_.fields.begin() + static_cast<std::ptrdiff_t>(at), lower);
     captured_.fields.append(": ").append(field.value).push_back('\n');
   }
 }

@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 
+#include "metrics/usage.h"
 #include "proxy/log.h"
 #include "proxy/shadow_account.h"
 
@@ -19,21 +20,6 @@ void price(metrics::Observation& observation, const metrics::Prices& prices) {
 
 }  // namespace
 
-std::string captured_field(const metrics::CapturedAnswer& captured, std::string_view lower_name) {
-  std::string_view lines = captured.fields;
-  while (!lines.empty()) {
-    const std::size_t end = lines.find('\n');
-    const std::string_view line = lines.substr(0, end);
-    if (line.size() > lower_name.size() + 1 && line.starts_with(lower_name) &&
-        line[lower_name.size()] == ':') {
-      return std::string{line.substr(lower_name.size() + 2)};
-    }
-    if (end == std::string_view::npos) break;
-    lines.remove_prefix(end + 1);
-  }
-  return {};
-}
-
 void ServedAnswerTask::refused() noexcept {
   meter->unread_answer(facts.variant, facts.leg);
 }
@@ -43,7 +29,7 @@ void ServedAnswerTask::run(metrics::RecordLog*) {
   price(observation, *snapshot->prices);
   meter->answer(observation);
   if (!slot) return;
-  slot->request_id = captured_field(captured, "x-amzn-requestid");
+  slot->request_id = metrics::captured_field(captured.fields, "x-amzn-requestid");
   slot->observation = std::move(observation);
 }
 
@@ -85,7 +71,8 @@ void PairTask::run(metrics::RecordLog* records) {
                    .route = pair.snapshot->config().routes[pair.route].name,
                    .family = pair.family,
                    .request_id_served = pair.served->request_id,
-                   .request_id_other = captured_field(captured, "x-amzn-requestid"),
+                   .request_id_other =
+                       std::string{metrics::captured_field(captured.fields, "x-amzn-requestid")},
                    .leg = facts.leg,
                    .request_body = pair.request_body.view(),
                    .served = &*pair.served->observation,

@@ -113,7 +113,4 @@ class Analysis {
   std::thread thread_;
 };
 
-// "x-amzn-requestid" of a captured answer; empty where there is none.
-std::string captured_field(const metrics::CapturedAnswer& captured, std::string_view lower_name);
-
 }  // namespace understudy::proxy

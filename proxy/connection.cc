@@ -399,8 +399,7 @@ void Connection::append_answer_head(const AnswerHead& head) {
       .append(head.reason.empty() ? usual_reason(head.status) : head.reason)
       .append("\r\n");
   for (const auto fields : {head.fields, head.added}) {
-    for (const routing::Field& field : fields)
-      out_.append(field.name).append(": ").append(field.value).append("\r\n");
+    for (const routing::Field& field : fields) append_field(out_, field.name, field.value);
   }
   if (!head.has_body) {
     coding_ = BodyCoding::absent;

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -62,6 +63,10 @@ struct ResponseHead {
   std::uint64_t content_length = 0;
   bool keep_alive = true;
 };
+
+// The line "name: value" with its CRLF. Both have passed a scan, or are ours: nothing in them can
+// end the line.
+void append_field(std::string& out, std::string_view name, std::string_view value);
 
 // Where the head ends: the offset behind the empty line, or npos while it is not there. `searched`
 // carries the progress from call to call, so that a head that dribbles in is searched once; begin

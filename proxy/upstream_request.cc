@@ -10,10 +10,6 @@ using routing::Field;
 
 constexpr std::string_view kService = "bedrock";  // of runtime and control plane alike
 
-void append_line(std::string& out, std::string_view name, std::string_view value) {
-  out.append(name).append(": ").append(value).append("\r\n");
-}
-
 // As the AWS SDKs put a model id into a path: all but unreserved characters, upper-case hex.
 void append_encoded(std::string& out, std::string_view text) {
   constexpr std::string_view kHex = "0123456789ABCDEF";
@@ -34,8 +30,8 @@ void append_encoded(std::string& out, std::string_view text) {
 void append_content_length(std::string& out, std::size_t size) {
   std::array<char, 20> digits;
   const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), size).ptr;
-  append_line(out, "content-length",
-              {digits.data(), static_cast<std::size_t>(end - digits.data())});
+  append_field(out, "content-length",
+               {digits.data(), static_cast<std::size_t>(end - digits.data())});
 }
 
 bool may_have_body(std::string_view method) noexcept {
@@ -45,9 +41,9 @@ bool may_have_body(std::string_view method) noexcept {
 Status append_client_token(const OutgoingRequest& request, std::string& out) {
   // A signature of the client's is bound to our name and worthless upstream: only tokens travel.
   if (routing::equals_ignoring_case(request.client_authorization.substr(0, 7), "bearer ")) {
-    append_line(out, "authorization", request.client_authorization);
+    append_field(out, "authorization", request.client_authorization);
   } else if (!request.client_api_key.empty()) {
-    append_line(out, "x-api-key", request.client_api_key);
+    append_field(out, "x-api-key", request.client_api_key);
   } else {
     return Error{ErrorKind::credentials, Side::downstream,
                  "this route forwards the client's bearer token, but the request has none"};
@@ -58,7 +54,7 @@ Status append_client_token(const OutgoingRequest& request, std::string& out) {
 }  // namespace
 
 void append_forwarded_lines(const RequestHead& head, std::string& lines) {
-  for (const Field& field : head.fields) append_line(lines, field.name, field.value);
+  for (const Field& field : head.fields) append_field(lines, field.name, field.value);
 }
 
 ModelPlace model_place(const routing::RequestTarget& target) noexcept {
@@ -83,10 +79,10 @@ Status append_request_head(const OutgoingRequest& request, const Credentials& cr
                            std::string_view region, Signer& signer,
                            std::optional<Sha256>& body_hash, std::string& out) {
   out.append(request.method).append(" ").append(request.target).append(" HTTP/1.1\r\n");
-  append_line(out, "host", request.authority);
+  append_field(out, "host", request.authority);
   out.append(request.lines);
   out.append("accept-encoding: identity\r\n");  // so that the answer can be read as it passes
-  if (!request.shadow_mark.empty()) append_line(out, routing::kShadowHeader, request.shadow_mark);
+  if (!request.shadow_mark.empty()) append_field(out, routing::kShadowHeader, request.shadow_mark);
   if (!request.body.empty() || may_have_body(request.method))
     append_content_length(out, request.body.size());
 
@@ -105,7 +101,7 @@ Status append_request_head(const OutgoingRequest& request, const Credentials& cr
       break;
     }
     case Credentials::Kind::bearer:
-      append_line(out, "authorization", "Bearer " + credentials.token.reveal());
+      append_field(out, "authorization", "Bearer " + credentials.token.reveal());
       break;
     case Credentials::Kind::forward_bearer:
       if (auto appended = append_client_token(request, out); !appended) return appended;

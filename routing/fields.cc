@@ -1,12 +1,23 @@
 #include "routing/fields.h"
 
 #include <algorithm>
+#include <array>
 
 namespace understudy::routing {
 namespace {
 
-constexpr char lower(char c) noexcept {
-  return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+// A table, because names are compared many times per request.
+constexpr std::array<char, 256> kLower = [] {
+  std::array<char, 256> table{};
+  for (int c = 0; c < 256; ++c) {
+    table[static_cast<std::size_t>(c)] =
+        static_cast<char>(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c);
+  }
+  return table;
+}();
+
+char lower(char c) noexcept {
+  return kLower[static_cast<unsigned char>(c)];
 }
 
 }  // namespace

@@ -95,6 +95,8 @@ class DotWatch {
       only_dots_ = only_dots_ && c == '.';
     }
   }
+  // The same for a byte that is neither '.' nor ';'.
+  void take_ordinary() noexcept { only_dots_ = only_dots_ && parameters_; }
   bool is_dots() const noexcept { return only_dots_ && (length_ == 1 || length_ == 2); }
   void restart() noexcept { *this = DotWatch(); }
 
@@ -104,6 +106,14 @@ class DotWatch {
   bool parameters_ = false;
 };
 
+// Visible bytes that mean nothing in a path by themselves: nearly all there are.
+constexpr std::array<bool, 256> kOrdinary = [] {
+  std::array<bool, 256> table{};
+  for (unsigned char c = 0x21; c < 0x7f; ++c) table[c] = true;
+  for (const char c : std::string_view("#\\?%/.;")) table[static_cast<unsigned char>(c)] = false;
+  return table;
+}();
+
 // Null where the target may pass; otherwise what is wrong with it. Fills in where the path ends.
 const char* check_bytes(std::string_view target, std::size_t& path_end) noexcept {
   DotWatch dots;
@@ -111,6 +121,10 @@ const char* check_bytes(std::string_view target, std::size_t& path_end) noexcept
   path_end = target.size();
   for (std::size_t i = 0; i < target.size(); ++i) {
     const char raw = target[i];
+    if (kOrdinary[static_cast<unsigned char>(raw)]) {
+      dots.take_ordinary();  // behind the path nobody asks for dots any more
+      continue;
+    }
     if (raw <= 0x20 || raw >= 0x7f) return "The target has a byte outside visible ASCII.";
     if (raw == '#') return "The target has a fragment.";
     if (raw == '\\') return "The target has a backslash.";
@@ -145,10 +159,10 @@ const char* decode_model(std::string_view raw, std::string& id) {
   if (raw.size() > 3 * kMaxModelIdBytes) return "The model id is too long.";
   id.reserve(raw.size());
   for (std::size_t i = 0; i < raw.size(); ++i) {
-    if (raw[i] != '%') {
-      id.push_back(raw[i]);
-      continue;
-    }
+    const std::size_t escape = std::min(raw.find('%', i), raw.size());
+    id.append(raw, i, escape - i);
+    i = escape;
+    if (i == raw.size()) break;
     const int byte = decoded_at(raw, i);
     if (byte == '%') return "The model id is percent-encoded twice.";
     if (byte <= 0x20 || byte >= 0x7f) return "The model id has a byte that no model id has.";

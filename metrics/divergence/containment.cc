@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <array>
-#include <string>
 #include <string_view>
 #include <vector>
 
@@ -22,7 +21,6 @@ constexpr std::size_t kFewestWords = 10;  // below that a text is a label, not p
 constexpr std::size_t kMaxBytes = 64u << 10;
 constexpr std::size_t kMaxWordBytes = 64;
 
-// Sorted, for binary search.
 constexpr std::array<std::string_view, 100> kStopWords{
     "a",     "about", "after", "all",   "also",  "an",    "and",   "any",   "are",   "as",
     "at",    "be",    "been",  "being", "both",  "but",   "by",    "can",   "could", "did",
@@ -34,7 +32,31 @@ constexpr std::array<std::string_view, 100> kStopWords{
     "the",   "their", "them",  "then",  "there", "these", "they",  "this",  "those", "to",
     "up",    "us",    "ve",    "very",  "was",   "we",    "were",  "what",  "when",  "where",
     "which", "while", "who",   "why",   "will",  "with",  "would", "yes",   "you",   "your"};
-static_assert(std::is_sorted(kStopWords.begin(), kStopWords.end()));
+
+// The stop words by hash: every word is hashed anyway, and comparing it with the words themselves
+// cost more than all else.
+class StopWords {
+ public:
+  StopWords() {
+    for (const std::string_view word : kStopWords) {
+      std::size_t at = slot(routing::hash64(word));
+      while (slots_[at] != 0) at = (at + 1) % kSlots;
+      slots_[at] = routing::hash64(word);
+    }
+  }
+  bool contains(std::uint64_t hash) const noexcept {
+    for (std::size_t at = slot(hash); slots_[at] != 0; at = (at + 1) % kSlots) {
+      if (slots_[at] == hash) return true;
+    }
+    return false;
+  }
+
+ private:
+  static constexpr std::size_t kSlots =
+      512;  // far more than words: nearly every look-up ends at its first slot
+  static std::size_t slot(std::uint64_t hash) noexcept { return hash % kSlots; }
+  std::array<std::uint64_t, kSlots> slots_{};
+};
 
 bool is_word_byte(unsigned char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c >= 0x80;
@@ -50,15 +72,18 @@ std::size_t lone_character(std::string_view text, std::size_t at) {
 }
 
 std::vector<std::uint64_t> word_set(std::string_view text) {
+  static const StopWords stop_words;
   std::vector<std::uint64_t> words;
-  std::string word;
+  std::array<char, kMaxWordBytes> word;
+  std::size_t length = 0;
   const auto end_word = [&] {
-    if (!word.empty() && !std::binary_search(kStopWords.begin(), kStopWords.end(), word)) {
-      words.push_back(routing::hash64(word));
-    }
-    word.clear();
+    if (length == 0) return;
+    const std::uint64_t hash = routing::hash64({word.data(), length});
+    if (!stop_words.contains(hash)) words.push_back(hash);
+    length = 0;
   };
   text = text.substr(0, kMaxBytes);
+  words.reserve(text.size() / 6);
   for (std::size_t at = 0; at < text.size();) {
     const auto c = static_cast<unsigned char>(text[at]);
     if (const std::size_t size = lone_character(text, at); size != 0) {
@@ -69,8 +94,8 @@ std::vector<std::uint64_t> word_set(std::string_view text) {
     }
     if (!is_word_byte(c)) {
       end_word();
-    } else if (word.size() < kMaxWordBytes) {
-      word.push_back(c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : text[at]);
+    } else if (length < kMaxWordBytes) {
+      word[length++] = c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : text[at];
     }
     ++at;
   }
@@ -85,7 +110,8 @@ std::vector<std::uint64_t> word_set(std::string_view text) {
 std::optional<Finding> containment(const Observation& served, const Observation& other) {
   if (!both_answered(served, other)) return std::nullopt;
   const auto here = word_set(served.answer.text);
-  const auto there = word_set(other.answer.text);
+  // At temperature 0 the two are often the same to the letter.
+  const auto there = served.answer.text == other.answer.text ? here : word_set(other.answer.text);
   const std::size_t smaller = std::min(here.size(), there.size());
   if (smaller < kFewestWords) return std::nullopt;
   std::vector<std::uint64_t> shared;
