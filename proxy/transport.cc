@@ -6,6 +6,17 @@ namespace understudy::proxy {
 
 namespace asio = boost::asio;
 
+namespace {
+
+// Asio's own condition hands the kernel 64 KiB at most, which makes two writes of a 64 KiB body and
+// its head.
+std::size_t all_at_once(const boost::system::error_code& error, std::size_t) noexcept {
+  constexpr std::size_t kMost = 4u << 20;
+  return error ? 0 : kMost;
+}
+
+}  // namespace
+
 Transport::Transport(DeadlineSweep& sweep, asio::ip::tcp::socket socket)
     : Deadline(sweep), socket_(std::move(socket)) {}
 
@@ -17,8 +28,8 @@ asio::awaitable<IoResult> Transport::read_some(asio::mutable_buffer buffer) {
 }
 
 asio::awaitable<IoResult> Transport::write(std::span<const asio::const_buffer> buffers) {
-  return tls_ ? asio::async_write(*tls_, buffers, kAsTuple)
-              : asio::async_write(socket_, buffers, kAsTuple);
+  return tls_ ? asio::async_write(*tls_, buffers, all_at_once, kAsTuple)
+              : asio::async_write(socket_, buffers, all_at_once, kAsTuple);
 }
 
 void Transport::cancel() noexcept {
