@@ -481,7 +481,9 @@ struct ShadowDispatcher::Impl {
 
   // Shadow thread.
   metrics::BlockPool& blocks;
-  asio::io_context context{1};
+  // Sockets and timers are this thread's alone, so they need no locks; posting from other threads
+  // does and has.
+  asio::io_context context{BOOST_ASIO_CONCURRENCY_HINT_UNSAFE_IO};
   DeadlineSweep sweep{context};
   Resolver resolver{context};
   ThreadResources resources{context, sweep, resolver, blocks};

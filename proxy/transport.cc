@@ -1,6 +1,9 @@
 #include "proxy/transport.h"
 
+#include <algorithm>
 #include <boost/asio/write.hpp>
+#include <utility>
+#include <vector>
 
 namespace understudy::proxy {
 
@@ -27,9 +30,27 @@ asio::awaitable<IoResult> Transport::read_some(asio::mutable_buffer buffer) {
   return tls_ ? tls_->async_read_some(buffer, kAsTuple) : socket_.async_read_some(buffer, kAsTuple);
 }
 
+// Nearly always the kernel takes everything at once; only what it leaves needs Asio's write loop,
+// which copies the list of buffers about before it begins.
 asio::awaitable<IoResult> Transport::write(std::span<const asio::const_buffer> buffers) {
-  return tls_ ? asio::async_write(*tls_, buffers, all_at_once, kAsTuple)
-              : asio::async_write(socket_, buffers, all_at_once, kAsTuple);
+  const std::size_t wanted = asio::buffer_size(buffers);
+  auto first = tls_ ? tls_->async_write_some(buffers, kAsTuple)
+                    : socket_.async_write_some(buffers, kAsTuple);
+  const auto [error, written] = co_await std::move(first);
+  if (error || written == wanted) co_return IoResult{error, written};
+  co_return co_await write_rest(buffers, written);
+}
+
+asio::awaitable<IoResult> Transport::write_rest(std::span<const asio::const_buffer> buffers,
+                                                std::size_t written) {
+  std::vector<asio::const_buffer> rest;
+  for (const auto& buffer : buffers) {
+    const std::size_t skipped = std::min(written, buffer.size());
+    written -= skipped;
+    if (skipped < buffer.size()) rest.push_back(buffer + skipped);
+  }
+  if (tls_) co_return co_await asio::async_write(*tls_, rest, all_at_once, kAsTuple);
+  co_return co_await asio::async_write(socket_, rest, all_at_once, kAsTuple);
 }
 
 void Transport::cancel() noexcept {

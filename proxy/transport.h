@@ -56,6 +56,8 @@ class Transport final : private Deadline {
   void reset() noexcept;
 
  private:
+  boost::asio::awaitable<IoResult> write_rest(std::span<const boost::asio::const_buffer> buffers,
+                                              std::size_t written);
   void expired() noexcept override;
 
   boost::asio::ip::tcp::socket socket_;

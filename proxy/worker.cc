@@ -141,7 +141,9 @@ struct Worker::Impl {
   const std::size_t number;
 
   // The worker's thread only, once it runs.
-  asio::io_context context{1};
+  // Sockets and timers are this thread's alone, so they need no locks; posting from other threads
+  // does and has.
+  asio::io_context context{BOOST_ASIO_CONCURRENCY_HINT_UNSAFE_IO};
   DeadlineSweep sweep{context};
   HangupWatch hangups{context};
   Resolver resolver{context};
