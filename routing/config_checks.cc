@@ -153,6 +153,13 @@ class Checker {
         spot.at("candidate").node->find("rewrite") == nullptr) {
       warn(spot.at("candidate"), "is the primary once more: there is nothing to compare");
     }
+    if (candidate.upstream < config_.upstreams.size() &&
+        config_.upstreams[candidate.upstream].credentials.source ==
+            CredentialsConfig::Source::forward_bearer) {
+      error(spot.at("candidate").at("upstream"),
+            "forwards the client's bearer token, which a candidate never gets to see: name an "
+            "upstream with credentials of its own");
+    }
     if (invokes(route.match) && speaks_other_body(route)) {
       warn(spot.at("candidate").at("model"),
            "takes another InvokeModel body than the models of this route: such requests are "

@@ -485,6 +485,21 @@ TEST(ConfigLoader, NeverShowsASecret) {
   }
 }
 
+TEST(ConfigLoader, RefusesACandidateThatWouldSeeTheClientsToken) {
+  const LoadedConfig loaded = load(
+      "listeners: [{address: 127.0.0.1:8080}]\n"
+      "upstreams: {here: {endpoint: 'http://127.0.0.1:9000', credentials: {source: "
+      "forward_bearer}}}\n"
+      "routes:\n"
+      "  - name: r\n"
+      "    primary: {upstream: here}\n"
+      "    candidate: {upstream: here, model: a.b}\n");
+  EXPECT_EQ(loaded.config, nullptr);
+  EXPECT_EQ(listed(loaded),
+            "c.yaml:6:27: routes[0].candidate.upstream: forwards the client's bearer token, which "
+            "a candidate never gets to see: name an upstream with credentials of its own\n");
+}
+
 TEST(ConfigLoader, WarnsWithoutRefusing) {
   EXPECT_EQ(problems_of("routes:\n"
                         "  - {name: all, primary: {upstream: here}, candidate: {upstream: here}}\n"
