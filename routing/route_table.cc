@@ -128,15 +128,18 @@ void RouteTable::draw_served(const RequestFacts& facts, RouteDecision& decision)
 
 void RouteTable::draw_shadow(const RequestFacts& facts, RouteDecision& decision) const {
   const RouteConfig& route = *decision.route;
-  decision.shadow_bucket = bucket(config_->sampling_salt, "shadow", route.name, facts.sampling_key);
+  const Percent share = route.shadow.percent;
+  if (Percent{} < share && share < kAll) {
+    decision.shadow_bucket =
+        bucket(config_->sampling_salt, "shadow", route.name, facts.sampling_key);
+  }
   if (find_field(facts.fields, kShadowHeader)) {
     decision.skip = SkipReason::mirrored;
   } else if (speaks_other_body(route, facts)) {
     decision.skip = SkipReason::body_format;
   } else {
     // Only the candidate is ever sent copies, so an exchange that it serves itself has none.
-    decision.shadow =
-        decision.served == Variant::primary && drawn(decision.shadow_bucket, route.shadow.percent);
+    decision.shadow = decision.served == Variant::primary && drawn(decision.shadow_bucket, share);
   }
 }
 

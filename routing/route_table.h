@@ -1,7 +1,7 @@
 #pragma once
-// Which upstream serves a request, and whether the other variant gets a copy. Immutable; any thread may ask.
-// decide() is a pure function of the facts, the config and its salt: the same request gets the same answer on every
-// thread, replica and restart.
+// Which upstream serves a request, and whether the other variant gets a copy. Immutable; any thread
+// may ask. decide() is a pure function of the facts, the config and its salt: the same request gets
+// the same answer on every thread, replica and restart.
 
 #include <cstdint>
 #include <memory>
@@ -23,25 +23,25 @@ std::string_view label(Variant variant) noexcept;
 
 // Why an eligible exchange got no copy. The metric label is the enumerator's spelling.
 enum class SkipReason : std::uint8_t {
-  not_sampled,      // the draw said no
-  probe,            // asks for one token
-  retry,            // another attempt of this SDK call was copied already
-  mirrored,         // the request is itself a copy, from this proxy or another
-  body_format,      // the candidate speaks another InvokeModel body format
-  primary_failed,   // the served answer is not a success
-  primary_cut,      // the served answer ended before its time
-  client_gone,      // the client did not wait for the whole answer
-  too_large,        // the request exceeds shadow.max_body_bytes
-  rewrite_failed,   // the candidate's rewrite could not be applied (the body is no JSON, say)
+  not_sampled,     // the draw said no
+  probe,           // asks for one token
+  retry,           // another attempt of this SDK call was copied already
+  mirrored,        // the request is itself a copy, from this proxy or another
+  body_format,     // the candidate speaks another InvokeModel body format
+  primary_failed,  // the served answer is not a success
+  primary_cut,     // the served answer ended before its time
+  client_gone,     // the client did not wait for the whole answer
+  too_large,       // the request exceeds shadow.max_body_bytes
+  rewrite_failed,  // the candidate's rewrite could not be applied (the body is no JSON, say)
 };
 std::string_view label(SkipReason reason) noexcept;
 
 struct RequestFacts {
   Operation operation = Operation::other;
-  std::string_view model_id;            // decoded
-  std::span<const Field> fields;        // end-to-end header fields
-  std::string_view sampling_key;        // amz-sdk-invocation-id, else an id made for this exchange
-  std::string_view body;                // looked into only where 0 < canary < 100
+  std::string_view model_id;      // decoded
+  std::span<const Field> fields;  // end-to-end header fields
+  std::string_view sampling_key;  // amz-sdk-invocation-id, else an id made for this exchange
+  std::string_view body;          // looked into only where 0 < canary < 100
 };
 
 struct RouteDecision {
@@ -49,11 +49,13 @@ struct RouteDecision {
   std::size_t route_index = 0;          // into Config::routes, where `route` is set
   std::optional<std::size_t> upstream;  // that serves; none: no route and no default route
   Variant served = Variant::primary;
-  bool eligible = false;                // an understood operation on a route with a candidate
-  bool shadow = false;                  // the other variant shall get a copy
+  bool eligible = false;                      // an understood operation on a route with a candidate
+  bool shadow = false;                        // the other variant shall get a copy
   SkipReason skip = SkipReason::not_sampled;  // why not, where eligible and not `shadow`
-  std::uint32_t shadow_bucket = 0;      // 0..9999; copied when below the percentage's hundredths
-  std::uint32_t canary_bucket = 0;      // the same for being served by the candidate; drawn only where 0 < canary < 100
+  // 0..9999, drawn only where the percentage lies between 0 and 100; below its hundredths means
+  // yes.
+  std::uint32_t shadow_bucket = 0;  // the other variant gets a copy
+  std::uint32_t canary_bucket = 0;  // the candidate serves
 };
 
 class RouteTable {
@@ -66,7 +68,7 @@ class RouteTable {
  private:
   struct Matcher {
     std::vector<Glob> models;
-    std::uint32_t operations = 0;  // a bit for each Operation
+    std::uint32_t operations = 0;                            // a bit for each Operation
     std::vector<std::pair<std::string_view, Glob>> headers;  // names view into config_
 
     bool matches(const RequestFacts& facts) const noexcept;
