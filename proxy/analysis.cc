@@ -64,6 +64,12 @@ void PairTask::run(metrics::RecordLog* records) {
   pair.account->spent(other.cost_usd);
   // The served answer found no room in the queue, so there is nothing to hold this one against.
   if (!pair.served->observation) return drop();
+  // A success whose body is not what the operation promises can be held against nothing.
+  if (other.error_class == metrics::ErrorClass::ok && !other.answer.parsed) {
+    if (facts.leg == metrics::Leg::control)
+      return meter.control_failed(metrics::FailReason::unreadable);
+    return meter.failed(metrics::FailReason::unreadable);
+  }
   const metrics::Comparison comparison = metrics::compare(*pair.served->observation, other);
   count(comparison, meter);
   if (!records) return;

@@ -7,10 +7,8 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <charconv>
 #include <condition_variable>
 #include <deque>
-#include <list>
 #include <map>
 #include <mutex>
 #include <thread>
@@ -18,8 +16,8 @@
 #include "proxy/log.h"
 #include "proxy/rewriter.h"
 #include "proxy/seen_calls.h"
+#include "proxy/shadow_leg.h"
 #include "proxy/thread_snapshot.h"
-#include "proxy/upstream_call.h"
 #include "routing/sampling.h"
 
 namespace understudy::proxy {
@@ -38,46 +36,10 @@ namespace {
 constexpr milliseconds kBusyLook{2};
 constexpr milliseconds kIdleLook{20};
 constexpr auto kStaysBusy = 1s;
-constexpr milliseconds kMaxRetryAfter{60'000};
 // `auto` asks for a control beside every copy until there are this many triples, then for 2 %
 // (divergence reference 2.6).
 constexpr std::uint64_t kTriplesWanted = 400;
 constexpr routing::Percent kControlAtRest{200};
-
-FailReason fail_reason(const Error& error, bool answer_begun) noexcept {
-  switch (error.kind) {
-    case ErrorKind::resolve:
-      return FailReason::resolve;
-    case ErrorKind::connect:
-      return FailReason::connect;
-    case ErrorKind::tls:
-      return FailReason::tls;
-    case ErrorKind::credentials:
-      return FailReason::credentials;
-    case ErrorKind::timeout:
-      return FailReason::timeout;
-    case ErrorKind::closed:
-      return answer_begun ? FailReason::cut : FailReason::transport;
-    case ErrorKind::bad_message:
-      return FailReason::garbage;
-    case ErrorKind::too_large:
-      return FailReason::too_large;
-    case ErrorKind::cancelled:
-      return FailReason::cancelled;
-    case ErrorKind::internal:
-      break;
-  }
-  return FailReason::transport;
-}
-
-milliseconds retry_after(const ResponseHead& head) noexcept {
-  const auto value = routing::find_field(head.fields, "retry-after");
-  unsigned seconds = 0;
-  if (!value ||
-      std::from_chars(value->data(), value->data() + value->size(), seconds).ec != std::errc{})
-    return {};
-  return std::min(kMaxRetryAfter, milliseconds{std::uint64_t{std::min(seconds, 3600u)} * 1000});
-}
 
 // What one route's copies are doing. Shadow thread only.
 struct RouteState {
@@ -101,24 +63,6 @@ struct RouteState {
   void answered() noexcept {
     if (window != SIZE_MAX) ++window;
   }
-};
-
-// The whole time a leg may take, whatever it is doing.
-class LegDeadline final : private Deadline {
- public:
-  LegDeadline(DeadlineSweep& sweep, UpstreamCall& call, milliseconds after)
-      : Deadline(sweep), call_(call) {
-    set(after);
-  }
-  bool over() const noexcept { return over_; }
-
- private:
-  void expired() noexcept override {
-    over_ = true;
-    call_.interrupt();
-  }
-  UpstreamCall& call_;
-  bool over_ = false;
 };
 
 }  // namespace
@@ -166,13 +110,6 @@ struct ShadowDispatcher::Impl {
     auto& state = routes[job.pair.account.get()];
     if (!state) state = std::make_unique<RouteState>(job.pair.account);
     return *state;
-  }
-
-  static const routing::RouteConfig& route_of(const ShadowJob& job) {
-    return job.pair.snapshot->config().routes[job.pair.route];
-  }
-  static metrics::RouteMeter& meter_of(const ShadowJob& job) {
-    return *job.pair.snapshot->meters[job.pair.route];
   }
 
   // Sorts out what must not be sent; the rest waits for its turn.
@@ -241,171 +178,40 @@ struct ShadowDispatcher::Impl {
   void spawn(RouteState& state, std::shared_ptr<ShadowJob> job, Leg leg) {
     ++state.in_flight;
     ++in_flight;
-    asio::co_spawn(context, run_leg(state, std::move(job), leg),
-                   [this, &state](std::exception_ptr failure) {
+    asio::co_spawn(context, run_leg(legs, job, leg),
+                   [this, &state, job, leg](std::exception_ptr broken, LegResult result) {
                      --state.in_flight;
                      --in_flight;
-                     if (failure) log_error("shadow_leg_failed");
+                     if (broken) {  // not even memory to begin
+                       result.facts.leg = leg;
+                       result.failure = FailReason::transport;
+                     }
+                     settle(state, *job, result);
                      start_waiting(state, steady_clock::now());
                      if (draining && in_flight == 0) tell_idle();
                    });
   }
 
-  // What a leg came to, and what it needs while it is under way.
-  struct LegRun {
-    std::shared_ptr<ShadowJob> job;
-    Leg leg;
-    routing::Variant variant;
-    metrics::AttemptFacts facts;
-    int status = 0;
-    bool answer_begun = false;
-    milliseconds pause{};
-    bool rewrite_failed = false;
-  };
-
-  asio::awaitable<void> run_leg(RouteState& state, std::shared_ptr<ShadowJob> job, Leg leg) {
-    const bool same = leg == Leg::control;
-    const auto other = job->served == routing::Variant::primary ? routing::Variant::candidate
-                                                                : routing::Variant::primary;
-    LegRun run{.job = job, .leg = leg, .variant = same ? job->served : other, .facts = {}};
-    std::optional<FailReason> failure;
-    try {
-      failure = co_await ask(run);
-    } catch (const std::exception& problem) {
-      log_error("shadow_leg_failed", {{"what", problem.what()}});
-      failure = FailReason::transport;
-    }
-    settle(state, run, failure);
-  }
-
-  // Sends the request and hands the answer to the analysis, or says what went wrong.
-  asio::awaitable<std::optional<FailReason>> ask(LegRun& run) {
-    const ShadowJob& job = *run.job;
-    const auto& route = route_of(job);
-    const auto& variant =
-        run.variant == routing::Variant::primary ? route.primary : *route.candidate;
-    const auto view = pools.apply(job.pair.snapshot);
-    const UpstreamTarget& upstream = *job.pair.snapshot->upstreams[variant.upstream];
-    const auto& pool = view->pool(variant.upstream, routing::Surface::runtime);
-
-    run.facts = {.variant = run.variant,
-                 .leg = run.leg,
-                 .operation = job.operation,
-                 .model_id = variant.model.empty() ? job.model_id : variant.model,
-                 .begun = steady_clock::now(),
-                 .first_byte = {},
-                 .ended = {}};
-
-    std::string rewritten;
-    const bool rewrites = routing::concerns(variant.rewrite, job.operation);
-    if (rewrites) {
-      auto outcome = co_await rewriter.rewrite(job.pair.snapshot, variant.rewrite, job.operation,
-                                               job.pair.request_body);
-      if (std::holds_alternative<routing::RewriteProblem>(outcome)) {
-        run.rewrite_failed = true;
-        co_return std::nullopt;
-      }
-      auto& done = std::get<routing::Rewritten>(outcome);
-      if (done.applied > 0) rewritten = std::move(done.body);
-    }
-    const std::string_view body = rewritten.empty() ? job.pair.request_body.view() : rewritten;
-
-    std::string target;
-    append_upstream_target(upstream.config.endpoint, job.forwarded, job.model_place, variant.model,
-                           target);
-    std::string head;
-    std::optional<Sha256> hash = rewritten.empty() ? job.body_hash : std::nullopt;
-    const OutgoingRequest request{
-        .method = "POST",
-        .target = target,
-        .authority = pool->authority(),
-        .lines = job.lines,
-        .content_type = job.content_type,
-        .body = body,
-        .shadow_mark = instance_id,
-        .client_authorization =
-            run.leg == Leg::control ? job.client_authorization : std::string_view{},
-        .client_api_key = run.leg == Leg::control ? job.client_api_key : std::string_view{}};
-    if (auto built = append_request_head(request, *upstream.credentials, upstream.config.region,
-                                         signer, hash, head);
-        !built) {
-      co_return FailReason::credentials;
-    }
-    co_return co_await exchange(run, pool, route.shadow, upstream.config, head, body);
-  }
-
-  asio::awaitable<std::optional<FailReason>> exchange(
-      LegRun& run, std::shared_ptr<UpstreamPool> pool, const routing::ShadowConfig& limits,
-      const routing::UpstreamConfig& upstream, std::string_view head, std::string_view body) {
-    ResponseHead head_storage;
-    UpstreamCall call(
-        std::move(pool),
-        {.connect = std::min(limits.connect_timeout, upstream.connect_timeout),
-         .first_byte = limits.first_byte_timeout,
-         .idle = std::min(upstream.stream_idle_timeout, limits.timeout),
-         .max_head_bytes = run.job->pair.snapshot->config().limits.max_response_header_bytes},
-        head_storage);
-    LegDeadline deadline(sweep, call, limits.timeout);
-    const ActiveCall active(active_calls, call);
-    const auto failed = [&](const Error& error) {
-      return deadline.over() ? FailReason::timeout : fail_reason(error, run.answer_begun);
-    };
-
-    if (auto sent = co_await call.send(head, body); !sent) co_return failed(sent.error());
-    auto answer = co_await call.read_head(false);
-    if (!answer) co_return failed(answer.error());
-    run.answer_begun = true;
-    run.status = (*answer)->status;
-    run.pause = retry_after(**answer);
-    run.facts.first_byte = call.first_byte_at();
-
-    HeldBytes held(memory);
-    metrics::ResponseReader reader(blocks,
-                                   {.beginning_bytes = limits.max_capture_bytes, .tail_bytes = 0});
-    reader.on_head(run.status, (*answer)->fields);
-    std::size_t captured_bytes = 0;
-    for (auto part = call.buffered();; part = co_await call.read_part()) {
-      if (!part) co_return failed(part.error());
-      for (const std::string_view piece : part->pieces) {
-        captured_bytes += piece.size();
-        if (captured_bytes > limits.max_capture_bytes || !held.grow(piece.size()))
-          co_return FailReason::too_large;
-        reader.on_body(piece, call.last_read_at());
-      }
-      if (part->last) break;
-    }
-    run.facts.ended = steady_clock::now();
-    if (run.status == 429) co_return FailReason::throttled;
-    hand_to_analysis(run, reader.finish(metrics::AnswerEnd::complete));
-    co_return std::nullopt;
-  }
-
-  void hand_to_analysis(const LegRun& run, metrics::CapturedAnswer captured) {
-    auto task = std::make_unique<PairTask>();
-    task->facts = run.facts;
-    task->captured = std::move(captured);
-    task->pair = run.job->pair;
-    task->bytes = task->captured.kept_bytes() + task->pair.request_body.size();
-    analysis.offer(std::move(task));
-  }
-
-  void settle(RouteState& state, const LegRun& run, std::optional<FailReason> failure) {
+  void settle(RouteState& state, const ShadowJob& job, const LegResult& result) {
     const auto now = steady_clock::now();
-    const ShadowJob& job = *run.job;
-    if (run.rewrite_failed) return skip(job, routing::SkipReason::rewrite_failed);
+    const auto& failure = result.failure;
     metrics::RouteMeter& meter = meter_of(job);
-    meter.request(job.operation, run.variant, run.leg, run.status, now - run.facts.begun);
-    if (run.leg == Leg::control) {
+    if (result.facts.leg == Leg::shadow && result.rewrite_failed) {
+      return skip(job, routing::SkipReason::rewrite_failed);
+    }
+    meter.request(job.operation, result.facts.variant, result.facts.leg, result.status,
+                  now - result.facts.begun);
+    if (result.facts.leg == Leg::control) {
       if (failure) meter.control_failed(*failure);
       if (!failure) ++state.triples;
       return;
     }
     if (failure) meter.failed(*failure);
     const auto& breaker = route_of(job).shadow.breaker;
-    if (run.status == 429 || run.status == 503) {
-      state.throttled(now, run.pause);
+    if (result.status == 429 || result.status == 503) {
+      state.throttled(now, result.pause);
       job.pair.account->breaker.abandoned();
-    } else if (run.status >= 500 || (failure && *failure != FailReason::cancelled)) {
+    } else if (result.status >= 500 || (failure && *failure != FailReason::cancelled)) {
       job.pair.account->breaker.failed(now, breaker);
     } else if (!failure) {
       state.answered();
@@ -429,7 +235,7 @@ struct ShadowDispatcher::Impl {
   }
 
   void cut() {
-    for (UpstreamCall* call : active_calls) call->interrupt();
+    for (UpstreamCall* call : legs.active_calls) call->interrupt();
   }
 
   void stop() {
@@ -449,19 +255,6 @@ struct ShadowDispatcher::Impl {
     idle = true;
     idle_changed.notify_all();
   }
-
-  // Registers a call while it is under way, so that it can be cut.
-  class ActiveCall {
-   public:
-    ActiveCall(std::list<UpstreamCall*>& calls, UpstreamCall& call)
-        : calls_(calls), place_(calls.insert(calls.end(), &call)) {}
-    ~ActiveCall() { calls_.erase(place_); }
-    ActiveCall(const ActiveCall&) = delete;
-
-   private:
-    std::list<UpstreamCall*>& calls_;
-    std::list<UpstreamCall*>::iterator place_;
-  };
 
   // Constant after construction or safe for any thread.
   Analysis& analysis;
@@ -491,8 +284,8 @@ struct ShadowDispatcher::Impl {
   Rewriter rewriter;
   Signer signer;
   SeenCalls seen;
+  ShadowThread legs{resources, pools, rewriter, signer, analysis, memory, instance_id, {}};
   std::map<ShadowAccount*, std::unique_ptr<RouteState>> routes;
-  std::list<UpstreamCall*> active_calls;
   bool draining = false;
   bool stopping = false;
   std::thread thread;

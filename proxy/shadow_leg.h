@@ -1,0 +1,51 @@
+#pragma once
+// One call that is made for a copy: to the other variant (shadow) or once more to the served one
+// (control). Shadow thread only.
+
+#include <boost/asio/awaitable.hpp>
+#include <chrono>
+#include <list>
+#include <memory>
+#include <optional>
+#include <string_view>
+
+#include "metrics/shadow_outcome.h"
+#include "proxy/analysis.h"
+#include "proxy/rewriter.h"
+#include "proxy/shadow_dispatcher.h"
+#include "proxy/thread_snapshot.h"
+#include "proxy/upstream_call.h"
+
+namespace understudy::proxy {
+
+// What legs use of the shadow thread; outlives them.
+struct ShadowThread {
+  ThreadResources& resources;
+  PoolSet& pools;
+  Rewriter& rewriter;
+  Signer& signer;
+  Analysis& analysis;
+  ShadowMemory& memory;
+  std::string_view instance_id;           // the value of x-understudy-shadow
+  std::list<UpstreamCall*> active_calls;  // so that they can be cut
+};
+
+// What a leg came to.
+struct LegResult {
+  metrics::AttemptFacts facts;
+  int status = 0;                     // 0: no answer
+  std::chrono::milliseconds pause{};  // the upstream asked to be left alone for (Retry-After)
+  bool rewrite_failed = false;        // nothing was sent
+  std::optional<metrics::FailReason> failure;  // none: the answer is with the analysis
+};
+
+// Sends the job's request, captures the answer within the route's limits and offers it to the
+// analysis. Never throws.
+boost::asio::awaitable<LegResult> run_leg(ShadowThread& thread, std::shared_ptr<ShadowJob> job,
+                                          metrics::Leg leg);
+
+// The job's route and its meter.
+const routing::RouteConfig& route_of(const ShadowJob& job);
+metrics::RouteMeter& meter_of(const ShadowJob& job);
+
+}  // namespace understudy::proxy
