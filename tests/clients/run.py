@@ -85,8 +85,10 @@ def main():
                 for name, command in CLIENTS.items():
                     if options.only in (None, "boto3" if name == "boto3" else "js"):
                         run_client(name, command, environment, tally)
-                        tally.check(f"the proxy still runs after {name}", stack.proxy.process.poll() is None,
-                                    "it ended by itself")
+                        runs = stack.proxy.process.poll() is None
+                        tally.check(f"the proxy still runs after {name}", runs, "it ended by itself")
+                        if not runs:
+                            break
                 check_last_words(stack, tally)
     print(f"{tally.passed} passed, {tally.failed} failed")
     return 1 if tally.failed else 0
