@@ -24,6 +24,9 @@ class ChunkDecoder {
   // the next message.
   Step next(std::string_view bytes) noexcept;
 
+  // Bytes of the current chunk that are still to come, as its size line said.
+  std::uint64_t announced() const noexcept { return chunk_left_; }
+
  private:
   enum class Place : std::uint8_t {
     size_first,  // the first digit of a chunk size

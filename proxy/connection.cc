@@ -23,7 +23,7 @@ namespace {
 constexpr std::size_t kInputBlock = 8u << 10;
 constexpr auto kKeepsBuffer = 1s;  // an idle connection gives its buffer back after that
 constexpr auto kLinger = 2s;
-constexpr std::size_t kMaxLingerBytes = 1u << 20;
+constexpr std::size_t kMaxLingerBytes = 64u << 20;
 
 constexpr HeadProblem kHeadTooLarge{431, "max_header_bytes",
                                     "The request's head is larger than max_header_bytes."};
@@ -143,6 +143,7 @@ asio::awaitable<bool> Connection::one_request() {
   std::memcpy(head_bytes_.data(), unread().data(), head_size);
   head_bytes_.set_size(head_size);
   begin_ += head_size;
+  in_request_ = true;
 
   const HeadLimits head_limits{.max_fields = limits_.max_header_fields,
                                .max_target_bytes = limits_.max_target_bytes};
@@ -177,17 +178,19 @@ asio::awaitable<bool> Connection::one_request() {
   if (!has_input()) input_ = {};
   co_await exchange->run();
   head_bytes_ = {};
+  in_request_ = false;
   co_return keep_alive_ && !broken_ && !finishing_ && !closed_;
 }
 
 void Connection::finish() noexcept {
   finishing_ = true;
   // Idle, or in the middle of a head that will not be answered.
-  if (!exchange_ && !has_input()) transport_->close();
+  if (!in_request_ && !has_input()) transport_->close();
 }
 
 void Connection::cut() noexcept {
   finishing_ = true;
+  if (exchange_) exchange_->client_gone();  // it may be waiting for its upstream
   transport_->close();
 }
 
@@ -356,6 +359,9 @@ asio::awaitable<Connection::Outcome<metrics::Block>> Connection::read_chunked_bo
         body.set_size(body.size() + step.data.size());
       }
       if (step.state == ChunkDecoder::State::done) co_return body;
+      // A chunk that is too large is refused when it is announced.
+      if (decoder.announced() > limits_.max_body_bytes - body.size())
+        co_return Refusal{kBodyTooLarge};
       if (step.state == ChunkDecoder::State::malformed) co_return Refusal{kBadChunks};
       if (step.state == ChunkDecoder::State::too_much_framing) co_return Refusal{kChunkOverhead};
     }

@@ -91,7 +91,8 @@ class Connection final : public std::enable_shared_from_this<Connection>,
   metrics::Block head_bytes_;
   RequestHead head_;
   Exchange* exchange_ = nullptr;
-  bool finishing_ = false;  // no request after this one
+  bool in_request_ = false;  // from the end of its head to the end of its answer
+  bool finishing_ = false;   // no request after this one
   bool broken_ = false;     // the answer was cut
 
   // Writing.

@@ -136,11 +136,12 @@ asio::awaitable<Result<const ResponseHead*>> UpstreamCall::read_head(bool to_hea
     std::size_t head_size = std::string_view::npos;
     while (true) {
       if (buffer_) head_size = find_head_end(unread(), searched);
-      if (head_size != std::string_view::npos) break;
-      if (end_ - begin_ > limits_.max_head_bytes) {
+      const bool whole = head_size != std::string_view::npos;
+      if ((whole ? head_size : end_ - begin_) > limits_.max_head_bytes) {
         co_return Error{ErrorKind::too_large, Side::upstream,
                         "the answer's head exceeds max_response_header_bytes"};
       }
+      if (whole) break;
       if (auto filled = co_await fill(); !filled) co_return filled.error();
     }
     if (const auto problem = scan_response_head(unread().substr(0, head_size), head_limits,

@@ -1,0 +1,351 @@
+// What the client is told when the primary does not answer, breaks off or is too slow, and what the
+// primary is told when the client leaves.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <chrono>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "tests/support/fake_bedrock.h"
+#include "tests/support/proxy_under_test.h"
+#include "tests/support/raw_client.h"
+
+namespace understudy::testing_support {
+namespace {
+
+using testing::AnyOf;
+using testing::StartsWith;
+
+// Bedrock's shape: a JSON body with a message, the exception's name and an id in the head.
+void expect_error(const Answer& got, int status, const std::string& type,
+                  const std::string& cause) {
+  EXPECT_EQ(got.status, status);
+  EXPECT_EQ(got.end, Answer::End::complete);
+  EXPECT_EQ(got.field("content-type"), "application/json");
+  EXPECT_EQ(got.field("x-amzn-errortype"), type);
+  EXPECT_EQ(got.field("x-understudy-error"), cause);
+  EXPECT_FALSE(got.field("x-amzn-requestid").empty());
+  const auto body = nlohmann::json::parse(got.body, nullptr, false);
+  ASSERT_TRUE(body.is_object()) << got.body;
+  EXPECT_FALSE(body.value("message", "").empty());
+}
+
+// --- Answers of our own
+// ---------------------------------------------------------------------------------------------
+
+TEST(Failure, TellsThatThePrimaryRefusesConnections) {
+  ProxyUnderTest proxy(ProxySetup{.primary_port = refusing_port()});
+  RawClient client(proxy.port());
+  for (int turn = 0; turn < 2; ++turn)
+    expect_error(client.ask(converse("hi")), 502, "ServiceUnavailableException", "connect");
+}
+
+TEST(Failure, TellsThatThePrimaryDoesNotAnswerInTime) {
+  auto primary = FakeBedrock::never_replies();
+  ProxyUnderTest proxy(
+      ProxySetup{.primary_port = primary->port(), .primary_more = ", first_byte_timeout: 300ms"});
+  RawClient client(proxy.port());
+  expect_error(client.ask(converse("hi")), 504, "ServiceUnavailableException", "timeout");
+  EXPECT_TRUE(primary->wait_for_open_connections(0));
+}
+
+TEST(Failure, TellsThatThePrimaryClosedWithoutAnAnswer) {
+  FakeBedrock primary([](const FakeRequest&, FakePeer& peer) { peer.close(); });
+  ProxyUnderTest proxy(ProxySetup{.primary_port = primary.port()});
+  RawClient client(proxy.port());
+  expect_error(client.ask(converse("hi")), 502, "ServiceUnavailableException", "closed");
+  EXPECT_EQ(primary.count(), 1U) << "a request that may have been acted on is not repeated";
+}
+
+TEST(Failure, TellsThatThePrimarySendsNoHttp) {
+  for (const std::string& garbage :
+       {noise(100'000), std::string{"HTTP/2.0 200 OK\r\n\r\n"}, std::string{"\r\n\r\n"},
+        std::string{"HTTP/1.1 200 OK\r\ncontent-length: 1\r\ncontent-length: 1\r\n\r\na"},
+        std::string{"HTTP/1.1 200 OK\r\ntransfer-encoding: gzip\r\n\r\na"},
+        std::string{"HTTP/1.1 200 OK\r\nx: a\rb\r\ncontent-length: 0\r\n\r\n"},
+        std::string{"HTTP/1.1 101 Switching Protocols\r\nupgrade: h2c\r\n\r\n"}}) {
+    FakeBedrock primary([&](const FakeRequest&, FakePeer& peer) {
+      peer.send(garbage);
+      peer.close();
+    });
+    ProxyUnderTest proxy(ProxySetup{.primary_port = primary.port()});
+    const Answer got = RawClient(proxy.port()).ask(converse("hi"));
+    EXPECT_EQ(got.status, 502) << garbage.substr(0, 60);
+    EXPECT_THAT(got.field("x-understudy-error"), AnyOf("bad_message", "too_large"));
+  }
+}
+
+TEST(Failure, TellsThatThePrimarysHeadIsTooLarge) {
+  auto primary =
+      FakeBedrock::sends(answer("{}", "200 OK", "x: " + std::string(100'000, 'a') + "\r\n"));
+  ProxyUnderTest proxy(ProxySetup{.primary_port = primary->port()});
+  expect_error(RawClient(proxy.port()).ask(converse("hi")), 502, "ServiceUnavailableException",
+               "too_large");
+}
+
+TEST(Failure, TellsThatNoRouteMatches) {
+  auto primary = FakeBedrock::replies("{}");
+  ProxyUnderTest proxy(
+      ProxySetup{.primary_port = primary->port(), .match = "models: [\"other.*\"]"});
+  RawClient client(proxy.port());
+  for (int turn = 0; turn < 2; ++turn)
+    expect_error(client.ask(converse("hi")), 404, "ResourceNotFoundException", "no_route");
+  EXPECT_EQ(primary->connections(), 0U);
+}
+
+TEST(Failure, SendsWhatNoRouteMatchesToTheDefaultRoute) {
+  auto primary = FakeBedrock::replies("{}");
+  ProxyUnderTest proxy(ProxySetup{.primary_port = primary->port(),
+                                  .match = "models: [\"other.*\"]",
+                                  .top = "default_route: {upstream: primary}\n"});
+  const Answer got = RawClient(proxy.port()).ask(converse("hi"));
+  EXPECT_EQ(got.status, 200);
+  EXPECT_EQ(got.field("x-understudy-route"), "default");
+}
+
+TEST(Failure, RefusesWhatIsTooLarge) {
+  auto primary = FakeBedrock::replies("{}");
+  ProxyUnderTest proxy(ProxySetup{.primary_port = primary->port(),
+                                  .top = "limits: {max_body_bytes: 1KiB, max_header_bytes: 2KiB, "
+                                         "max_header_fields: 20, max_target_bytes: 256B}\n"});
+  std::string many;
+  for (int i = 0; i < 30; ++i) many += "x" + std::to_string(i) + ": 1\r\n";
+  const std::string chunked =
+      "POST /model/m/invoke HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n";
+  const struct {
+    std::string request;
+    int status;
+    const char* rule;
+  } rows[] = {
+      {post("/model/m/invoke", noise(1025)), 413, "max_body_bytes"},
+      {chunked + as_chunk(noise(600)) + as_chunk(noise(600)), 413, "max_body_bytes"},
+      {post("/model/m/invoke", "{}", "x: " + std::string(3000, 'a') + "\r\n"), 431,
+       "max_header_bytes"},
+      {"POST /" + std::string(5000, 'a'), 431, "max_header_bytes"},
+      {post("/model/m/invoke", "{}", many), 431, "max_header_fields"},
+      {post("/model/" + std::string(300, 'm') + "/invoke", "{}"), 414, "max_target_bytes"},
+  };
+  for (const auto& row : rows) {
+    RawClient client(proxy.port());
+    expect_error(client.ask(row.request), row.status, "ValidationException", row.rule);
+    EXPECT_TRUE(client.at_end());
+  }
+  EXPECT_EQ(primary->connections(), 0U);
+}
+
+// --- Truncation stays truncation
+// ------------------------------------------------------------------------------------
+
+struct Cut {
+  const char* name;
+  std::string sent;
+  bool resets;
+};
+
+class CutAnswers : public testing::TestWithParam<Cut> {};
+
+TEST_P(CutAnswers, NeverEndCleanly) {
+  const Cut& cut = GetParam();
+  FakeBedrock primary([&](const FakeRequest&, FakePeer& peer) {
+    peer.send(cut.sent);
+    cut.resets ? peer.reset() : peer.close();
+  });
+  auto candidate = FakeBedrock::replies(converse_answer("a"));
+  ProxyUnderTest proxy(
+      ProxySetup{.primary_port = primary.port(), .candidate_port = candidate->port()});
+  for (int turn = 0; turn < 20; ++turn) {
+    RawClient client(proxy.port());
+    const Answer got = client.ask(converse("hi"));
+    // Before anything went to the client an error is as truthful as a cut.
+    EXPECT_TRUE(got.end != Answer::End::complete || got.status == 502) << got.status;
+  }
+  EXPECT_TRUE(proxy.books_balance(20));
+  EXPECT_EQ(proxy.counts().skipped["primary_cut"], 20U);
+  EXPECT_EQ(candidate->count(), 0U);
+}
+
+const std::string kChunkedHead = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
+const std::string kSizedHead = "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n";
+
+INSTANTIATE_TEST_SUITE_P(
+    Kinds, CutAnswers,
+    testing::Values(Cut{"BetweenChunks", kChunkedHead + as_chunk("some"), false},
+                    Cut{"InAChunk", kChunkedHead + "ff\r\nsome", false},
+                    Cut{"InAChunkSize", kChunkedHead + as_chunk("some") + "f", false},
+                    Cut{"BeforeTheLastLine", kChunkedHead + as_chunk("some") + "0\r\n", false},
+                    Cut{"BeforeAnyChunk", kChunkedHead, false},
+                    Cut{"InALength", kSizedHead + "some", false},
+                    Cut{"BeforeAnyByte", kSizedHead, false},
+                    Cut{"ByResetInAChunk", kChunkedHead + "ff\r\nsome", true},
+                    Cut{"ByResetInALength", kSizedHead + "some", true},
+                    Cut{"ByBadChunks", kChunkedHead + as_chunk("some") + "zz\r\n", false}),
+    [](const auto& row) { return std::string{row.param.name}; });
+
+TEST(Failure, CutsWhatStallsForTooLong) {
+  FakeBedrock primary([](const FakeRequest&, FakePeer& peer) {
+    peer.send(kChunkedHead + as_chunk("some"));
+    peer.hang();
+  });
+  ProxyUnderTest proxy(
+      ProxySetup{.primary_port = primary.port(), .primary_more = ", stream_idle_timeout: 300ms"});
+  RawClient client(proxy.port());
+  EXPECT_NE(client.ask(converse("hi")).end, Answer::End::complete);
+  EXPECT_TRUE(primary.wait_for_open_connections(0));
+}
+
+// --- Stale connections
+// ----------------------------------------------------------------------------------------------
+
+TEST(Failure, ReplacesConnectionsThatTheUpstreamClosed) {
+  auto primary = FakeBedrock::replies("{}");
+  ProxyUnderTest proxy(ProxySetup{.primary_port = primary->port()});
+  RawClient client(proxy.port());
+  for (int turn = 0; turn < 300; ++turn) {
+    ASSERT_EQ(client.ask(converse("hi")).status, 200) << "in turn " << turn;
+    primary->close_idle_connections();
+  }
+  EXPECT_EQ(primary->count(), 300U);
+}
+
+TEST(Failure, LosesNoRequestToAnUpstreamThatClosesAfterEachAnswer) {
+  FakeBedrock primary([](const FakeRequest&, FakePeer& peer) {
+    peer.send(answer("{}"));
+    peer.close();
+  });
+  ProxyUnderTest proxy(ProxySetup{.primary_port = primary.port()});
+  RawClient client(proxy.port());
+  // The close is under way while the next request is: only where it had arrived before may the
+  // request be sent again.
+  int answered = 0;
+  for (int turn = 0; turn < 300; ++turn) answered += client.ask(converse("hi")).status == 200;
+  EXPECT_GE(answered, 295);
+  EXPECT_LE(primary.count(), 300U) << "nothing was asked twice";
+}
+
+TEST(Failure, ReusesConnections) {
+  auto primary = FakeBedrock::replies("{}");
+  ProxyUnderTest proxy(ProxySetup{.primary_port = primary->port()});
+  RawClient client(proxy.port());
+  for (int turn = 0; turn < 50; ++turn) ASSERT_EQ(client.ask(converse("hi")).status, 200);
+  EXPECT_EQ(primary->connections(), 1U);
+}
+
+// --- Clients that leave
+// ---------------------------------------------------------------------------------------------
+
+TEST(Failure, CancelsTheCallOfAClientThatLeft) {
+  auto primary = FakeBedrock::never_replies();
+  auto candidate = FakeBedrock::replies(converse_answer("a"));
+  ProxyUnderTest proxy(
+      ProxySetup{.primary_port = primary->port(), .candidate_port = candidate->port()});
+  for (std::uint64_t turn = 1; turn <= 10; ++turn) {
+    RawClient client(proxy.port());
+    client.send(converse("hi"));
+    ASSERT_TRUE(primary->wait_for_requests(turn));
+    turn % 2 == 0 ? client.close() : client.reset();
+    EXPECT_TRUE(primary->wait_for_open_connections(0));
+  }
+  EXPECT_TRUE(proxy.books_balance(10));
+  EXPECT_EQ(proxy.counts().skipped["client_gone"], 10U);
+  EXPECT_EQ(candidate->count(), 0U);
+}
+
+TEST(Failure, CancelsTheStreamOfAClientThatLeft) {
+  FakeBedrock primary([](const FakeRequest&, FakePeer& peer) {
+    peer.send(kChunkedHead);
+    while (peer.send(as_chunk("and on and on"))) {
+    }
+  });
+  auto candidate = FakeBedrock::replies(converse_answer("a"));
+  ProxyUnderTest proxy(
+      ProxySetup{.primary_port = primary.port(), .candidate_port = candidate->port()});
+  for (int turn = 0; turn < 10; ++turn) {
+    RawClient client(proxy.port());
+    client.send(post("/model/a.b/converse-stream", converse_body("hi")));
+    ASSERT_TRUE(client.receive_until("and on"));
+    client.close();
+    EXPECT_TRUE(primary.wait_for_open_connections(0));
+  }
+  EXPECT_TRUE(proxy.books_balance(10));
+  EXPECT_EQ(proxy.counts().skipped["client_gone"], 10U);
+  EXPECT_EQ(candidate->count(), 0U);
+}
+
+TEST(Failure, AsksNobodyForARequestThatIsNotWhole) {
+  auto primary = FakeBedrock::replies("{}");
+  ProxyUnderTest proxy(ProxySetup{.primary_port = primary->port()});
+  const std::string whole = converse("hello");
+  for (const std::size_t size : {std::size_t{3}, whole.find("\r\n\r\n"), whole.size() - 1}) {
+    RawClient client(proxy.port());
+    client.send(std::string_view{whole}.substr(0, size));
+    client.end_writing();
+    EXPECT_TRUE(client.at_end());
+  }
+  EXPECT_EQ(primary->connections(), 0U);
+  EXPECT_TRUE(eventually([&] { return proxy.server().load().connections == 0; }));
+}
+
+TEST(Failure, ClosesOnAClientThatSendsNoWholeHeadOrBodyInTime) {
+  auto primary = FakeBedrock::replies("{}");
+  ProxyUnderTest proxy(ProxySetup{.primary_port = primary->port(),
+                                  .top =
+                                      "limits: {header_timeout: 300ms, body_idle_timeout: 300ms, "
+                                      "keep_alive_timeout: 600ms}\n"});
+  const std::string whole = converse("hello");
+  for (const std::size_t size : {std::size_t{0}, std::size_t{3}, whole.size() - 1}) {
+    RawClient client(proxy.port());
+    client.send(std::string_view{whole}.substr(0, size));
+    EXPECT_TRUE(client.receive_until("never") || client.at_end());
+  }
+  EXPECT_EQ(primary->connections(), 0U);
+}
+
+// --- Slow clients
+// ---------------------------------------------------------------------------------------------------
+
+TEST(Failure, HoldsLittleForAClientThatReadsSlowly) {
+  // Counts what the proxy takes off the upstream while the client takes nothing.
+  std::atomic<std::size_t> taken{0};
+  const std::string piece = noise(16'384);
+  constexpr std::size_t kPieces = 2'000;  // 32 MB
+  FakeBedrock primary([&](const FakeRequest&, FakePeer& peer) {
+    peer.send("HTTP/1.1 200 OK\r\ncontent-length: " + std::to_string(piece.size() * kPieces) +
+              "\r\n\r\n");
+    for (std::size_t i = 0; i < kPieces && peer.send(piece); ++i) taken += piece.size();
+  });
+  ProxyUnderTest proxy(ProxySetup{.primary_port = primary.port()});
+  RawClient client(proxy.port(), 4096);
+  client.send(converse("hi"));
+  ASSERT_TRUE(client.receive_until("\r\n\r\n"));
+  // Nothing is read until what is under way has come to rest.
+  std::size_t before = 1;
+  EXPECT_TRUE(eventually([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds{200});
+    return std::exchange(before, taken.load()) == taken.load();
+  }));
+  EXPECT_LT(taken, 16'000'000U) << "the kernel's buffers and one of ours, not the whole answer";
+  const Answer got = client.receive();
+  EXPECT_EQ(got.end, Answer::End::complete);
+  EXPECT_EQ(got.body.size(), piece.size() * kPieces);
+}
+
+TEST(Failure, ClosesOnAClientThatTakesNothingForTooLong) {
+  FakeBedrock primary([](const FakeRequest&, FakePeer& peer) {
+    peer.send(kChunkedHead);
+    while (peer.send(as_chunk(noise(65'536)))) {
+    }
+  });
+  ProxyUnderTest proxy(
+      ProxySetup{.primary_port = primary.port(), .top = "limits: {write_timeout: 300ms}\n"});
+  RawClient client(proxy.port(), 4096);
+  client.send(converse("hi"));
+  ASSERT_TRUE(primary.wait_for_requests(1));
+  EXPECT_TRUE(primary.wait_for_open_connections(0));
+  EXPECT_TRUE(proxy.wait_for("refused_total", {{"limit", "write_timeout"}}, 1));
+}
+
+}  // namespace
+}  // namespace understudy::testing_support

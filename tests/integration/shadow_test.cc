@@ -1,0 +1,535 @@
+// The copy: who gets one, what it says, and that whatever becomes of it costs the client nothing.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "tests/support/fake_bedrock.h"
+#include "tests/support/proxy_under_test.h"
+#include "tests/support/raw_client.h"
+
+namespace understudy::testing_support {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+using testing::StartsWith;
+
+const std::string kPrimaryAnswer = converse_answer("the primary says this");
+const std::string kCandidateAnswer = converse_answer("the candidate says that");
+constexpr const char* kStatic =
+    "source: static, access_key_id: AKIDPRIMARY, secret_access_key: secret";
+constexpr const char* kOtherStatic =
+    "source: static, access_key_id: AKIDCANDIDATE, secret_access_key: secret";
+constexpr const char* kNoBreaker =
+    ", breaker: {consecutive_failures: 1000000, min_requests: 1000000}";
+
+// Two upstreams with a proxy between them and a client.
+class Shadow : public testing::Test {
+ protected:
+  void start(FakeBedrock::Script candidate_script, ProxySetup setup = {}) {
+    primary = FakeBedrock::replies(kPrimaryAnswer);
+    candidate = std::make_unique<FakeBedrock>(std::move(candidate_script));
+    launch(std::move(setup));
+  }
+  void start(ProxySetup setup = {}) {
+    start([](const FakeRequest&, FakePeer& peer) { peer.send(answer(kCandidateAnswer)); },
+          std::move(setup));
+  }
+  void launch(ProxySetup setup) {
+    setup.primary_port = primary->port();
+    if (setup.candidate_port == 0) setup.candidate_port = candidate->port();
+    proxy = std::make_unique<ProxyUnderTest>(setup);
+    client = std::make_unique<RawClient>(proxy->port());
+  }
+  void expect_primarys_answer(const std::string& request) {
+    const Answer got = client->ask(request);
+    EXPECT_EQ(got.status, 200);
+    EXPECT_EQ(got.end, Answer::End::complete);
+    EXPECT_EQ(got.body, kPrimaryAnswer);
+    EXPECT_EQ(got.field("x-understudy-variant"), "primary");
+  }
+
+  std::unique_ptr<FakeBedrock> primary, candidate;
+  std::unique_ptr<ProxyUnderTest> proxy;
+  std::unique_ptr<RawClient> client;
+};
+
+// --- What the copy is
+// -----------------------------------------------------------------------------------------------
+
+TEST_F(Shadow, AsksTheCandidateTheSameUnderItsOwnName) {
+  start({.primary_credentials = kStatic, .candidate_credentials = kOtherStatic});
+  expect_primarys_answer(converse("hello",
+                                  "x-mine: kept\r\nauthorization: Bearer secret-token\r\n"
+                                  "x-api-key: secret-key\r\ncookie: secret\r\n"));
+  const FakeRequest copy = candidate->request(0);
+  EXPECT_EQ(copy.target(), "/model/amazon.candidate-v1%3A0/converse");
+  EXPECT_EQ(copy.body, converse_body("hello"));
+  EXPECT_EQ(copy.field("host"), "127.0.0.1:" + std::to_string(candidate->port()));
+  EXPECT_EQ(copy.field("x-mine"), "kept");
+  EXPECT_FALSE(copy.field("x-understudy-shadow").empty());
+  EXPECT_THAT(copy.field("authorization"),
+              StartsWith("AWS4-HMAC-SHA256 Credential=AKIDCANDIDATE/"));
+  EXPECT_THAT(copy.head, Not(HasSubstr("secret")));
+
+  const FakeRequest served = primary->request(0);
+  EXPECT_EQ(served.target(), "/model/anthropic.claude-a/converse");
+  EXPECT_THAT(served.field("authorization"),
+              StartsWith("AWS4-HMAC-SHA256 Credential=AKIDPRIMARY/"));
+  EXPECT_FALSE(served.has("x-understudy-shadow"));
+  EXPECT_TRUE(proxy->books_balance(1));
+  EXPECT_EQ(proxy->counts().compared, 1U);
+}
+
+TEST_F(Shadow, PassesTheClientsTokenToThePrimaryAloneWhereItIsForwarded) {
+  start({.primary_credentials = "source: forward_bearer"});
+  expect_primarys_answer(converse("hello", "authorization: Bearer secret-token\r\n"));
+  EXPECT_EQ(primary->request(0).field("authorization"), "Bearer secret-token");
+  EXPECT_THAT(candidate->request(0).head, Not(HasSubstr("secret-token")));
+  EXPECT_FALSE(candidate->request(0).has("authorization"));
+
+  const Answer refused = client->ask(converse("hello"));
+  EXPECT_EQ(refused.status, 403);
+  EXPECT_EQ(refused.field("x-amzn-errortype"), "AccessDeniedException");
+  EXPECT_EQ(refused.field("x-understudy-error"), "credentials");
+  EXPECT_EQ(primary->count(), 1U);
+  EXPECT_TRUE(proxy->books_balance(2));
+}
+
+TEST_F(Shadow, RewritesTheCandidatesBodyAndOnlyThat) {
+  start({.rewrite = "[{remove: /inferenceConfig/temperature}]"});
+  const std::string body =
+      R"({"inferenceConfig": {"temperature": 1.10,  "maxTokens": 5}, "messages": []})";
+  expect_primarys_answer(post("/model/anthropic.claude-a/converse", body));
+  EXPECT_EQ(primary->request(0).body, body);
+  const auto rewritten = nlohmann::json::parse(candidate->request(0).body);
+  EXPECT_EQ(rewritten["inferenceConfig"], nlohmann::json({{"maxTokens", 5}}));
+  EXPECT_EQ(candidate->request(0).field("content-length"),
+            std::to_string(candidate->request(0).body.size()));
+}
+
+TEST_F(Shadow, SkipsACopyThatCannotBeRewritten) {
+  start({.rewrite = "[{remove: /inferenceConfig/temperature}]"});
+  expect_primarys_answer(post("/model/anthropic.claude-a/converse", "no json"));
+  EXPECT_TRUE(proxy->books_balance(1));
+  EXPECT_EQ(proxy->counts().skipped["rewrite_failed"], 1U);
+  EXPECT_EQ(candidate->count(), 0U);
+}
+
+TEST_F(Shadow, ComparesEveryPairOfManyRequests) {
+  start();
+  for (int i = 0; i < 200; ++i) expect_primarys_answer(converse("question " + std::to_string(i)));
+  EXPECT_TRUE(proxy->books_balance(200));
+  EXPECT_EQ(proxy->counts().compared, 200U);
+  EXPECT_EQ(candidate->count(), 200U);
+  EXPECT_EQ(proxy->value("requests_total", {{"leg", "served"}, {"code", "200"}}), 200);
+  EXPECT_EQ(proxy->value("requests_total", {{"leg", "shadow"}, {"code", "200"}}), 200);
+  EXPECT_EQ(proxy->value("tokens_total", {{"leg", "served"}, {"type", "output"}}), 1000);
+}
+
+TEST_F(Shadow, CopiesTheConfiguredShareAndNoOther) {
+  start({.shadow = "percent: 25"});
+  for (int i = 0; i < 400; ++i) expect_primarys_answer(converse("question " + std::to_string(i)));
+  EXPECT_TRUE(proxy->books_balance(400));
+  const auto counts = proxy->counts();
+  EXPECT_EQ(counts.compared + counts.skipped.at("not_sampled"), 400U);
+  // Binomial with mean 100 and deviation 8.7: six deviations either way.
+  EXPECT_GT(counts.compared, 48U);
+  EXPECT_LT(counts.compared, 152U);
+}
+
+TEST_F(Shadow, CopiesNothingAtZeroPercent) {
+  start({.shadow = "percent: 0"});
+  for (int i = 0; i < 50; ++i) expect_primarys_answer(converse("hi"));
+  EXPECT_TRUE(proxy->books_balance(50));
+  EXPECT_EQ(proxy->counts().skipped["not_sampled"], 50U);
+  EXPECT_EQ(candidate->connections(), 0U);
+}
+
+TEST_F(Shadow, SendsTheControlLegForItsShare) {
+  start({.shadow = "percent: 100, control_percent: 30"});
+  for (int i = 0; i < 200; ++i) expect_primarys_answer(converse("question " + std::to_string(i)));
+  EXPECT_TRUE(proxy->books_balance(200));
+  EXPECT_EQ(proxy->counts().compared, 200U);
+  EXPECT_EQ(candidate->count(), 200U);
+  EXPECT_TRUE(eventually([&] {
+    return primary->count() - 200U ==
+           static_cast<std::size_t>(proxy->value("control_total", {{"result", "compared"}}));
+  }));
+  const auto controls = primary->count() - 200U;
+  EXPECT_GT(controls, 21U);  // mean 60, deviation 6.5
+  EXPECT_LT(controls, 99U);
+  for (const FakeRequest& request : primary->requests())
+    EXPECT_EQ(request.target(), "/model/anthropic.claude-a/converse");
+}
+
+TEST_F(Shadow, UnderstandsOnlyWhatItUnderstands) {
+  start({.top = "default_route: {upstream: primary}\n"});
+  for (const char* target : {"/model/a/async-invoke", "/async-invoke", "/inference-profiles",
+                             "/guardrail/g/version/1/apply"})
+    expect_primarys_answer(post(target, "{}"));
+  expect_primarys_answer(get("/model/anthropic.claude-a/converse"));
+  EXPECT_TRUE(proxy->books_balance(0));
+  EXPECT_EQ(candidate->connections(), 0U);
+}
+
+// --- Who gets none
+// ------------------------------------------------------------------------------------------------
+
+TEST_F(Shadow, CopiesACallOfAnSdkOnceHoweverOftenItIsRepeated) {
+  start();
+  for (int attempt = 0; attempt < 5; ++attempt)
+    expect_primarys_answer(converse("hi", "amz-sdk-invocation-id: 11111111-2222\r\n"));
+  expect_primarys_answer(converse("hi", "amz-sdk-invocation-id: 33333333-4444\r\n"));
+  EXPECT_TRUE(proxy->books_balance(6));
+  EXPECT_EQ(proxy->counts().compared, 2U);
+  EXPECT_EQ(proxy->counts().skipped["retry"], 4U);
+  EXPECT_EQ(candidate->count(), 2U);
+}
+
+TEST_F(Shadow, SkipsProbes) {
+  start();
+  expect_primarys_answer(post(
+      "/model/anthropic.claude-a/converse",
+      R"({"messages":[{"role":"user","content":[{"text":"hi"}]}],"inferenceConfig":{"maxTokens":1}})"));
+  EXPECT_TRUE(proxy->books_balance(1));
+  EXPECT_EQ(proxy->counts().skipped["probe"], 1U);
+  EXPECT_EQ(candidate->connections(), 0U);
+}
+
+TEST_F(Shadow, SkipsWhatThePrimaryDidNotAnswerWell) {
+  candidate = FakeBedrock::replies(kCandidateAnswer);
+  primary = FakeBedrock::sends(answer(R"({"message":"no"})", "400 Bad Request"));
+  launch({});
+  EXPECT_EQ(client->ask(converse("hi")).body, R"({"message":"no"})");
+  EXPECT_TRUE(proxy->books_balance(1));
+  EXPECT_EQ(proxy->counts().skipped["primary_failed"], 1U);
+  EXPECT_EQ(candidate->connections(), 0U);
+}
+
+TEST_F(Shadow, SkipsWhatIsTooLargeToCopy) {
+  start({.shadow = "percent: 100, max_body_bytes: 1KiB"});
+  expect_primarys_answer(converse(std::string(2000, 'a')));
+  EXPECT_TRUE(proxy->books_balance(1));
+  EXPECT_EQ(proxy->counts().skipped["too_large"], 1U);
+}
+
+TEST_F(Shadow, NeverCopiesACopy) {
+  start();
+  expect_primarys_answer(converse("hi", "x-understudy-shadow: somebody\r\n"));
+  EXPECT_TRUE(proxy->books_balance(1));
+  EXPECT_EQ(proxy->counts().skipped["mirrored"], 1U);
+  EXPECT_EQ(candidate->connections(), 0U);
+}
+
+TEST(ShadowLoop, TwoProxiesPointedAtEachOtherMakeOneCopy) {
+  auto primary = FakeBedrock::replies(kPrimaryAnswer);
+  // The second learns the first's port by a reload: each is the other's candidate.
+  ProxyUnderTest second(
+      ProxySetup{.primary_port = primary->port(), .candidate_port = refusing_port()});
+  ProxyUnderTest first(
+      ProxySetup{.primary_port = primary->port(), .candidate_port = second.port()});
+  ASSERT_TRUE(
+      second.apply(ProxySetup{.primary_port = primary->port(), .candidate_port = first.port()}));
+  EXPECT_EQ(RawClient(first.port()).ask(converse("hi")).body, kPrimaryAnswer);
+  EXPECT_TRUE(first.books_balance(1));
+  EXPECT_TRUE(second.books_balance(1));
+  EXPECT_EQ(first.counts().compared, 1U);
+  EXPECT_EQ(second.counts().skipped["mirrored"], 1U);
+  EXPECT_EQ(primary->count(), 2U) << "the served request and its one copy";
+}
+
+// --- Whatever the candidate does
+// --------------------------------------------------------------------------------------
+
+struct Trouble {
+  const char* name;
+  FakeBedrock::Script script;
+  const char* failure;  // in the books
+};
+
+class CandidateTrouble : public Shadow, public testing::WithParamInterface<Trouble> {};
+
+TEST_P(CandidateTrouble, IsNotTheClients) {
+  start(GetParam().script,
+        {.shadow = std::string{"percent: 100, timeout: 1500ms, first_byte_timeout: 700ms, "
+                               "max_capture_bytes: 1MiB"} +
+                   kNoBreaker});
+  for (int i = 0; i < 20; ++i) expect_primarys_answer(converse("question " + std::to_string(i)));
+  EXPECT_TRUE(proxy->books_balance(20));
+  EXPECT_EQ(proxy->counts().failed[GetParam().failure], 20U) << proxy->books();
+  expect_primarys_answer(converse("one more"));
+  EXPECT_TRUE(proxy->books_balance(21));
+  EXPECT_TRUE(eventually([&] { return proxy->server().load().shadow_in_flight == 0; }));
+  EXPECT_TRUE(eventually([&] { return proxy->value("shadow_bytes") == 0; }));
+}
+
+const std::string kStreamHead = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
+
+INSTANTIATE_TEST_SUITE_P(
+    Kinds, CandidateTrouble,
+    testing::Values(
+        Trouble{"Hangs", [](const FakeRequest&, FakePeer& peer) { peer.hang(); }, "timeout"},
+        Trouble{"HangsInMidStream",
+                [](const FakeRequest&, FakePeer& peer) {
+                  peer.send(kStreamHead + as_chunk("some"));
+                  peer.hang();
+                },
+                "timeout"},
+        Trouble{"Closes", [](const FakeRequest&, FakePeer& peer) { peer.close(); }, "transport"},
+        Trouble{"Resets", [](const FakeRequest&, FakePeer& peer) { peer.reset(); }, "transport"},
+        Trouble{"ResetsInMidStream",
+                [](const FakeRequest&, FakePeer& peer) {
+                  peer.send(kStreamHead + as_chunk("some"));
+                  peer.reset();
+                },
+                "cut"},
+        Trouble{"BreaksOff",
+                [](const FakeRequest&, FakePeer& peer) {
+                  peer.send("HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nsome");
+                  peer.close();
+                },
+                "cut"},
+        Trouble{"SendsGarbage",
+                [](const FakeRequest&, FakePeer& peer) {
+                  peer.send("no http at all\r\n\r\n" + noise(10'000));
+                  peer.close();
+                },
+                "garbage"},
+        Trouble{"NeverEnds",
+                [](const FakeRequest&, FakePeer& peer) {
+                  peer.send(kStreamHead);
+                  const std::string piece = as_chunk(noise(65'536));
+                  while (peer.send(piece)) {
+                  }
+                },
+                "too_large"},
+        Trouble{"NeverEndsItsHead",
+                [](const FakeRequest&, FakePeer& peer) {
+                  peer.send("HTTP/1.1 200 OK\r\n");
+                  while (peer.send("x: " + std::string(1000, 'a') + "\r\n")) {
+                  }
+                },
+                "too_large"},
+        Trouble{"Throttles",
+                [](const FakeRequest&, FakePeer& peer) {
+                  peer.send(answer("{}", "429 Too Many Requests"));
+                },
+                "throttled"},
+        Trouble{"AnswersNoJson",
+                [](const FakeRequest&, FakePeer& peer) { peer.send(answer("<html>")); },
+                "unreadable"}),
+    [](const auto& row) { return std::string{row.param.name}; });
+
+TEST_F(Shadow, ADeadCandidateIsNotTheClients) {
+  start({.candidate_port = refusing_port(), .shadow = std::string{"percent: 100"} + kNoBreaker});
+  for (int i = 0; i < 50; ++i) expect_primarys_answer(converse("hi"));
+  EXPECT_TRUE(proxy->books_balance(50));
+  EXPECT_EQ(proxy->counts().failed["connect"], 50U);
+}
+
+TEST_F(Shadow, TheNextRequestOfAConnectionDoesNotWaitForAHungCopy) {
+  start([](const FakeRequest&, FakePeer& peer) { peer.hang(); });
+  for (std::size_t turn = 1; turn <= 30; ++turn) {
+    expect_primarys_answer(converse("hi"));
+    ASSERT_TRUE(candidate->wait_for_requests(turn)) << "the copy is under way";
+  }
+  EXPECT_EQ(candidate->open_connections(), 30U) << "and all of them hang still";
+  EXPECT_EQ(proxy->counts().eligible, 30U);
+  EXPECT_EQ(proxy->server().load().shadow_in_flight, 30U);
+}
+
+TEST_F(Shadow, AServerThatEndsCutsWhatHangsAndCountsIt) {
+  start([](const FakeRequest&, FakePeer& peer) { peer.hang(); });
+  expect_primarys_answer(converse("hi"));
+  ASSERT_TRUE(candidate->wait_for_requests(1));
+  client->close();
+  proxy->server().drain(std::chrono::milliseconds{200});
+  EXPECT_TRUE(proxy->books_balance(1));
+  EXPECT_EQ(proxy->counts().failed["cancelled"], 1U);
+}
+
+// --- Bounds
+// ---------------------------------------------------------------------------------------------------------
+
+TEST_F(Shadow, TheBreakerOpensOnADeadCandidate) {
+  start({.candidate_port = refusing_port(),
+         .shadow = "percent: 100, breaker: {consecutive_failures: 3, open_for: 60s}"});
+  for (std::uint64_t i = 1; i <= 20; ++i) {
+    expect_primarys_answer(converse("hi"));
+    ASSERT_TRUE(proxy->books_balance(i));
+  }
+  EXPECT_EQ(proxy->counts().failed["connect"], 3U);
+  EXPECT_EQ(proxy->counts().dropped["breaker"], 17U);
+}
+
+TEST_F(Shadow, TheBreakerClosesWhenAProbeSucceeds) {
+  std::atomic<bool> well = false;
+  start(
+      [&](const FakeRequest&, FakePeer& peer) {
+        well ? static_cast<void>(peer.send(answer(kCandidateAnswer))) : peer.close();
+      },
+      {.shadow = "percent: 100, breaker: {consecutive_failures: 3, open_for: 500ms}"});
+  std::uint64_t asked = 0;
+  const auto ask = [&] {
+    expect_primarys_answer(converse("hi"));
+    EXPECT_TRUE(proxy->books_balance(++asked));
+  };
+  while (proxy->counts().dropped["breaker"] == 0 && asked < 10) ask();
+  EXPECT_EQ(asked, 4U);
+  well = true;
+  EXPECT_TRUE(eventually([&] {
+    ask();
+    return proxy->counts().compared >= 3;
+  }));
+  EXPECT_EQ(proxy->counts().failed["transport"], 3U);
+}
+
+TEST_F(Shadow, CallsAtOnceAndWaitingCopiesAreBounded) {
+  Gate gate;
+  start(
+      [&](const FakeRequest&, FakePeer& peer) {
+        gate.wait();
+        peer.send(answer(kCandidateAnswer));
+      },
+      {.shadow = "percent: 100, max_in_flight: 4, max_queued: 6"});
+  for (int i = 0; i < 30; ++i) expect_primarys_answer(converse("hi"));
+  EXPECT_TRUE(proxy->wait_for("shadow_total", {{"reason", "queue"}}, 20));
+  EXPECT_TRUE(candidate->wait_for_requests(4));
+  EXPECT_EQ(candidate->count(), 4U);
+  EXPECT_EQ(proxy->server().load().shadow_in_flight, 4U);
+  gate.open();
+  EXPECT_TRUE(proxy->books_balance(30));
+  EXPECT_EQ(proxy->counts().compared, 10U);
+  EXPECT_EQ(proxy->counts().dropped["queue"], 20U);
+}
+
+TEST_F(Shadow, WithoutAQueueItIsTheCallsAtOnceThatBound) {
+  Gate gate;
+  start(
+      [&](const FakeRequest&, FakePeer& peer) {
+        gate.wait();
+        peer.send(answer(kCandidateAnswer));
+      },
+      {.shadow = "percent: 100, max_in_flight: 4, max_queued: 0"});
+  for (int i = 0; i < 10; ++i) expect_primarys_answer(converse("hi"));
+  EXPECT_TRUE(proxy->wait_for("shadow_total", {{"reason", "in_flight"}}, 6));
+  gate.open();
+  EXPECT_TRUE(proxy->books_balance(10));
+  EXPECT_EQ(proxy->counts().compared, 4U);
+  EXPECT_EQ(proxy->counts().dropped["in_flight"], 6U);
+}
+
+TEST_F(Shadow, TheBytesHeldForCopiesAreBounded) {
+  Gate gate;
+  start(
+      [&](const FakeRequest&, FakePeer& peer) {
+        gate.wait();
+        peer.send(answer(kCandidateAnswer));
+      },
+      {.top = "limits: {max_shadow_bytes: 1MiB}\n"});
+  const std::string large = converse(std::string(300'000, 'a'));
+  for (int i = 0; i < 10; ++i) expect_primarys_answer(large);
+  // A copy is refused after its answer, so the last one may still be to come.
+  EXPECT_TRUE(proxy->wait_for("shadow_total", {{"reason", "memory"}}, 7));
+  EXPECT_EQ(proxy->counts().dropped["memory"], 7U) << "three times three hundred thousand fit";
+  gate.open();
+  EXPECT_TRUE(proxy->books_balance(10));
+  EXPECT_EQ(proxy->counts().compared, 3U);
+  expect_primarys_answer(large);
+  EXPECT_TRUE(proxy->books_balance(11));
+  EXPECT_EQ(proxy->counts().compared, 4U) << "what is done gives its bytes back";
+}
+
+TEST_F(Shadow, AThrottledPrimarySuspendsTheCopies) {
+  std::atomic<bool> throttled = true;
+  primary = std::make_unique<FakeBedrock>([&](const FakeRequest&, FakePeer& peer) {
+    peer.send(throttled ? answer("{}", "429 Too Many Requests") : answer(kPrimaryAnswer));
+  });
+  candidate = FakeBedrock::replies(kCandidateAnswer);
+  launch({});
+  EXPECT_EQ(client->ask(converse("hi")).status, 429);
+  throttled = false;
+  for (int i = 0; i < 20; ++i) expect_primarys_answer(converse("hi"));
+  EXPECT_TRUE(proxy->books_balance(21));
+  EXPECT_EQ(proxy->counts().skipped["primary_failed"], 1U);
+  EXPECT_EQ(proxy->counts().dropped["suspended"], 20U);
+  EXPECT_EQ(candidate->connections(), 0U);
+}
+
+TEST_F(Shadow, AThrottlingCandidateIsLeftAloneAsLongAsItAsks) {
+  start(
+      [](const FakeRequest&, FakePeer& peer) {
+        peer.send(answer("{}", "429 Too Many Requests", "retry-after: 60\r\n"));
+      },
+      {.shadow = "percent: 100, max_in_flight: 1, max_queued: 5"});
+  for (int i = 0; i < 20; ++i) {
+    expect_primarys_answer(converse("hi"));
+    ASSERT_TRUE(proxy->wait_for("shadow_total", {{"reason", "throttled"}}, 1));
+  }
+  EXPECT_EQ(candidate->count(), 1U);
+  client->close();
+  proxy->server().drain(std::chrono::milliseconds{200});
+  EXPECT_TRUE(proxy->books_balance(20));
+  EXPECT_EQ(proxy->counts().failed["throttled"], 1U);
+  EXPECT_EQ(proxy->counts().dropped["draining"], 6U);
+  EXPECT_EQ(proxy->counts().dropped["queue"], 13U);
+}
+
+TEST_F(Shadow, TheRateIsBounded) {
+  start({.shadow = "percent: 100, budget: {requests_per_minute: 60}"});
+  for (int i = 0; i < 30; ++i) expect_primarys_answer(converse("hi"));
+  EXPECT_TRUE(proxy->books_balance(30));
+  EXPECT_GE(proxy->counts().compared, 1U);
+  EXPECT_EQ(proxy->counts().compared, candidate->count());
+  EXPECT_EQ(proxy->counts().compared + proxy->counts().dropped["rate"], 30U);
+  EXPECT_GE(proxy->counts().dropped["rate"], 1U);
+}
+
+TEST_F(Shadow, TheMoneyIsBounded) {
+  const std::string costly = converse_answer("a");
+  std::string bill = costly;
+  bill.replace(bill.find("\"outputTokens\":5"), 16, "\"outputTokens\":5000000");
+  start([&](const FakeRequest&, FakePeer& peer) { peer.send(answer(bill)); },
+        {.shadow = "percent: 100, budget: {usd_per_day: 0.5}",
+         .candidate_model = "amazon.nova-lite-v1:0"});
+  for (std::uint64_t i = 1; i <= 10; ++i) {
+    expect_primarys_answer(converse("hi"));
+    ASSERT_TRUE(proxy->books_balance(i));
+  }
+  EXPECT_EQ(proxy->counts().compared, 1U) << "the first used the day's money up";
+  EXPECT_EQ(proxy->counts().dropped["budget"], 9U);
+}
+
+// --- Records
+// --------------------------------------------------------------------------------------------------------
+
+TEST_F(Shadow, WritesALineForEachComparison) {
+  namespace fs = std::filesystem;
+  std::string directory = (fs::temp_directory_path() / "records-XXXXXX").string();
+  ASSERT_NE(::mkdtemp(directory.data()), nullptr);
+  start({.top = "records: {directory: " + directory + ", content: none}\n"});
+  for (int i = 0; i < 10; ++i) expect_primarys_answer(converse("a private question"));
+  EXPECT_TRUE(proxy->books_balance(10));
+  proxy.reset();
+  std::size_t lines = 0;
+  for (const auto& entry : fs::directory_iterator(directory)) {
+    std::ifstream file(entry.path());
+    for (std::string line; std::getline(file, line); ++lines) {
+      EXPECT_TRUE(nlohmann::json::accept(line)) << line;
+      EXPECT_THAT(line, Not(HasSubstr("private")));
+      EXPECT_THAT(line, Not(HasSubstr("says")));
+    }
+  }
+  EXPECT_EQ(lines, 10U);
+  fs::remove_all(directory);
+}
+
+}  // namespace
+}  // namespace understudy::testing_support

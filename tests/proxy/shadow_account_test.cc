@@ -1,0 +1,199 @@
+#include "proxy/shadow_account.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <thread>
+#include <vector>
+
+namespace understudy::proxy {
+namespace {
+
+using metrics::DropReason;
+using namespace std::chrono_literals;
+const SteadyTime kStart = SteadyTime{} + 1h;
+
+// --- The primary's health
+// -----------------------------------------------------------------------------------------------
+
+TEST(ThrottleWindow, SuspendsFromOnePercentOn) {
+  ThrottleWindow window;
+  EXPECT_FALSE(window.suspended(kStart));
+  for (int i = 0; i < 100; ++i) window.count(false, kStart);
+  EXPECT_FALSE(window.suspended(kStart));
+  window.count(true, kStart);
+  EXPECT_FALSE(window.suspended(kStart)) << "1 of 101";
+  window.count(true, kStart);
+  EXPECT_TRUE(window.suspended(kStart)) << "2 of 102";
+}
+
+TEST(ThrottleWindow, ForgetsAfterTenSeconds) {
+  ThrottleWindow window;
+  window.count(true, kStart);
+  EXPECT_TRUE(window.suspended(kStart + 9s));
+  EXPECT_FALSE(window.suspended(kStart + 10s));
+  window.count(false, kStart + 10s);  // into the same slot
+  EXPECT_FALSE(window.suspended(kStart + 10s));
+}
+
+// --- The breaker
+// --------------------------------------------------------------------------------------------------------
+
+const routing::BreakerConfig kBreaker{.consecutive_failures = 3,
+                                      .failure_percent = {5000},
+                                      .min_requests = 10,
+                                      .window = 10s,
+                                      .open_for = 30s};
+
+TEST(Breaker, OpensAfterFailuresInARow) {
+  Breaker breaker;
+  breaker.failed(kStart, kBreaker);
+  breaker.failed(kStart, kBreaker);
+  breaker.succeeded(kStart, kBreaker);
+  breaker.failed(kStart, kBreaker);
+  breaker.failed(kStart, kBreaker);
+  EXPECT_TRUE(breaker.allows(kStart));
+  breaker.failed(kStart, kBreaker);
+  EXPECT_TRUE(breaker.open());
+  EXPECT_FALSE(breaker.allows(kStart));
+}
+
+TEST(Breaker, OpensAtAShareOfFailures) {
+  Breaker breaker;
+  routing::BreakerConfig config = kBreaker;
+  config.consecutive_failures = 100;
+  for (int i = 0; i < 4; ++i) {
+    breaker.succeeded(kStart, config);
+    breaker.failed(kStart, config);
+  }
+  breaker.succeeded(kStart, config);
+  EXPECT_FALSE(breaker.open()) << "nine are too few to tell";
+  breaker.failed(kStart, config);
+  EXPECT_TRUE(breaker.open()) << "five of ten";
+}
+
+TEST(Breaker, ForgetsTheShareOfAnOldWindow) {
+  Breaker breaker;
+  routing::BreakerConfig config = kBreaker;
+  config.consecutive_failures = 100;
+  for (int i = 0; i < 9; ++i) breaker.failed(kStart, config);
+  breaker.failed(kStart + 11s, config);
+  EXPECT_FALSE(breaker.open());
+}
+
+TEST(Breaker, LetsOneProbeThroughWhenItsTimeIsOver) {
+  Breaker breaker;
+  for (int i = 0; i < 3; ++i) breaker.failed(kStart, kBreaker);
+  EXPECT_FALSE(breaker.allows(kStart + 23s)) << "not before 80 % of the time";
+  const auto later = kStart + 37s;  // 120 % and more
+  EXPECT_TRUE(breaker.allows(later));
+  EXPECT_FALSE(breaker.allows(later)) << "one is enough";
+  breaker.failed(later, kBreaker);
+  EXPECT_FALSE(breaker.allows(later + 23s)) << "open again";
+  EXPECT_TRUE(breaker.allows(later + 37s));
+  breaker.succeeded(later + 37s, kBreaker);
+  EXPECT_FALSE(breaker.open());
+  EXPECT_TRUE(breaker.allows(later + 37s));
+  EXPECT_TRUE(breaker.allows(later + 37s));
+}
+
+TEST(Breaker, GivesTheProbeToAnotherWhereItWasNotMade) {
+  Breaker breaker;
+  for (int i = 0; i < 3; ++i) breaker.failed(kStart, kBreaker);
+  const auto later = kStart + 37s;
+  EXPECT_TRUE(breaker.allows(later));
+  breaker.abandoned();
+  EXPECT_TRUE(breaker.allows(later));
+}
+
+// --- Admission
+// ----------------------------------------------------------------------------------------------------------
+
+TEST(ShadowAccount, AdmitsWhatItHasRoomFor) {
+  ShadowAccount account;
+  routing::ShadowConfig config;
+  config.max_in_flight = 2;
+  config.max_queued = 1;
+  for (int i = 0; i < 3; ++i) EXPECT_FALSE(account.admit(config, kStart));
+  EXPECT_EQ(account.admit(config, kStart), DropReason::queue);
+  EXPECT_EQ(account.held(), 3U);
+  account.left();
+  EXPECT_FALSE(account.admit(config, kStart));
+  config.max_queued = 0;
+  EXPECT_EQ(account.admit(config, kStart), DropReason::in_flight);
+}
+
+TEST(ShadowAccount, AdmitsNothingThroughAnOpenBreaker) {
+  ShadowAccount account;
+  const routing::ShadowConfig config;
+  for (int i = 0; i < 5; ++i) account.breaker.failed(kStart, config.breaker);
+  EXPECT_EQ(account.admit(config, kStart), DropReason::breaker);
+  EXPECT_EQ(account.held(), 0U);
+}
+
+TEST(ShadowAccount, AdmitsNothingWhileThePrimaryIsThrottled) {
+  ShadowAccount account;
+  const routing::ShadowConfig config;
+  for (const int status : {429, 503}) {
+    account.primary_answered(status, kStart);
+    EXPECT_EQ(account.admit(config, kStart), DropReason::suspended);
+  }
+  EXPECT_FALSE(account.admit(config, kStart + 11s));
+  account.primary_answered(500, kStart + 11s);
+  EXPECT_FALSE(account.admit(config, kStart + 11s));
+}
+
+TEST(ShadowAccount, KeepsTheDaysMoney) {
+  ShadowAccount account;
+  routing::ShadowConfig config;
+  config.budget.usd_per_day = 1.0;
+  EXPECT_FALSE(account.admit(config, kStart));
+  account.spent(0.4);
+  account.left();
+  EXPECT_DOUBLE_EQ(account.spent_today(), 0.4);
+  EXPECT_FALSE(account.admit(config, kStart)) << "0.4 spent";
+  EXPECT_FALSE(account.admit(config, kStart)) << "0.4 spent, 0.4 committed";
+  EXPECT_EQ(account.admit(config, kStart), DropReason::budget) << "0.4 spent, 0.8 committed";
+  account.spent(std::nullopt);  // an unknown cost is the mean of the known ones
+  EXPECT_DOUBLE_EQ(account.spent_today(), 0.8);
+}
+
+TEST(ShadowAccount, KeepsTheMinutesRate) {
+  ShadowAccount account;
+  const routing::ShadowBudget none;
+  for (int i = 0; i < 1000; ++i) EXPECT_TRUE(account.take_rate(none, kStart));
+  const routing::ShadowBudget budget{.usd_per_day = {}, .requests_per_minute = 600};
+  int taken = 0;
+  for (int i = 0; i < 100; ++i) taken += account.take_rate(budget, kStart);
+  EXPECT_EQ(taken, 10) << "a second's worth";
+  taken = 0;
+  for (int second = 1; second <= 60; ++second) {
+    for (int i = 0; i < 100; ++i)
+      taken += account.take_rate(budget, kStart + std::chrono::seconds{second});
+  }
+  EXPECT_EQ(taken, 600);
+}
+
+TEST(ShadowAccount, HoldsItsBoundAgainstManyThreads) {
+  ShadowAccount account;
+  routing::ShadowConfig config;
+  config.max_in_flight = 5;
+  config.max_queued = 5;
+  std::atomic<int> admitted{0};
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&] {
+      for (int i = 0; i < 10'000; ++i) {
+        if (account.admit(config, kStart)) continue;
+        EXPECT_LE(++admitted, 10);
+        --admitted;
+        account.left();
+      }
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  EXPECT_EQ(account.held(), 0U);
+}
+
+}  // namespace
+}  // namespace understudy::proxy
