@@ -359,11 +359,11 @@ asio::awaitable<Connection::Outcome<metrics::Block>> Connection::read_chunked_bo
         body.set_size(body.size() + step.data.size());
       }
       if (step.state == ChunkDecoder::State::done) co_return body;
+      if (step.state == ChunkDecoder::State::malformed) co_return Refusal{kBadChunks};
+      if (step.state == ChunkDecoder::State::too_much_framing) co_return Refusal{kChunkOverhead};
       // A chunk that is too large is refused when it is announced.
       if (decoder.announced() > limits_.max_body_bytes - body.size())
         co_return Refusal{kBodyTooLarge};
-      if (step.state == ChunkDecoder::State::malformed) co_return Refusal{kBadChunks};
-      if (step.state == ChunkDecoder::State::too_much_framing) co_return Refusal{kChunkOverhead};
     }
     transport_->expire_after(limits_.body_idle_timeout);
     if (!co_await more_input()) co_return Refusal{Gone{}};
