@@ -241,6 +241,7 @@ std::optional<HeadProblem> collect_framing(Known known, std::string_view value,
       return std::nullopt;
     }
     case Known::connection: {
+      const std::string_view named_before = collected.connection.others;
       for_each_token(value, [&](std::string_view token) {
         if (is(token, "close")) {
           collected.connection.close = true;
@@ -250,6 +251,11 @@ std::optional<HeadProblem> collect_framing(Known known, std::string_view value,
           collected.connection.others = value;
         }
       });
+      // Only one such list is kept, and one that is not applied would let a hop-by-hop field
+      // through.
+      if (!named_before.empty() && collected.connection.others.data() != named_before.data()) {
+        return HeadProblem{400, "connection", "Two Connection headers name fields."};
+      }
       return std::nullopt;
     }
     default:

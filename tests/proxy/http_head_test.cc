@@ -91,16 +91,24 @@ TEST(ScanRequestHead, ForgetsTheRequestBefore) {
 
 TEST(ScanRequestHead, KeepsEndToEndFieldsAndNoOthers) {
   RequestHead head;
-  ASSERT_FALSE(scan_request_head(
-      request("A: 1\r\nTE: trailers\r\nTrailer: x\r\nUpgrade: h2c\r\nKeep-Alive: 5\r\n"
-              "Proxy-Authorization: s\r\nProxy-Connection: close\r\nCookie: s\r\n"
-              "Accept-Encoding: gzip\r\nX-Amz-Date: d\r\nX-AMZ-SECURITY-TOKEN: s\r\n"
-              "Connection: keep-alive , B\r\nb: 2\r\nB: 3\r\nAccept: */*\r\nx-amzn-mine: 4\r\n"
-              "te2: 5\r\nexpected: 6\r\n"),
-      {}, head));
+  const std::string bytes = request(
+      "A: 1\r\nTE: trailers\r\nTrailer: x\r\nUpgrade: h2c\r\nKeep-Alive: 5\r\n"
+      "Proxy-Authorization: s\r\nProxy-Connection: close\r\nCookie: s\r\n"
+      "Accept-Encoding: gzip\r\nX-Amz-Date: d\r\nX-AMZ-SECURITY-TOKEN: s\r\n"
+      "Connection: keep-alive , B\r\nb: 2\r\nB: 3\r\nAccept: */*\r\nx-amzn-mine: 4\r\n"
+      "te2: 5\r\nexpected: 6\r\n");
+  ASSERT_FALSE(scan_request_head(bytes, {}, head));
   EXPECT_THAT(head.fields,
               ElementsAre(FieldIs("A", "1"), FieldIs("Accept", "*/*"), FieldIs("x-amzn-mine", "4"),
                           FieldIs("te2", "5"), FieldIs("expected", "6")));
+}
+
+TEST(ScanRequestHead, RefusesASecondListOfHopByHopFields) {
+  RequestHead head;
+  const std::string bytes = request("Connection: a\r\nConnection: b\r\na: 1\r\nb: 2\r\n");
+  const auto problem = scan_request_head(bytes, {}, head);
+  ASSERT_TRUE(problem);
+  EXPECT_EQ(problem->rule, "connection");
 }
 
 TEST(ScanRequestHead, TellsWhetherTheConnectionStays) {
