@@ -1,6 +1,7 @@
 #pragma once
-// Reads what a captured answer says: text, tool calls, stop reason, usage, errors, of every operation and model family.
-// Pure; runs on an analysis thread; hostile answers are data, never an exception.
+// Reads what a captured answer says: text, tool calls, stop reason, usage, errors, of every
+// operation and model family. Pure; runs on an analysis thread; hostile answers are data, never an
+// exception.
 
 #include "metrics/observation.h"
 #include "metrics/response_reader.h"
@@ -18,8 +19,9 @@ struct AttemptFacts {
   TimePoint ended;
 };
 
-// With an answer kept whole, everything; with beginning and tail only, status, error, usage, stop reason and timings as far
-// as those show them. What CountTokens counted is the answer's text, not its usage: such a call uses no tokens.
+// With an answer kept whole, everything; with beginning and tail only, status, error, usage, stop
+// reason and timings as far as those show them. What CountTokens counted is the answer's text, not
+// its usage: such a call uses no tokens.
 Observation read_answer(const AttemptFacts& facts, const CapturedAnswer& captured);
 
 }  // namespace understudy::metrics

@@ -1,5 +1,6 @@
 #pragma once
-// Two Observations held against each other. Pure functions, one file per signal group in divergence/.
+// Two Observations held against each other. Pure functions, one file per signal group in
+// divergence/.
 
 #include <array>
 #include <cstdint>
@@ -12,18 +13,28 @@
 
 namespace understudy::metrics {
 
-// The closed set of signals (also the metric label). Those measured so far; the names are an interface: add, don't rename.
-enum class Signal : std::uint8_t { error_class, validation_error, stop_reason, json_contract, tool_agreement, verbosity, containment };
-inline constexpr std::array kSignals{Signal::error_class,   Signal::validation_error, Signal::stop_reason, Signal::json_contract,
-                                     Signal::tool_agreement, Signal::verbosity,        Signal::containment};
+// The closed set of signals (also the metric label). Those measured so far; the names are an
+// interface: add, don't rename.
+enum class Signal : std::uint8_t {
+  error_class,
+  validation_error,
+  stop_reason,
+  json_contract,
+  tool_agreement,
+  verbosity,
+  containment
+};
+inline constexpr std::array kSignals{
+    Signal::error_class,    Signal::validation_error, Signal::stop_reason, Signal::json_contract,
+    Signal::tool_agreement, Signal::verbosity,        Signal::containment};
 std::string_view label(Signal signal) noexcept;
 
 struct Finding {
   Signal signal = Signal::error_class;
-  bool diverges = false;      // what divergence_total counts
-  bool served_bad = false;    // directional signals: the same function applied to each side
+  bool diverges = false;    // what divergence_total counts
+  bool served_bad = false;  // directional signals: the same function applied to each side
   bool other_bad = false;
-  double value = 0.0;         // verbosity: ln(chars other / chars served); containment: 0 to 1; else 0
+  double value = 0.0;  // verbosity: ln(chars other / chars served); containment: 0 to 1; else 0
 };
 
 struct Comparison {

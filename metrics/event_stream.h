@@ -1,7 +1,7 @@
 #pragma once
-// Decoder of `application/vnd.amazon.eventstream` (bedrock-wire: total length, headers length, prelude CRC, headers,
-// payload, message CRC; all big-endian, CRC-32 as in zlib). Works on bytes at hand, on any thread; every length is checked
-// before it is used.
+// Decoder of `application/vnd.amazon.eventstream` (bedrock-wire: total length, headers length,
+// prelude CRC, headers, payload, message CRC; all big-endian, CRC-32 as in zlib). Works on bytes at
+// hand, on any thread; every length is checked before it is used.
 
 #include <cstddef>
 #include <cstdint>
@@ -11,7 +11,7 @@
 namespace understudy::metrics {
 
 inline constexpr std::size_t kMinFrameBytes = 16;
-inline constexpr std::size_t kMaxFrameHeaderBytes = 128u << 10;           // botocore's limits
+inline constexpr std::size_t kMaxFrameHeaderBytes = 128u << 10;  // botocore's limits
 inline constexpr std::size_t kMaxFramePayloadBytes = std::size_t{24} << 20;
 
 struct Frame {
@@ -20,7 +20,7 @@ struct Frame {
   std::string_view content_type;
   std::string_view error_message;  // :error-message of an "error"
   std::string_view payload;
-  std::size_t size = 0;            // of the whole frame
+  std::size_t size = 0;  // of the whole frame
 };
 
 enum class FrameStatus : std::uint8_t { ok, incomplete, malformed };
@@ -30,7 +30,8 @@ struct DecodedFrame {
   Frame frame;  // views into the bytes given; meaningful where ok
 };
 
-// The first twelve bytes of a frame, checked against the limits above and their own checksum; none where they cannot be.
+// The first twelve bytes of a frame, checked against the limits above and their own checksum; none
+// where they cannot be.
 struct FrameLengths {
   std::uint32_t total = 0;    // of the whole frame
   std::uint32_t headers = 0;  // of its headers

@@ -15,13 +15,21 @@ namespace understudy::metrics {
 
 using std::chrono::nanoseconds;
 
-// Why a call was made: `served` is what the client gets, `shadow` the copy to the other variant, `control` a second copy
-// to the served variant, to measure its noise.
+// Why a call was made: `served` is what the client gets, `shadow` the copy to the other variant,
+// `control` a second copy to the served variant, to measure its noise.
 enum class Leg : std::uint8_t { served, shadow, control };
 std::string_view label(Leg leg) noexcept;
 
 // How an attempt ended, coarsely (divergence reference 1.2).
-enum class ErrorClass : std::uint8_t { ok, throttled, client_error, server_error, timeout, transport, stream_broken };
+enum class ErrorClass : std::uint8_t {
+  ok,
+  throttled,
+  client_error,
+  server_error,
+  timeout,
+  transport,
+  stream_broken
+};
 std::string_view label(ErrorClass error_class) noexcept;
 
 // Tokens as the upstream counted them. What it did not say stays empty: an unknown is never a zero.
@@ -44,10 +52,11 @@ struct ToolCall {
 struct Answer {
   std::string text;  // all text blocks, joined
   std::vector<ToolCall> tool_calls;
-  std::string stop_reason;  // Bedrock's or the model's own word, mapped to Converse's words where they mean the same
+  std::string stop_reason;  // Bedrock's or the model's own word, mapped to Converse's words where
+                            // they mean the same
   std::size_t thinking_bytes = 0;
-  // False where the body was not what the operation promises, or not kept whole: text and tool calls are then empty, the
-  // stop reason is there where it could be found.
+  // False where the body was not what the operation promises, or not kept whole: text and tool
+  // calls are then empty, the stop reason is there where it could be found.
   bool parsed = false;
 };
 
@@ -62,11 +71,13 @@ struct Observation {
   std::string error_message;  // may hold content: never logged, never a label
   Answer answer;
   Usage usage;
-  nanoseconds total{};                             // request begun to answer ended
-  nanoseconds first_byte{};                        // request begun to first byte of the answer
-  std::optional<nanoseconds> first_token;          // streams: request begun to first event that carries content
-  std::optional<nanoseconds> time_per_output_token;  // streams: (last content - first content) / (output tokens - 1)
-  std::optional<double> cost_usd;                  // empty where usage or price is unknown
+  nanoseconds total{};       // request begun to answer ended
+  nanoseconds first_byte{};  // request begun to first byte of the answer
+  std::optional<nanoseconds>
+      first_token;  // streams: request begun to first event that carries content
+  std::optional<nanoseconds>
+      time_per_output_token;       // streams: (last content - first content) / (output tokens - 1)
+  std::optional<double> cost_usd;  // empty where usage or price is unknown
 };
 
 }  // namespace understudy::metrics

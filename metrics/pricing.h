@@ -21,11 +21,13 @@ class Prices {
   // The built-in file, compiled in.
   static std::shared_ptr<const Prices> built_in();
   // A file of the same format that replaces it.
-  static std::variant<std::shared_ptr<const Prices>, PricesProblem> from_json(std::string_view json, std::string_view file_name);
+  static std::variant<std::shared_ptr<const Prices>, PricesProblem> from_json(
+      std::string_view json, std::string_view file_name);
 
-  // USD for that usage at that day's prices; none where the model has no price or the usage is missing.
-  // `model_id` may carry a geo prefix, a version, or be an ARN that names a model.
-  std::optional<double> cost(std::string_view model_id, const Usage& usage, std::chrono::sys_days day) const;
+  // USD for that usage at that day's prices; none where the model has no price or the usage is
+  // missing. `model_id` may carry a geo prefix, a version, or be an ARN that names a model.
+  std::optional<double> cost(std::string_view model_id, const Usage& usage,
+                             std::chrono::sys_days day) const;
   bool knows(std::string_view model_id) const;
   std::string_view as_of() const noexcept;  // "2026-11-01", for people
 
@@ -36,7 +38,8 @@ class Prices {
   std::shared_ptr<const Table> table_;
 };
 
-// The key prices and lifecycle data are filed under: the part after the last '/', without geo prefix and "-vN(:M)".
+// The key prices and lifecycle data are filed under: the part after the last '/', without geo
+// prefix and "-vN(:M)".
 std::string canonical_model(std::string_view model_id);
 
 }  // namespace understudy::metrics

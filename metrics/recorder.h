@@ -1,7 +1,7 @@
 #pragma once
-// Everything that is counted. Handles are resolved when a config is loaded and cost no look-up, no allocation and no
-// formatting afterwards. All record functions may be called from any thread; none throws.
-// The Recorder outlives its handles' users; a route keeps its series through reloads.
+// Everything that is counted. Handles are resolved when a config is loaded and cost no look-up, no
+// allocation and no formatting afterwards. All record functions may be called from any thread; none
+// throws. The Recorder outlives its handles' users; a route keeps its series through reloads.
 
 #include <chrono>
 #include <cstdint>
@@ -25,7 +25,7 @@ struct RouteCounts {
 };
 
 struct SignalCounts {
-  std::uint64_t pairs = 0;       // in which the signal applied
+  std::uint64_t pairs = 0;  // in which the signal applied
   std::uint64_t divergent = 0;
   std::uint64_t served_bad = 0;
   std::uint64_t other_bad = 0;
@@ -36,10 +36,12 @@ class RouteMeter {
  public:
   virtual ~RouteMeter() = default;
 
-  // One finished attempt: requests_total and request_duration_seconds. `status` 0 is the label "none".
+  // One finished attempt: requests_total and request_duration_seconds. `status` 0 is the label
+  // "none".
   virtual void request(routing::Operation operation, routing::Variant variant, Leg leg, int status,
                        std::chrono::nanoseconds total) noexcept = 0;
-  // What was read from its answer: tokens, cost, first token, time per token; or that usage is missing.
+  // What was read from its answer: tokens, cost, first token, time per token; or that usage is
+  // missing.
   virtual void answer(const Observation& observation) noexcept = 0;
   // An answer that nobody had room to read: its usage counts as missing.
   virtual void unread_answer(routing::Variant variant, Leg leg) noexcept = 0;
@@ -49,15 +51,17 @@ class RouteMeter {
   virtual void skipped(routing::SkipReason reason) noexcept = 0;
   virtual void dropped(DropReason reason) noexcept = 0;
   virtual void failed(FailReason reason) noexcept = 0;
-  virtual void compared(const Comparison& comparison) noexcept = 0;  // also divergence_total, comparisons_total{outcome}
+  virtual void compared(const Comparison& comparison) noexcept = 0;  // also divergence_total,
+                                                                     // comparisons_total{outcome}
   // Control legs keep books of their own: control_total{result, reason}.
   virtual void control_dropped(DropReason reason) noexcept = 0;
   virtual void control_failed(FailReason reason) noexcept = 0;
   virtual void control_compared(const Comparison& comparison) noexcept = 0;
 
   virtual RouteCounts counts() const = 0;
-  virtual std::map<Signal, SignalCounts> signals() const = 0;          // of the shadow legs
-  virtual std::map<Signal, SignalCounts> control_signals() const = 0;  // of the control legs: the noise
+  virtual std::map<Signal, SignalCounts> signals() const = 0;  // of the shadow legs
+  virtual std::map<Signal, SignalCounts> control_signals()
+      const = 0;  // of the control legs: the noise
 };
 
 // What is counted for the process as a whole.
@@ -68,22 +72,26 @@ class Recorder {
  public:
   virtual ~Recorder() = default;
 
-  // The meter of that route; made at the first call of a name. Call when a config is loaded, not per request.
-  // Routes are bounded by the config; the name "default" is the default route's, "none" that of unrouted requests.
+  // The meter of that route; made at the first call of a name. Call when a config is loaded, not
+  // per request. Routes are bounded by the config; the name "default" is the default route's,
+  // "none" that of unrouted requests.
   virtual RouteMeter& route(std::string_view name) = 0;
-  // Gauges that follow the config: shadow_percent, canary_percent, config_info. Routes that are gone lose theirs.
+  // Gauges that follow the config: shadow_percent, canary_percent, config_info. Routes that are
+  // gone lose theirs.
   virtual void config_applied(const routing::Config& config) = 0;
   virtual void reload(ReloadResult result) noexcept = 0;
 
   virtual void overhead(Phase phase, std::chrono::nanoseconds spent) noexcept = 0;
   virtual void connection_opened() noexcept = 0;
   virtual void connection_closed() noexcept = 0;
-  // A request refused before it had a route; `limit` is the config key's last part ("max_header_bytes") or a rule's name.
+  // A request refused before it had a route; `limit` is the config key's last part
+  // ("max_header_bytes") or a rule's name.
   virtual void refused(std::string_view limit) noexcept = 0;
   virtual void records_dropped() noexcept = 0;
   virtual void records_written() noexcept = 0;
   // Work for the copies that is waiting or under way, and the bytes it holds.
-  virtual void shadow_load(std::size_t queued, std::size_t in_flight, std::size_t bytes) noexcept = 0;
+  virtual void shadow_load(std::size_t queued, std::size_t in_flight,
+                           std::size_t bytes) noexcept = 0;
 
   virtual std::string render() const = 0;  // the Prometheus text exposition
 };

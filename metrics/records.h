@@ -1,7 +1,7 @@
 #pragma once
-// The comparison log: one JSON line per finished pair, in files that rotate. Owned by the server, used on the analysis
-// thread only. A full or failing disk drops records and counts them, it never blocks or fails anything else; no partial
-// line stays in a file.
+// The comparison log: one JSON line per finished pair, in files that rotate. Owned by the server,
+// used on the analysis thread only. A full or failing disk drops records and counts them, it never
+// blocks or fails anything else; no partial line stays in a file.
 
 #include <chrono>
 #include <cstdint>
@@ -19,10 +19,10 @@ namespace understudy::metrics {
 struct PairRecord {
   std::string exchange_id;  // ours: generated, safe in file names and logs
   std::string route;
-  std::string family;       // of x-understudy-family; empty: not named
+  std::string family;                               // of x-understudy-family; empty: not named
   std::string request_id_served, request_id_other;  // x-amzn-RequestId of both answers
-  Leg leg = Leg::shadow;    // shadow or control
-  std::string_view request_body;  // of the client; used as `content` allows
+  Leg leg = Leg::shadow;                            // shadow or control
+  std::string_view request_body;                    // of the client; used as `content` allows
   const Observation* served = nullptr;
   const Observation* other = nullptr;
   const Comparison* comparison = nullptr;
@@ -30,8 +30,9 @@ struct PairRecord {
 
 class RecordLog {
  public:
-  // Opens lazily, in a directory of mode 0700 with files of mode 0600, never through a symbolic link.
-  // Without a directory in the config nothing is written or counted. After a failure nothing is tried for `retry_after`.
+  // Opens lazily, in a directory of mode 0700 with files of mode 0600, never through a symbolic
+  // link. Without a directory in the config nothing is written or counted. After a failure nothing
+  // is tried for `retry_after`.
   RecordLog(routing::RecordsConfig config, Recorder& recorder,
             std::chrono::nanoseconds retry_after = std::chrono::seconds{30});
   ~RecordLog();
@@ -43,9 +44,11 @@ class RecordLog {
   std::unique_ptr<Impl> impl_;
 };
 
-// The line as written, without its newline (for the log and for tests); its fields are listed in record_line.cc. `redacted`
-// keeps keys, tool names, types, lengths and stop reasons; every other leaf becomes its type, length and a hash keyed by
-// `key`, error messages too (their digits masked first, so that equal ones stay equal).
-std::string to_json_line(const PairRecord& record, routing::RecordsConfig::Content content, std::string_view key);
+// The line as written, without its newline (for the log and for tests); its fields are listed in
+// record_line.cc. `redacted` keeps keys, tool names, types, lengths and stop reasons; every other
+// leaf becomes its type, length and a hash keyed by `key`, error messages too (their digits masked
+// first, so that equal ones stay equal).
+std::string to_json_line(const PairRecord& record, routing::RecordsConfig::Content content,
+                         std::string_view key);
 
 }  // namespace understudy::metrics

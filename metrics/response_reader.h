@@ -1,7 +1,7 @@
 #pragma once
-// Looks at an answer's bytes as they pass by, on the thread that relays them. It never alters, never waits and never
-// parses JSON: it keeps a bounded part of the bytes and notes when event-stream frames arrived. What the bytes mean is read
-// later, elsewhere (answer.h).
+// Looks at an answer's bytes as they pass by, on the thread that relays them. It never alters,
+// never waits and never parses JSON: it keeps a bounded part of the bytes and notes when
+// event-stream frames arrived. What the bytes mean is read later, elsewhere (answer.h).
 
 #include <array>
 #include <chrono>
@@ -33,13 +33,15 @@ struct FrameMark {
   TimePoint arrived;         // of its last byte
 };
 
-// A finished answer as far as it was kept: its beginning and, where it was longer than the budget, its end.
+// A finished answer as far as it was kept: its beginning and, where it was longer than the budget,
+// its end.
 struct CapturedAnswer {
   static constexpr std::size_t kFirstMarks = 16;
   static constexpr std::size_t kLastMarks = 16;
 
   int status = 0;
-  std::string fields;  // "name: value\n" of content-type and every x-amzn-* field, names in lower case
+  std::string
+      fields;  // "name: value\n" of content-type and every x-amzn-* field, names in lower case
   BodyForm form = BodyForm::whole;
   AnswerEnd end = AnswerEnd::complete;
   bool malformed_frames = false;  // the framing broke: the lengths or checksums cannot be
@@ -50,7 +52,8 @@ struct CapturedAnswer {
   // Event streams:
   std::uint64_t frame_count = 0;
   std::vector<FrameMark> first_frames;  // at most kFirstMarks
-  std::vector<FrameMark> last_frames;   // at most kLastMarks, in order, not overlapping `first_frames`
+  std::vector<FrameMark>
+      last_frames;  // at most kLastMarks, in order, not overlapping `first_frames`
   std::chrono::nanoseconds longest_gap{};  // between two frames
 
   bool holds_all() const noexcept;
@@ -62,7 +65,8 @@ struct CapturedAnswer {
 
 class ResponseReader {
  public:
-  // Keeps the first `beginning_bytes` of the body and, beyond them, the last `tail_bytes` or a little more.
+  // Keeps the first `beginning_bytes` of the body and, beyond them, the last `tail_bytes` or a
+  // little more.
   struct Budget {
     std::size_t beginning_bytes = 4u << 10;
     std::size_t tail_bytes = 8u << 10;
@@ -73,7 +77,8 @@ class ResponseReader {
 
   void on_head(int status, std::span<const routing::Field> fields);
   void on_body(std::string_view bytes, TimePoint now);
-  // Keeps no more of the beginning than it has; the tail goes on. For when the memory for copies is used up.
+  // Keeps no more of the beginning than it has; the tail goes on. For when the memory for copies is
+  // used up.
   void stop_keeping() noexcept { budget_.beginning_bytes = beginning_kept_; }
   // Hands out what was captured. Call once, last.
   CapturedAnswer finish(AnswerEnd end);
@@ -93,9 +98,9 @@ class ResponseReader {
   // The frame under way.
   std::array<char, 12> prelude_{};
   std::uint64_t frame_offset_ = 0;
-  std::uint64_t frame_left_ = 0;       // bytes of the frame still to come, once its prelude is known
+  std::uint64_t frame_left_ = 0;  // bytes of the frame still to come, once its prelude is known
   std::size_t prelude_bytes_ = 0;
-  std::size_t last_mark_ = 0;          // where the ring of last marks is written next
+  std::size_t last_mark_ = 0;  // where the ring of last marks is written next
   TimePoint last_arrival_{};
 };
 

@@ -93,7 +93,7 @@ class Connection final : public std::enable_shared_from_this<Connection>,
   Exchange* exchange_ = nullptr;
   bool in_request_ = false;  // from the end of its head to the end of its answer
   bool finishing_ = false;   // no request after this one
-  bool broken_ = false;     // the answer was cut
+  bool broken_ = false;      // the answer was cut
 
   // Writing.
   enum class BodyCoding : std::uint8_t { plain, chunked, absent };

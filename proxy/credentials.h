@@ -1,7 +1,8 @@
 #pragma once
-// Where an upstream's credentials come from. Sources of this version: environment, shared config and credentials files,
-// keys or a token in the config, the client's own bearer token, none. Loading reads files: main thread, when a config is
-// loaded. What was loaded is immutable and shared.
+// Where an upstream's credentials come from. Sources of this version: environment, shared config
+// and credentials files, keys or a token in the config, the client's own bearer token, none.
+// Loading reads files: main thread, when a config is loaded. What was loaded is immutable and
+// shared.
 
 #include <chrono>
 #include <functional>
@@ -15,7 +16,8 @@
 
 namespace understudy::proxy {
 
-// Text that must not leave the process but in an Authorization header. Has no operator<<, on purpose.
+// Text that must not leave the process but in an Authorization header. Has no operator<<, on
+// purpose.
 class Secret {
  public:
   Secret() = default;
@@ -36,8 +38,8 @@ struct AwsKeys {
 struct Credentials {
   enum class Kind : std::uint8_t { sigv4, bearer, forward_bearer, none };
   Kind kind = Kind::none;
-  AwsKeys keys;   // sigv4
-  Secret token;   // bearer
+  AwsKeys keys;        // sigv4
+  Secret token;        // bearer
   std::string origin;  // "environment", "profile prod", ... for people
 };
 
@@ -46,7 +48,7 @@ using Environment = std::function<std::optional<std::string>(std::string_view na
 Environment process_environment();
 
 // The error names what was looked at and what to do; it contains no secret.
-Result<std::shared_ptr<const Credentials>> load_credentials(const routing::CredentialsConfig& config,
-                                                            const Environment& environment);
+Result<std::shared_ptr<const Credentials>> load_credentials(
+    const routing::CredentialsConfig& config, const Environment& environment);
 
 }  // namespace understudy::proxy

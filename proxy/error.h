@@ -11,16 +11,16 @@
 namespace understudy::proxy {
 
 enum class ErrorKind : std::uint8_t {
-  resolve,             // no address for the upstream's name
-  connect,             // refused, unreachable or timed out
-  tls,                 // handshake or verification
-  credentials,         // none valid
-  timeout,             // a deadline passed while a peer was silent
-  closed,              // the peer closed or reset
-  bad_message,         // the peer's bytes are not the protocol
-  too_large,           // a limit was reached
-  cancelled,           // we stopped it ourselves: client gone, shutting down
-  internal,            // a bug, caught at the edge of one exchange
+  resolve,      // no address for the upstream's name
+  connect,      // refused, unreachable or timed out
+  tls,          // handshake or verification
+  credentials,  // none valid
+  timeout,      // a deadline passed while a peer was silent
+  closed,       // the peer closed or reset
+  bad_message,  // the peer's bytes are not the protocol
+  too_large,    // a limit was reached
+  cancelled,    // we stopped it ourselves: client gone, shutting down
+  internal,     // a bug, caught at the edge of one exchange
 };
 std::string_view label(ErrorKind kind) noexcept;
 

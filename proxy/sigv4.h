@@ -1,8 +1,10 @@
 #pragma once
-// AWS Signature Version 4 (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html), as
-// Bedrock wants it: service "bedrock", the path exactly as sent percent-encoded once more, query pairs sorted.
-// A Signer belongs to one thread: it keeps hashing contexts and the signing key of the day. Signing allocates nothing but
-// what the caller's string needs, and looks nothing up by name: it is on the path of every request.
+// AWS Signature Version 4
+// (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html), as
+// Bedrock wants it: service "bedrock", the path exactly as sent percent-encoded once more, query
+// pairs sorted. A Signer belongs to one thread: it keeps hashing contexts and the signing key of
+// the day. Signing allocates nothing but what the caller's string needs, and looks nothing up by
+// name: it is on the path of every request.
 
 #include <array>
 #include <chrono>
@@ -22,7 +24,8 @@ using Sha256 = std::array<unsigned char, 32>;
 struct SigningInput {
   std::string_view method;
   std::string_view target;  // path and query exactly as sent to the upstream, path prefix included
-  std::span<const routing::Field> fields;  // to be signed besides x-amz-date and the token: host, content-type, x-amz*; in any order and case
+  std::span<const routing::Field> fields;  // to be signed besides x-amz-date and the token: host,
+                                           // content-type, x-amz*; in any order and case
   Sha256 body_hash{};
   std::chrono::system_clock::time_point now;
 };
@@ -36,10 +39,11 @@ class Signer {
 
   Sha256 hash(std::string_view body);
 
-  // Appends "x-amz-date: ...\r\n", "x-amz-security-token: ...\r\n" where there is a token, and "authorization: ...\r\n".
-  // `keys`, `region` and `service` must be the same objects' values from call to call for the cached key to be used.
-  void sign(const SigningInput& input, const AwsKeys& keys, std::string_view region, std::string_view service,
-            std::string& head);
+  // Appends "x-amz-date: ...\r\n", "x-amz-security-token: ...\r\n" where there is a token, and
+  // "authorization: ...\r\n". `keys`, `region` and `service` must be the same objects' values from
+  // call to call for the cached key to be used.
+  void sign(const SigningInput& input, const AwsKeys& keys, std::string_view region,
+            std::string_view service, std::string& head);
 
  private:
   struct Impl;

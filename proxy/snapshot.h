@@ -1,6 +1,6 @@
 #pragma once
-// Everything a request needs that follows from the config: made once when a config is loaded, immutable, shared by all
-// threads. An exchange keeps the snapshot that it began with.
+// Everything a request needs that follows from the config: made once when a config is loaded,
+// immutable, shared by all threads. An exchange keeps the snapshot that it began with.
 
 #include <memory>
 #include <string>
@@ -27,15 +27,15 @@ struct UpstreamTarget {
 struct Snapshot {
   routing::RouteTable routes;
   std::vector<std::shared_ptr<const UpstreamTarget>> upstreams;  // as Config::upstreams
-  std::vector<metrics::RouteMeter*> meters;                      // as Config::routes; owned by the Recorder
+  std::vector<metrics::RouteMeter*> meters;  // as Config::routes; owned by the Recorder
   metrics::RouteMeter* default_meter = nullptr;
   std::shared_ptr<const metrics::Prices> prices;
 
   const routing::Config& config() const noexcept { return routes.config(); }
 };
 
-// The prices that a config names, and whether its budgets can be kept with them. Needs no credentials, so that a config can
-// be checked anywhere.
+// The prices that a config names, and whether its budgets can be kept with them. Needs no
+// credentials, so that a config can be checked anywhere.
 struct LoadedPrices {
   std::shared_ptr<const metrics::Prices> prices;  // null where they could not be loaded
   std::vector<std::string> problems;              // each under its config key
@@ -43,12 +43,13 @@ struct LoadedPrices {
 };
 LoadedPrices load_prices(const routing::Config& config);
 
-// Loads credentials, trust anchors and prices of a checked config. Every problem is reported, under its config key.
+// Loads credentials, trust anchors and prices of a checked config. Every problem is reported, under
+// its config key.
 struct SnapshotResult {
   std::shared_ptr<const Snapshot> snapshot;  // null where there are problems
   std::vector<std::string> problems;
 };
-SnapshotResult make_snapshot(std::shared_ptr<const routing::Config> config, metrics::Recorder& recorder,
-                             const Environment& environment);
+SnapshotResult make_snapshot(std::shared_ptr<const routing::Config> config,
+                             metrics::Recorder& recorder, const Environment& environment);
 
 }  // namespace understudy::proxy

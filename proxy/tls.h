@@ -1,6 +1,7 @@
 #pragma once
-// TLS towards upstreams. The one place where a client context is made, so that verification, name check and SNI are always
-// on together: each of them alone lets a self-signed certificate for another name pass (measured, see the tests).
+// TLS towards upstreams. The one place where a client context is made, so that verification, name
+// check and SNI are always on together: each of them alone lets a self-signed certificate for
+// another name pass (measured, see the tests).
 
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ssl/context.hpp>
@@ -14,12 +15,14 @@ namespace understudy::proxy {
 
 using TlsStream = boost::asio::ssl::stream<boost::asio::ip::tcp::socket>;
 
-// TLS 1.2 or later, the peer verified against `ca_file`, or the system's anchors where it is empty. Shared between threads,
-// constant after construction. Offers "http/1.1" by ALPN.
+// TLS 1.2 or later, the peer verified against `ca_file`, or the system's anchors where it is empty.
+// Shared between threads, constant after construction. Offers "http/1.1" by ALPN.
 Result<std::shared_ptr<boost::asio::ssl::context>> make_client_tls(const std::string& ca_file);
 
-// A stream over `socket` that will send `host` as SNI (unless it is an address) and accept only a certificate for it.
-Result<std::unique_ptr<TlsStream>> make_client_stream(boost::asio::ip::tcp::socket socket, boost::asio::ssl::context& context,
+// A stream over `socket` that will send `host` as SNI (unless it is an address) and accept only a
+// certificate for it.
+Result<std::unique_ptr<TlsStream>> make_client_stream(boost::asio::ip::tcp::socket socket,
+                                                      boost::asio::ssl::context& context,
                                                       const std::string& host);
 
 }  // namespace understudy::proxy

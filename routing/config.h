@@ -1,6 +1,7 @@
 #pragma once
-// The configuration as plain values with their defaults and units. A Config is built by config_loader,
-// never changed afterwards, and shared between threads as `std::shared_ptr<const Config>`.
+// The configuration as plain values with their defaults and units. A Config is built by
+// config_loader, never changed afterwards, and shared between threads as `std::shared_ptr<const
+// Config>`.
 
 #include <chrono>
 #include <cstddef>
@@ -32,9 +33,9 @@ struct Address {
 
 struct ListenerConfig {
   Address address;
-  std::string base_path;            // "" or "/prefix": removed from every target
-  std::vector<std::string> hosts;   // allow-list for Host; empty allows all
-  bool trust_network = false;       // must be true where the address is not loopback
+  std::string base_path;           // "" or "/prefix": removed from every target
+  std::vector<std::string> hosts;  // allow-list for Host; empty allows all
+  bool trust_network = false;      // must be true where the address is not loopback
   friend bool operator==(const ListenerConfig&, const ListenerConfig&) = default;
 };
 
@@ -70,7 +71,8 @@ struct Endpoint {
 struct UpstreamConfig {
   std::string name;
   Endpoint endpoint;
-  Endpoint control_endpoint;  // control-plane paths; derived: bedrock-runtime.X -> bedrock.X, else `endpoint`
+  Endpoint control_endpoint;  // control-plane paths; derived: bedrock-runtime.X -> bedrock.X, else
+                              // `endpoint`
   std::string region;
   std::string ca_file;  // trust anchors instead of the system's
   CredentialsConfig credentials;
@@ -83,20 +85,21 @@ struct UpstreamConfig {
   friend bool operator==(const UpstreamConfig&, const UpstreamConfig&) = default;
 };
 
-// One change to a candidate's JSON body. A path that is absent changes nothing: `set` replaces a value that is there
-// (json_patch can add one), and a json_patch of which one step does not apply is not applied at all.
+// One change to a candidate's JSON body. A path that is absent changes nothing: `set` replaces a
+// value that is there (json_patch can add one), and a json_patch of which one step does not apply
+// is not applied at all.
 struct RewriteRule {
   enum class Kind : std::uint8_t { remove, set, json_patch };
   Kind kind = Kind::remove;
   std::vector<Operation> operations;  // empty: every understood operation
   std::string pointer;                // remove, set: an RFC 6901 pointer
-  std::string json;                   // set: the value; json_patch: the RFC 6902 document; both as JSON text
+  std::string json;  // set: the value; json_patch: the RFC 6902 document; both as JSON text
   friend bool operator==(const RewriteRule&, const RewriteRule&) = default;
 };
 
 struct VariantConfig {
-  std::size_t upstream = 0;  // index into Config::upstreams
-  std::string model;         // empty: the model the client asked for
+  std::size_t upstream = 0;          // index into Config::upstreams
+  std::string model;                 // empty: the model the client asked for
   std::vector<RewriteRule> rewrite;  // candidate only
   friend bool operator==(const VariantConfig&, const VariantConfig&) = default;
 };
@@ -116,37 +119,39 @@ struct MatchConfig {
 
 // How many of the shadowed exchanges are also asked of the served variant a second time.
 struct ControlShare {
-  bool automatic = false;  // 5 % at rest: all until 400 triples, then 2 % (divergence reference 2.6)
-  Percent percent;         // exact share of the shadowed exchanges, where not automatic
+  bool automatic =
+      false;        // 5 % at rest: all until 400 triples, then 2 % (divergence reference 2.6)
+  Percent percent;  // exact share of the shadowed exchanges, where not automatic
   friend bool operator==(const ControlShare&, const ControlShare&) = default;
 };
 
 struct ShadowBudget {
-  std::optional<double> usd_per_day;               // estimated cost of shadow and control legs, UTC day
+  std::optional<double> usd_per_day;  // estimated cost of shadow and control legs, UTC day
   std::optional<std::uint64_t> requests_per_minute;  // shadow and control legs together
   friend bool operator==(const ShadowBudget&, const ShadowBudget&) = default;
 };
 
 struct BreakerConfig {
   std::uint32_t consecutive_failures = 5;
-  Percent failure_percent{5000};      // of at least `min_requests` in `window`
+  Percent failure_percent{5000};  // of at least `min_requests` in `window`
   std::uint32_t min_requests = 20;
   milliseconds window = 10s;
-  milliseconds open_for = 30s;        // +- 20 %, then one probe
+  milliseconds open_for = 30s;  // +- 20 %, then one probe
   friend bool operator==(const BreakerConfig&, const BreakerConfig&) = default;
 };
 
 struct ShadowConfig {
   Percent percent;
   ControlShare control;
-  std::size_t max_in_flight = 1024;         // calls under way, of this route
-  std::size_t max_queued = 4096;            // admitted and waiting, of this route
-  std::size_t max_body_bytes = 8u << 20;    // a larger request is skipped{too_large}
-  std::size_t max_capture_bytes = 16u << 20;  // of one answer; beyond it the answer counts as truncated by us
+  std::size_t max_in_flight = 1024;       // calls under way, of this route
+  std::size_t max_queued = 4096;          // admitted and waiting, of this route
+  std::size_t max_body_bytes = 8u << 20;  // a larger request is skipped{too_large}
+  std::size_t max_capture_bytes =
+      16u << 20;  // of one answer; beyond it the answer counts as truncated by us
   milliseconds connect_timeout = 3s;
   milliseconds first_byte_timeout = 60s;
-  milliseconds timeout = 300s;              // the whole call
-  bool skip_probes = true;                  // requests for one token
+  milliseconds timeout = 300s;  // the whole call
+  bool skip_probes = true;      // requests for one token
   ShadowBudget budget;
   BreakerConfig breaker;
   friend bool operator==(const ShadowConfig&, const ShadowConfig&) = default;
@@ -173,30 +178,33 @@ struct RecordsConfig {
   Content content = Content::none;
   std::size_t rotate_bytes = 256u << 20;
   std::size_t max_total_bytes = std::size_t{10} << 30;  // oldest files are removed beyond it
-  std::size_t keep_free_bytes = std::size_t{1} << 30;   // of the file system; below it records are dropped and counted
+  std::size_t keep_free_bytes =
+      std::size_t{1} << 30;  // of the file system; below it records are dropped and counted
   friend bool operator==(const RecordsConfig&, const RecordsConfig&) = default;
 };
 
 struct LimitsConfig {
-  std::size_t max_connections = 10'000;        // of clients; further lowered to (open files - 256) / 3
-  milliseconds header_timeout = 10s;           // first byte of a request to the end of its head
-  milliseconds keep_alive_timeout = 75s;       // between requests
-  std::size_t max_header_bytes = 32u << 10;    // request line and fields
+  std::size_t max_connections = 10'000;   // of clients; further lowered to (open files - 256) / 3
+  milliseconds header_timeout = 10s;      // first byte of a request to the end of its head
+  milliseconds keep_alive_timeout = 75s;  // between requests
+  std::size_t max_header_bytes = 32u << 10;  // request line and fields
   std::size_t max_header_fields = 100;
   std::size_t max_target_bytes = 8u << 10;
   std::size_t max_body_bytes = 32u << 20;
-  milliseconds body_idle_timeout = 30s;        // between two reads of a request body
-  milliseconds write_timeout = 120s;           // a client that takes no byte for this long is closed
+  milliseconds body_idle_timeout = 30s;  // between two reads of a request body
+  milliseconds write_timeout = 120s;     // a client that takes no byte for this long is closed
   std::size_t max_response_header_bytes = 64u << 10;
-  std::size_t max_shadow_bytes = 256u << 20;   // bodies and answers held for shadow work, all routes together
-  std::size_t max_conversation_scan_bytes = 256u << 10;  // of a body, to find the conversation's beginning
-  std::size_t max_analysis_queue = 8192;       // answers waiting to be read
+  std::size_t max_shadow_bytes =
+      256u << 20;  // bodies and answers held for shadow work, all routes together
+  std::size_t max_conversation_scan_bytes =
+      256u << 10;                         // of a body, to find the conversation's beginning
+  std::size_t max_analysis_queue = 8192;  // answers waiting to be read
   std::size_t max_analysis_bytes = 256u << 20;
   friend bool operator==(const LimitsConfig&, const LimitsConfig&) = default;
 };
 
 struct ThreadsConfig {
-  std::size_t io = 0;        // 0: one per core
+  std::size_t io = 0;  // 0: one per core
   friend bool operator==(const ThreadsConfig&, const ThreadsConfig&) = default;
 };
 
@@ -225,7 +233,7 @@ struct Config {
   DrainConfig drain;
   LogConfig log;
   std::string sampling_salt = "understudy";  // same salt, same decisions, on every replica
-  std::string hash;  // of the file's bytes, 16 hex digits
+  std::string hash;                          // of the file's bytes, 16 hex digits
 };
 
 }  // namespace understudy::routing

@@ -16,6 +16,7 @@ struct Field {
 bool equals_ignoring_case(std::string_view a, std::string_view b) noexcept;
 
 // The first field of that name in any case, if there is one.
-std::optional<std::string_view> find_field(std::span<const Field> fields, std::string_view name) noexcept;
+std::optional<std::string_view> find_field(std::span<const Field> fields,
+                                           std::string_view name) noexcept;
 
 }  // namespace understudy::routing

@@ -12,7 +12,8 @@
 
 namespace understudy::routing {
 
-// Operations whose requests and answers we understand. All else is `other`: proxied, never shadowed.
+// Operations whose requests and answers we understand. All else is `other`: proxied, never
+// shadowed.
 enum class Operation : std::uint8_t {
   converse,
   converse_stream,
@@ -22,8 +23,9 @@ enum class Operation : std::uint8_t {
   other,
 };
 inline constexpr std::array kOperations{
-    Operation::converse,     Operation::converse_stream, Operation::invoke_model,
-    Operation::invoke_model_with_response_stream, Operation::count_tokens, Operation::other};
+    Operation::converse,     Operation::converse_stream,
+    Operation::invoke_model, Operation::invoke_model_with_response_stream,
+    Operation::count_tokens, Operation::other};
 
 // The metric label: the enumerator's own spelling.
 std::string_view label(Operation operation) noexcept;
@@ -47,10 +49,12 @@ struct TargetProblem {
   std::string_view what;  // a static sentence for the error body
 };
 
-// `base_path` is "" or "/prefix" and is removed; one doubled slash directly behind it counts as one.
-// Refused: targets not in origin form, bytes outside visible ASCII, '#', '\', "." and ".." segments (decoded too),
+// `base_path` is "" or "/prefix" and is removed; one doubled slash directly behind it counts as
+// one. Refused: targets not in origin form, bytes outside visible ASCII, '#', '\', "." and ".."
+// segments (decoded too),
 // "//" elsewhere, a bad percent escape, and in a model id %00, %25 and control characters.
-std::variant<RequestTarget, TargetProblem> parse_target(std::string_view method, std::string_view raw_target,
+std::variant<RequestTarget, TargetProblem> parse_target(std::string_view method,
+                                                        std::string_view raw_target,
                                                         std::string_view base_path);
 
 }  // namespace understudy::routing
