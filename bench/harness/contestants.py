@@ -166,19 +166,21 @@ backend bedrock
 
 
 def understudy_command(contestant, directory, port, primary, candidate, program) -> list[str]:
-    credentials = "{source: forward_bearer}"
-    if contestant.signed:
-        credentials = ("{source: static, access_key_id: AKIDEXAMPLE, "
-                       "secret_access_key: wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY}")
+    keys = ("{source: static, access_key_id: AKIDEXAMPLE, "
+            "secret_access_key: wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY}")
+    # A copy carries no credential of the client: the candidate has a token of its own.
+    primary_credentials, candidate_credentials = (
+        (keys, keys) if contestant.signed
+        else ("{source: forward_bearer}", "{source: bearer, token: bedrock-api-key-CANDIDATE}"))
 
-    def upstream(name: str, to: int) -> str:
+    def upstream(name: str, to: int, credentials: str) -> str:
         return (f"  {name}:\n    endpoint: http://127.0.0.1:{to}\n    region: us-east-1\n"
                 f"    credentials: {credentials}\n")
 
-    upstreams = upstream("primary", primary)
+    upstreams = upstream("primary", primary, primary_credentials)
     candidate_of_route = ""
     if contestant.mirror:
-        upstreams += upstream("candidate", candidate)
+        upstreams += upstream("candidate", candidate, candidate_credentials)
         candidate_of_route = f"""
     candidate: {{upstream: candidate, model: us.anthropic.claude-sonnet-5}}
     shadow: {{percent: {contestant.mirror}}}"""

@@ -134,7 +134,7 @@ def targets(results: dict) -> list[Target]:
 def syscall_targets(calls: list[dict]) -> list[Target]:
     limits = (
         ("understudy-off-bearer", "reads", 2.1), ("understudy-off-bearer", "writes", 2.1),
-        ("understudy-off-bearer", "futex", 0.001), ("understudy-off-bearer", "timerfd", 0.001),
+        ("understudy-off-bearer", "futex", 0.005), ("understudy-off-bearer", "timerfd", 0.1),
         ("understudy-off-signed", "reads", 2.1), ("understudy-off-signed", "writes", 2.1),
         ("understudy-100-bearer", "writes", 2.3), ("understudy-100-bearer", "futex", 0.05),
     )

@@ -28,6 +28,8 @@ class Peer(Process):
             raise BenchError(
                 f"{verb}: {answer['errors']} wrong answers, the first: {answer['first_error']}"
             )
+        if verb in ("closed", "open", "streams") and not answer["requests"]:
+            raise BenchError(f"{verb}: no request was answered in {answer['seconds']:.1f} s")
         if answer.get("upstream", {}).get("malformed"):
             raise BenchError(f"{verb}: the upstream got malformed requests")
         return answer
