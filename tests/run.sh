@@ -137,10 +137,10 @@ run_fuzzers() {
     name=$(basename "$fuzzer" .cc)
     local corpus=.cache/fuzz/$name seeds=tests/corpus/${name%_fuzz}
     mkdir -p "$corpus"
-    [[ -d $seeds ]] || seeds=
+    [[ -d $seeds ]] || seeds=tests/corpus/wire  # recorded bodies and frames
     count=$((count + 1))
     if "build/fuzz/tests/$name" -max_total_time="$fuzz_seconds" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
-      -artifact_prefix="$corpus/" "$corpus" $seeds >"$logs/$name" 2>&1; then
+      -artifact_prefix="$corpus/" "$corpus" "$seeds" >"$logs/$name" 2>&1; then
       echo "ok   - $name: $(sed -n 's/^stat::number_of_executed_units: *//p' "$logs/$name") inputs"
     else
       tail -n 40 "$logs/$name"
