@@ -71,47 +71,71 @@ std::size_t lone_character(std::string_view text, std::size_t at) {
   return 0;
 }
 
-std::vector<std::uint64_t> word_set(std::string_view text) {
+// Calls take(hash) for every word that is no stop word, until it returns false.
+template <typename Take>
+void for_each_word(std::string_view text, const Take& take) {
   static const StopWords stop_words;
-  std::vector<std::uint64_t> words;
   std::array<char, kMaxWordBytes> word;
   std::size_t length = 0;
   const auto end_word = [&] {
-    if (length == 0) return;
+    if (length == 0) return true;
     const std::uint64_t hash = routing::hash64({word.data(), length});
-    if (!stop_words.contains(hash)) words.push_back(hash);
     length = 0;
+    return stop_words.contains(hash) || take(hash);
   };
   text = text.substr(0, kMaxBytes);
-  words.reserve(text.size() / 6);
   for (std::size_t at = 0; at < text.size();) {
     const auto c = static_cast<unsigned char>(text[at]);
     if (const std::size_t size = lone_character(text, at); size != 0) {
-      end_word();
-      words.push_back(routing::hash64(text.substr(at, size)));
+      if (!end_word() || !take(routing::hash64(text.substr(at, size)))) return;
       at += size;
       continue;
     }
     if (!is_word_byte(c)) {
-      end_word();
+      if (!end_word()) return;
     } else if (length < kMaxWordBytes) {
       word[length++] = c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : text[at];
     }
     ++at;
   }
   end_word();
+}
+
+std::vector<std::uint64_t> word_set(std::string_view text) {
+  std::vector<std::uint64_t> words;
+  words.reserve(std::min(text.size(), kMaxBytes) / 6);
+  for_each_word(text, [&](std::uint64_t hash) {
+    words.push_back(hash);
+    return true;
+  });
   std::sort(words.begin(), words.end());
   words.erase(std::unique(words.begin(), words.end()), words.end());
   return words;
+}
+
+// Whether the set has kFewestWords members, without making it.
+bool is_prose(std::string_view text) {
+  std::array<std::uint64_t, kFewestWords> seen;
+  std::size_t count = 0;
+  for_each_word(text, [&](std::uint64_t hash) {
+    const auto end = seen.begin() + static_cast<std::ptrdiff_t>(count);
+    if (std::find(seen.begin(), end, hash) == end) seen[count++] = hash;
+    return count < kFewestWords;
+  });
+  return count == kFewestWords;
 }
 
 }  // namespace
 
 std::optional<Finding> containment(const Observation& served, const Observation& other) {
   if (!both_answered(served, other)) return std::nullopt;
-  const auto here = word_set(served.answer.text);
   // At temperature 0 the two are often the same to the letter.
-  const auto there = served.answer.text == other.answer.text ? here : word_set(other.answer.text);
+  if (served.answer.text == other.answer.text) {
+    if (!is_prose(served.answer.text)) return std::nullopt;
+    return Finding{.signal = Signal::containment, .value = 1.0};
+  }
+  const auto here = word_set(served.answer.text);
+  const auto there = word_set(other.answer.text);
   const std::size_t smaller = std::min(here.size(), there.size());
   if (smaller < kFewestWords) return std::nullopt;
   std::vector<std::uint64_t> shared;
