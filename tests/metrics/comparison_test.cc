@@ -200,6 +200,10 @@ TEST(Compare, SeesThatTwoTextsAreAboutDifferentThings) {
   EXPECT_TRUE(unlike->diverges);
   EXPECT_LT(unlike->value, 0.15);
   EXPECT_TRUE(compare(answer(bread), answer(orbit)).any_divergence());
+  const auto same = finding(compare(answer(bread), answer(bread)), Signal::containment);
+  ASSERT_TRUE(same);
+  EXPECT_DOUBLE_EQ(same->value, 1.0);
+  EXPECT_FALSE(finding(compare(answer("Yes."), answer("Yes.")), Signal::containment));
   EXPECT_FALSE(finding(compare(answer("Yes."), answer("No.")), Signal::containment));
 }
 
