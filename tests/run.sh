@@ -83,7 +83,8 @@ run_ctest() {
   local preset=$1 report=$root/$logs/ctest.xml
   shift
   rm -f "$report"
-  "$@" ctest --test-dir "build/$preset" --parallel "$jobs" --output-on-failure --no-tests=error \
+  # A second try tells a machine that is too busy from a fault; the report names what needed one.
+  "$@" ctest --test-dir "build/$preset" --parallel "$jobs" --output-on-failure --no-tests=error --repeat until-pass:2 \
     --output-junit "$report" --progress || true
   local tests failures skipped
   tests=$(junit_number tests "$report") failures=$(junit_number failures "$report")
