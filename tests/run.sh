@@ -163,6 +163,8 @@ run_clang_tidy() {
       2>"$logs/tidy"
 }
 
+# In braces, so that bash has read all of it before it begins: a checkout may change this file while it runs.
+{
 step "Packages"
 groups=(build test)
 $all && groups+=(extra)
@@ -213,4 +215,5 @@ fi
 
 step "Done"
 echo "$passed passed, $failed failed"
-[[ $failed -eq 0 ]]
+[[ $failed -eq 0 ]] && exit 0 || exit 1
+}
