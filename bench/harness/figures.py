@@ -126,8 +126,10 @@ def targets(results: dict) -> list[Target]:
         Target("throughput, candidate hung / healthy", same_round(runs, hung, healthy, "rps", body=2048), 0.9, 0.97, True),
         Target("p50 at 1,000 rps, candidate hung / healthy", same_round(latency, hung, healthy, "p50_us"), 1.1, 1.03, False),
     ]
-    idle = of(memory, "understudy-off-signed", kind="idle")
-    made.append(Target("memory per idle connection", figure(row["kib_per_connection"] for row in idle), 8, 3, False, "KiB"))
+    for word, body in (("2 KiB", 2048), ("64 KiB", 65536)):
+        idle = of(memory, "understudy-off-signed", kind="idle", body=body)
+        made.append(Target(f"memory per idle connection after a body of {word}",
+                           figure(row["kib_per_connection"] for row in idle), 8, 3, False, "KiB"))
     return made + syscall_targets(calls)
 
 

@@ -18,8 +18,11 @@ class Peer(Process):
     def ask(self, verb: str, **keys) -> dict:
         """Runs one command and waits for its end, within bounds."""
         pairs = [f"{key}={value}" for key, value in keys.items()]
-        self.child.stdin.write((" ".join([verb, *pairs]) + "\n").encode())
-        self.child.stdin.flush()
+        try:
+            self.child.stdin.write((" ".join([verb, *pairs]) + "\n").encode())
+            self.child.stdin.flush()
+        except BrokenPipeError:
+            raise BenchError(f"bench-peer died; the log ends: {self.log_end()}") from None
         longest = keys.get("seconds", 3) + keys.get("warmup", 0.5) + 3 * keys.get("timeout", 3) + 10
         answer = self._read_line(longest)
         if "error" in answer:
@@ -28,8 +31,10 @@ class Peer(Process):
             raise BenchError(
                 f"{verb}: {answer['errors']} wrong answers, the first: {answer['first_error']}"
             )
-        if verb in ("closed", "open", "streams") and not answer["requests"]:
-            raise BenchError(f"{verb}: no request was answered in {answer['seconds']:.1f} s")
+        samples = {"closed": ["latency"], "open": ["latency"], "streams": ["first_byte", "age"]}
+        for what in samples.get(verb, []):
+            if not answer[what]["count"]:
+                raise BenchError(f"{verb}: not one {what} in {answer['seconds']:.1f} s")
         if answer.get("upstream", {}).get("malformed"):
             raise BenchError(f"{verb}: the upstream got malformed requests")
         return answer

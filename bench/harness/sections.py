@@ -211,12 +211,14 @@ def memory_run(bench: Bench, contestant: Contestant, proxy: Proxy | None, kind: 
     keys = load_keys(bench, contestant, proxy)
     bench.peer.ask("closed", connections=4, requests=200, seconds=5, warmup=0.1, body=body, **keys)
     before = proxy.resident_kib()
-    answer = bench.peer.ask("hold", connections=HELD, kind=kind, body=body, seconds=20, **keys)
-    if answer["held"] != HELD:
-        raise BenchError(f"held {answer['held']} of {HELD} connections")
-    time.sleep(0.5)  # what is given back when a connection waits, is back
-    after = proxy.resident_kib()
-    bench.peer.ask("release")
+    try:
+        answer = bench.peer.ask("hold", connections=HELD, kind=kind, body=body, seconds=20, **keys)
+        if answer["held"] != HELD:
+            raise BenchError(f"held {answer['held']} of {HELD} connections")
+        time.sleep(0.5)  # what is given back when a connection waits, is back
+        after = proxy.resident_kib()
+    finally:
+        bench.peer.ask("release")
     return {"contestant": contestant.name, "kind": kind, "body": body,
             "kib_per_connection": (after - before) / HELD, "resident_kib": after}
 

@@ -269,6 +269,7 @@ void Load::on_answer(Client& client, Nanoseconds time) {
 }
 
 void Load::on_failure(Client& client, std::string_view why) {
+  if (finished()) return;  // held connections of a proxy that is gone
   note_error(why);
   if (errors_ >= kMaxErrors) return finish();
   after_answer(client);
