@@ -178,8 +178,7 @@ std::vector<Vector> vectors() {
 // One upstream and one proxy for all: what one vector leaves behind would hurt the next.
 TEST(Gate, RefusesWhatIsAmbiguousOnceAndCloses) {
   auto primary = FakeBedrock::replies("{}");
-  ProxyUnderTest proxy(
-      ProxySetup{.primary_port = primary->port(), .top = "limits: {body_idle_timeout: 2s}\n"});
+  ProxyUnderTest proxy(ProxySetup{.primary_port = primary->port()});
   for (const Vector& vector : vectors()) {
     SCOPED_TRACE(vector.name);
     RawClient client(proxy.port());
