@@ -1,5 +1,5 @@
 #pragma once
-// The running proxy: threads, listeners, shadow work, admin port. Owned by the serve command (and
+// The running proxy: threads, listeners, shadow work. Owned by the serve command (and
 // by integration tests, several in one process). Functions may be called from the thread that made
 // it only, unless said otherwise.
 
@@ -25,7 +25,7 @@ struct ReloadOutcome {
 
 class Server {
  public:
-  // Binds every listener and the admin port, starts all threads. An error names the address or key.
+  // Binds every listener and starts all threads. An error names the address or key.
   static Result<std::unique_ptr<Server>> start(std::shared_ptr<const Snapshot> snapshot,
                                                metrics::Recorder& recorder);
   ~Server();  // cuts what is left and joins all threads
