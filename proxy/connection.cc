@@ -122,7 +122,6 @@ Connection::~Connection() {
 }
 
 asio::awaitable<void> Connection::run() {
-  const auto alive = shared_from_this();
   while (co_await one_request()) {
   }
   idle_release_->clear();

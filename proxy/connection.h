@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "proxy/downstream.h"
+#include "proxy/downstream_connection.h"
 #include "proxy/exchange.h"
 #include "proxy/hangup_watch.h"
 #include "proxy/transport.h"
@@ -18,7 +19,7 @@
 
 namespace understudy::proxy {
 
-class Connection final : public std::enable_shared_from_this<Connection>,
+class Connection final : public DownstreamConnection,
                          private HangupWatch::Listener,
                          private ResponseSink {
  public:
@@ -27,12 +28,9 @@ class Connection final : public std::enable_shared_from_this<Connection>,
              std::unique_ptr<Transport> transport);
   ~Connection() override;
 
-  boost::asio::awaitable<void> run();
-
-  // Closes once no exchange runs: now, when it is idle.
-  void finish() noexcept;
-  // Closes now.
-  void cut() noexcept;
+  boost::asio::awaitable<void> run() override;
+  void finish() noexcept override;
+  void cut() noexcept override;
 
  private:
   // What is wrong with a request, or that the client is gone.

@@ -96,17 +96,27 @@ struct Worker::Impl {
     boost::system::error_code ignored;
     socket.set_option(tcp::no_delay(true), ignored);
     socket.set_option(asio::socket_base::keep_alive(true), ignored);
-    auto connection = std::make_shared<Connection>(
-        worker, listening.config, std::make_unique<Transport>(sweep, std::move(socket)));
+    serve_connection(listening.config, std::make_unique<Transport>(sweep, std::move(socket)));
+  }
+
+  // Chooses the protocol. What comes here is connected; TLS has shaken hands.
+  void serve_connection(const routing::ListenerConfig& listener,
+                        std::unique_ptr<Transport> transport) {
+    run_connection(std::make_shared<Connection>(worker, listener, std::move(transport)));
+  }
+
+  void run_connection(std::shared_ptr<DownstreamConnection> connection) {
     services.connections.fetch_add(1, std::memory_order_relaxed);
     connections.insert(connection.get());
-    asio::co_spawn(context, connection->run(), [this, connection](std::exception_ptr failure) {
-      if (failure)
-        log_error("connection_failed");  // a bug or no memory; it ends with this connection
-      connection->cut();
-      connections.erase(connection.get());
-      services.connections.fetch_sub(1, std::memory_order_relaxed);
-    });
+    auto running = connection->run();
+    asio::co_spawn(context, std::move(running),
+                   [this, connection = std::move(connection)](std::exception_ptr failure) {
+                     if (failure)  // a bug or no memory; it ends with this connection
+                       log_error("connection_failed");
+                     connection->cut();
+                     connections.erase(connection.get());
+                     services.connections.fetch_sub(1, std::memory_order_relaxed);
+                   });
   }
 
   void finish() {
@@ -114,12 +124,12 @@ struct Worker::Impl {
       boost::system::error_code ignored;
       listening->acceptor.close(ignored);
     }
-    for_each_connection([](Connection& connection) { connection.finish(); });
+    for_each_connection([](DownstreamConnection& connection) { connection.finish(); });
   }
 
   void cut() {
     finish();
-    for_each_connection([](Connection& connection) { connection.cut(); });
+    for_each_connection([](DownstreamConnection& connection) { connection.cut(); });
     stopping = true;
     resolver.stop();
     pools.close_idle();
@@ -130,8 +140,8 @@ struct Worker::Impl {
   // Ending one connection may end others' coroutines at once: the set changes while it is walked.
   template <typename Visit>
   void for_each_connection(Visit visit) {
-    const std::vector<Connection*> now(connections.begin(), connections.end());
-    for (Connection* connection : now) {
+    const std::vector<DownstreamConnection*> now(connections.begin(), connections.end());
+    for (DownstreamConnection* connection : now) {
       if (connections.contains(connection)) visit(*connection);
     }
   }
@@ -162,7 +172,7 @@ struct Worker::Impl {
                        .instance_id = {},
                        .current = nullptr};
   std::vector<std::unique_ptr<Listening>> listeners;
-  std::unordered_set<Connection*> connections;
+  std::unordered_set<DownstreamConnection*> connections;
   bool stopping = false;
   std::thread thread;
 };
