@@ -122,8 +122,8 @@ Connection::~Connection() {
 }
 
 asio::awaitable<void> Connection::run() {
-  while (co_await one_request()) {
-  }
+  // Not `while (co_await one_request()) {}`: g++ 12 resumes that at a wrong place.
+  for (bool another = true; another;) another = co_await one_request();
   idle_release_->clear();
   transport_->close();
 }
