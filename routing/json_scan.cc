@@ -1,6 +1,16 @@
 #include "routing/json_scan.h"
 
+#include "routing/byte_set.h"
+
 namespace understudy::routing {
+
+namespace {
+
+constexpr ByteSet kSpace{" \t\r\n"};
+constexpr ByteSet kEndOfScalar{",]} \t\r\n"};
+constexpr ByteSet kStructure{"\"[]{}"};
+
+}  // namespace
 
 void JsonScan::fail() noexcept {
   failed_ = true;
@@ -8,8 +18,7 @@ void JsonScan::fail() noexcept {
 }
 
 char JsonScan::peek() noexcept {
-  at_ = text_.find_first_not_of(" \t\r\n", at_);
-  if (at_ == text_.npos) at_ = text_.size();
+  at_ = kSpace.skip_in(text_, at_);
   return at_ < text_.size() ? text_[at_] : '\0';
 }
 
@@ -74,9 +83,9 @@ std::string_view JsonScan::take_scalar() noexcept {
     return {};
   }
   const std::size_t begin = at_;
-  at_ = text_.find_first_of(",]} \t\r\n", begin);
+  at_ = kEndOfScalar.find_in(text_, begin);
   // A number that the text ends in may be cut short, so it counts as unread.
-  if (at_ == text_.npos) {
+  if (at_ == text_.size()) {
     fail();
     return {};
   }
@@ -91,8 +100,8 @@ void JsonScan::skip() noexcept {
   }
   const int outside = depth_;
   do {
-    at_ = text_.find_first_of("\"[]{}", at_);
-    if (at_ == text_.npos) return fail();
+    at_ = kStructure.find_in(text_, at_);
+    if (at_ == text_.size()) return fail();
     const char c = text_[at_];
     if (c == '"') {
       take_string();

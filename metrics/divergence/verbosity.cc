@@ -1,5 +1,6 @@
-#include <algorithm>
 #include <cmath>
+#include <cstdint>
+#include <cstring>
 #include <string_view>
 
 #include "metrics/divergence/signals.h"
@@ -12,10 +13,21 @@ namespace {
 // quarter tells them apart; it is the same distance both ways on the logarithm's scale.
 const double kNoticeable = std::log(1.25);
 
+// Of UTF-8: continuation bytes (10xxxxxx) do not count. Eight at a time, for answers are long.
 double characters(std::string_view utf8) {
-  return static_cast<double>(std::count_if(utf8.begin(), utf8.end(), [](char c) {
-    return (static_cast<unsigned char>(c) & 0xC0) != 0x80;  // continuation bytes do not count
-  }));
+  constexpr std::uint64_t kOnes = 0x0101010101010101u;
+  std::size_t continuing = 0;
+  for (std::size_t at = 0; at < utf8.size(); at += 8) {
+    std::uint64_t eight = 0;
+    if (at + 8 <= utf8.size()) {
+      std::memcpy(&eight, utf8.data() + at, 8);  // of a known size it is one instruction
+    } else {
+      std::memcpy(&eight, utf8.data() + at, utf8.size() - at);
+    }
+    const std::uint64_t flags = (eight >> 7) & (~eight >> 6) & kOnes;
+    continuing += (flags * kOnes) >> 56;  // adds the eight flags up
+  }
+  return static_cast<double>(utf8.size() - continuing);
 }
 
 }  // namespace

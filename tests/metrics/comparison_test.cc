@@ -3,7 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <random>
 #include <set>
+#include <string>
 
 #include "metrics/divergence/signals.h"
 
@@ -205,6 +207,44 @@ TEST(Compare, SeesThatTwoTextsAreAboutDifferentThings) {
   EXPECT_DOUBLE_EQ(same->value, 1.0);
   EXPECT_FALSE(finding(compare(answer("Yes."), answer("Yes.")), Signal::containment));
   EXPECT_FALSE(finding(compare(answer("Yes."), answer("No.")), Signal::containment));
+}
+
+TEST(Compare, FindsTheSameWordsInPlainAsciiAndBesideOtherLetters) {
+  // ASCII texts are read by another, faster way: the words must be the same ones.
+  std::minstd_rand random(3);
+  constexpr std::string_view kBytes = "abcXYZ019 ,.-_'\"@[`{/:\n\t";
+  for (int round = 0; round < 300; ++round) {
+    std::string text;
+    for (std::size_t i = random() % 400 + 500; i > 0; --i) {
+      text += random() % 3 == 0 ? ' ' : kBytes[random() % kBytes.size()];
+    }
+    std::string upper = text;
+    for (char& c : upper) c = c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c;
+    const auto seen =
+        finding(compare(answer(text), answer("\xc3\xa9 " + upper)), Signal::containment);
+    ASSERT_TRUE(seen) << text;
+    ASSERT_DOUBLE_EQ(seen->value, 1.0) << text;
+  }
+}
+
+TEST(Compare, CountsLongWordsByTheirBeginning) {
+  std::string text, other;
+  for (int i = 0; i < 12; ++i) {
+    const std::string word = std::string(70, 'w') + std::to_string(i);
+    text += std::to_string(i) + word + " ";
+    other += std::to_string(i) + word + "x ";
+  }
+  const auto seen = finding(compare(answer(text), answer(other)), Signal::containment);
+  ASSERT_TRUE(seen);
+  EXPECT_DOUBLE_EQ(seen->value, 1.0);
+}
+
+TEST(Compare, CountsCharactersAndNotBytes) {
+  const auto seen = finding(
+      compare(answer("\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80 abcdefgh"), answer("123456789012")),
+      Signal::verbosity);
+  ASSERT_TRUE(seen);
+  EXPECT_DOUBLE_EQ(seen->value, 0.0);
 }
 
 TEST(Compare, TakesEveryCjkCharacterForAWord) {
