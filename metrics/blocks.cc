@@ -59,6 +59,9 @@ BlockPool::~BlockPool() {
 }
 
 Block BlockPool::take(std::size_t capacity) {
+  if (owner_.load(std::memory_order_relaxed) == std::thread::id{}) {
+    owner_.store(std::this_thread::get_id(), std::memory_order_relaxed);
+  }
   const std::size_t size_class = class_of(capacity);
   const bool kept = size_class < kClasses;
   if (kept && !unused_[size_class]) collect_returned();
@@ -84,25 +87,26 @@ void BlockPool::give_back(Block::Header* header) noexcept {
     ::operator delete(header);
     return;
   }
+  if (owner_.load(std::memory_order_relaxed) == std::this_thread::get_id()) return keep(header);
   header->next = returned_.load(std::memory_order_relaxed);
   while (!returned_.compare_exchange_weak(header->next, header, std::memory_order_release,
                                           std::memory_order_relaxed)) {
   }
 }
 
+void BlockPool::keep(Block::Header* header) noexcept {
+  if (unused_bytes_ + header->capacity > keep_bytes_) {
+    ::operator delete(header);
+    return;
+  }
+  unused_bytes_ += header->capacity;
+  header->next = std::exchange(unused_[header->size_class], header);
+}
+
 // The whole stack is taken at once, so no other thread can see a node twice.
 void BlockPool::collect_returned() noexcept {
   Block::Header* header = returned_.exchange(nullptr, std::memory_order_acquire);
-  while (header) {
-    Block::Header* next = header->next;
-    if (unused_bytes_ + header->capacity > keep_bytes_) {
-      ::operator delete(header);
-    } else {
-      unused_bytes_ += header->capacity;
-      header->next = std::exchange(unused_[header->size_class], header);
-    }
-    header = next;
-  }
+  while (header) keep(std::exchange(header, header->next));
 }
 
 }  // namespace understudy::metrics

@@ -1,16 +1,18 @@
 #pragma once
 // Recycled memory for bytes that cross threads: request bodies and captured answers.
 //
-// A BlockPool belongs to one thread, which alone may take() from it. Blocks may be copied, read and
+// A BlockPool belongs to one thread, the first that calls take(). Blocks may be copied, read and
 // dropped on any thread; the last owner gives the memory back to the pool it came from without a
 // lock. Allocating in one thread and freeing in another is what this avoids: it doubled the cost of
-// a mirrored request. The pool must outlive its blocks.
+// a mirrored request. The block that the owner gave back last is the next one taken, while it is in
+// the cache. The pool must outlive its blocks.
 
 #include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
+#include <thread>
 #include <utility>
 
 namespace understudy::metrics {
@@ -64,9 +66,11 @@ class BlockPool {
   friend class Block;
   static constexpr std::size_t kClasses = 10;  // 2 KiB, 4 KiB .. 1 MiB; larger ones are not kept
   void give_back(Block::Header* header) noexcept;
+  void keep(Block::Header* header) noexcept;
   void collect_returned() noexcept;
 
   const std::size_t keep_bytes_;
+  std::atomic<std::thread::id> owner_{};
   // Owner thread:
   std::array<Block::Header*, kClasses> unused_{};
   std::size_t unused_bytes_ = 0;

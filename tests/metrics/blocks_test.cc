@@ -58,6 +58,16 @@ TEST(BlockPool, GivesTheSameMemoryAgain) {
   EXPECT_NE(pool.take(5000).data(), memory) << "not while it is in use";
 }
 
+TEST(BlockPool, GivesFirstWhatItsOwnerDroppedLast) {
+  BlockPool pool;
+  Block older = pool.take(5000);
+  Block newer = pool.take(5000);
+  const char* last = older.data();
+  newer = {};
+  older = {};
+  EXPECT_EQ(pool.take(5000).data(), last) << "it is still in the cache";
+}
+
 TEST(BlockPool, TakesBackWhatOtherThreadsDrop) {
   BlockPool pool;
   for (int round = 0; round < 200; ++round) {
