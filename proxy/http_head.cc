@@ -32,22 +32,31 @@ bool is_field_value_bytewise(std::string_view text) noexcept {
   });
 }
 
-// The same, eight bytes at a time: values are most of what a head consists of. Where a byte below
-// 0x20 or a 0x7F may be among the eight (the borrow makes some guesses wrong, never in the other
-// direction), the bytes are looked at one by one.
-bool is_field_value(std::string_view text) noexcept {
+// Whether one of the eight bytes may be below 0x20 or 0x7F (the borrow makes some guesses wrong,
+// never in the other direction).
+bool may_hold_control(const char* eight) noexcept {
   constexpr std::uint64_t kOnes = 0x0101010101010101u;
   constexpr std::uint64_t kHighBits = 0x80 * kOnes;
-  std::size_t at = 0;
-  for (; at + 8 <= text.size(); at += 8) {
-    std::uint64_t word = 0;
-    std::memcpy(&word, text.data() + at, 8);
-    const std::uint64_t without_del = word ^ (0x7F * kOnes);
-    const std::uint64_t below_space = (word - 0x20 * kOnes) & ~word;
-    const std::uint64_t is_del = (without_del - kOnes) & ~without_del;
-    if (((below_space | is_del) & kHighBits) != 0) return is_field_value_bytewise(text.substr(at));
+  std::uint64_t word = 0;
+  std::memcpy(&word, eight, 8);
+  const std::uint64_t without_del = word ^ (0x7F * kOnes);
+  const std::uint64_t below_space = (word - 0x20 * kOnes) & ~word;
+  const std::uint64_t is_del = (without_del - kOnes) & ~without_del;
+  return ((below_space | is_del) & kHighBits) != 0;
+}
+
+// The same, eight bytes at a time: values are most of what a head consists of.
+bool is_field_value(std::string_view text) noexcept {
+  if (text.size() < 8) return is_field_value_bytewise(text);
+  bool suspect = may_hold_control(text.data() + text.size() - 8);  // overlaps those before
+  for (std::size_t at = 0; at + 8 <= text.size(); at += 8) {
+    suspect |= may_hold_control(text.data() + at);
   }
-  return is_field_value_bytewise(text.substr(at));
+  return !suspect || is_field_value_bytewise(text);
+}
+
+bool is_token(char c) noexcept {
+  return (kClasses[static_cast<unsigned char>(c)] & kTokenByte) != 0;
 }
 
 bool all_of_class(std::string_view text, std::uint8_t wanted) noexcept {
@@ -202,17 +211,18 @@ struct Collected {
 // One line without its CRLF into name and value. The name is checked here, which also refuses
 // folded lines (they begin with a space) and a space before the colon.
 std::optional<HeadProblem> split_field(std::string_view line, Field& field) noexcept {
-  const std::size_t colon = line.find(':');
-  if (colon == std::string_view::npos || colon == 0) {
-    return HeadProblem{400, "header_line", "A header line has no name or no colon."};
-  }
-  field.name = line.substr(0, colon);
-  field.value = trim(line.substr(colon + 1));
-  if (!all_of_class(field.name, kTokenByte)) {
+  std::size_t colon = 0;
+  while (colon < line.size() && is_token(line[colon])) ++colon;
+  if (colon == line.size() || line[colon] != ':' || colon == 0) {
+    if (line.find(':') == std::string_view::npos || line[0] == ':') {
+      return HeadProblem{400, "header_line", "A header line has no name or no colon."};
+    }
     return HeadProblem{
         400, "header_name",
         "A header name holds a character that names do not have, or a line is folded."};
   }
+  field.name = line.substr(0, colon);
+  field.value = trim(line.substr(colon + 1));
   if (!is_field_value(field.value)) {
     return HeadProblem{400, "header_value", "A header value holds a control character."};
   }
@@ -312,8 +322,16 @@ std::optional<HeadProblem> scan_request_line(std::string_view line, const HeadLi
 }  // namespace
 
 void append_field(std::string& out, std::string_view name, std::string_view value) {
-  using namespace std::string_view_literals;
-  out.append(name).append(": "sv).append(value).append("\r\n"sv);
+  // Grown once and written behind the end: heads are made of dozens of these.
+  const std::size_t at = out.size();
+  out.resize(at + name.size() + value.size() + 4);
+  char* to = out.data() + at;
+  to = std::copy(name.begin(), name.end(), to);
+  *to++ = ':';
+  *to++ = ' ';
+  to = std::copy(value.begin(), value.end(), to);
+  *to++ = '\r';
+  *to = '\n';
 }
 
 std::size_t find_head_end(std::string_view bytes, std::size_t& searched) noexcept {
