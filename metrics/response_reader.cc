@@ -47,6 +47,17 @@ void append(Block& block, std::string_view bytes) noexcept {
 
 }  // namespace
 
+void CapturedAnswer::clear() noexcept {
+  fields.clear();
+  for (auto* blocks : {&beginning, &tail}) blocks->clear();
+  for (auto* marks : {&first_frames, &last_frames}) marks->clear();
+  *this = {.fields = std::move(fields),
+           .beginning = std::move(beginning),
+           .tail = std::move(tail),
+           .first_frames = std::move(first_frames),
+           .last_frames = std::move(last_frames)};
+}
+
 bool CapturedAnswer::holds_all() const noexcept {
   return total_size(beginning) == body_bytes;
 }

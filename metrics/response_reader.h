@@ -10,6 +10,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "metrics/blocks.h"
@@ -56,6 +57,8 @@ struct CapturedAnswer {
       last_frames;  // at most kLastMarks, in order, not overlapping `first_frames`
   std::chrono::nanoseconds longest_gap{};  // between two frames
 
+  // Forgets the answer and keeps the memory of its strings and lists for the next one.
+  void clear() noexcept;
   bool holds_all() const noexcept;
   std::size_t kept_bytes() const noexcept;
   // What was kept of the beginning, and of the tail, as one piece (analysis thread).
@@ -72,8 +75,9 @@ class ResponseReader {
     std::size_t tail_bytes = 8u << 10;
   };
 
-  // `pool` is the calling thread's and must outlive the captured answer.
-  ResponseReader(BlockPool& pool, Budget budget) noexcept : pool_(&pool), budget_(budget) {}
+  // `pool` is the calling thread's and must outlive the captured answer. `cleared` is one to fill.
+  ResponseReader(BlockPool& pool, Budget budget, CapturedAnswer cleared = {}) noexcept
+      : pool_(&pool), budget_(budget), captured_(std::move(cleared)) {}
 
   void on_head(int status, std::span<const routing::Field> fields);
   void on_body(std::string_view bytes, TimePoint now);

@@ -33,8 +33,21 @@ void ServedAnswerTask::run(metrics::RecordLog*) {
   slot->observation = std::move(observation);
 }
 
+void ServedAnswerTask::clear() noexcept {
+  clear_for_reuse(facts.model_id);
+  captured.clear();
+  snapshot.reset();
+  slot.reset();
+}
+
+void PairTask::clear() noexcept {
+  clear_for_reuse(facts.model_id);
+  captured.clear();
+  pair.reset();
+}
+
 void PairTask::drop() const noexcept {
-  metrics::RouteMeter& meter = *pair.snapshot->meters[pair.route];
+  metrics::RouteMeter& meter = *pair->snapshot->meters[pair->route];
   if (facts.leg == metrics::Leg::control) {
     meter.control_dropped(metrics::DropReason::analysis);
   } else {
@@ -43,7 +56,7 @@ void PairTask::drop() const noexcept {
 }
 
 void PairTask::refused() noexcept {
-  pair.snapshot->meters[pair.route]->unread_answer(facts.variant, facts.leg);
+  pair->snapshot->meters[pair->route]->unread_answer(facts.variant, facts.leg);
   drop();
 }
 
@@ -57,31 +70,31 @@ void PairTask::count(const metrics::Comparison& comparison,
 }
 
 void PairTask::run(metrics::RecordLog* records) {
-  metrics::RouteMeter& meter = *pair.snapshot->meters[pair.route];
+  metrics::RouteMeter& meter = *pair->snapshot->meters[pair->route];
   metrics::Observation other = metrics::read_answer(facts, captured);
-  price(other, *pair.snapshot->prices);
+  price(other, *pair->snapshot->prices);
   meter.answer(other);
-  pair.account->spent(other.cost_usd);
+  pair->account->spent(other.cost_usd);
   // The served answer found no room in the queue, so there is nothing to hold this one against.
-  if (!pair.served->observation) return drop();
+  if (!pair->served->observation) return drop();
   // A success whose body is not what the operation promises can be held against nothing.
   if (other.error_class == metrics::ErrorClass::ok && !other.answer.parsed) {
     if (facts.leg == metrics::Leg::control)
       return meter.control_failed(metrics::FailReason::unreadable);
     return meter.failed(metrics::FailReason::unreadable);
   }
-  const metrics::Comparison comparison = metrics::compare(*pair.served->observation, other);
+  const metrics::Comparison comparison = metrics::compare(*pair->served->observation, other);
   count(comparison, meter);
   if (!records) return;
-  records->append({.exchange_id = pair.exchange_id,
-                   .route = pair.snapshot->config().routes[pair.route].name,
-                   .family = pair.family,
-                   .request_id_served = pair.served->request_id,
+  records->append({.exchange_id = pair->exchange_id,
+                   .route = pair->snapshot->config().routes[pair->route].name,
+                   .family = pair->family,
+                   .request_id_served = pair->served->request_id,
                    .request_id_other =
                        std::string{metrics::captured_field(captured.fields, "x-amzn-requestid")},
                    .leg = facts.leg,
-                   .request_body = pair.request_body.view(),
-                   .served = &*pair.served->observation,
+                   .request_body = pair->request_body.view(),
+                   .served = &*pair->served->observation,
                    .other = &other,
                    .comparison = &comparison});
 }
@@ -101,7 +114,7 @@ Analysis::~Analysis() {
   thread_.join();
 }
 
-void Analysis::offer(std::unique_ptr<AnalysisTask> task) noexcept {
+void Analysis::offer(AnalysisTask::Pointer task) noexcept {
   const std::size_t bytes = task->bytes;
   const std::size_t ahead = queued_.fetch_add(1, std::memory_order_relaxed);
   const std::size_t held = queued_bytes_.fetch_add(bytes, std::memory_order_relaxed) + bytes;
@@ -135,7 +148,7 @@ void Analysis::take_new_records() {
                                        : std::make_unique<metrics::RecordLog>(*config, recorder_);
 }
 
-void Analysis::run_one(std::unique_ptr<AnalysisTask> task) noexcept {
+void Analysis::run_one(AnalysisTask::Pointer task) noexcept {
   try {
     task->run(records_.get());
   } catch (const std::exception& problem) {
@@ -152,7 +165,7 @@ void Analysis::loop() {
     const bool last_round = stopping_.load();
     take_new_records();
     const bool any =
-        tasks_.take_all([this](std::unique_ptr<AnalysisTask> task) { run_one(std::move(task)); });
+        tasks_.take_all([this](AnalysisTask::Pointer task) { run_one(std::move(task)); });
     if (last_round && !any) return;
     if (!last_round) std::this_thread::sleep_for(kLookEvery);
   }

@@ -13,6 +13,7 @@
 #include "metrics/answer.h"
 #include "metrics/records.h"
 #include "proxy/handover.h"
+#include "proxy/recycler.h"
 #include "proxy/snapshot.h"
 
 namespace understudy::proxy {
@@ -44,13 +45,20 @@ class AnalysisTask : public HandoverNode<AnalysisTask> {
   virtual void refused() noexcept = 0;
   std::size_t bytes = 0;  // that it holds
 
+  // Ends it: its memory goes home to the thread that took it.
+  struct Done {
+    void operator()(AnalysisTask* task) const noexcept { task->done(); }
+  };
+  using Pointer = std::unique_ptr<AnalysisTask, Done>;
+
  private:
   friend class Analysis;
   virtual void run(metrics::RecordLog* records) = 0;
+  virtual void done() noexcept = 0;
 };
 
 // An answer the client got: tokens, cost, first token. Fills `slot` where a copy follows.
-class ServedAnswerTask final : public AnalysisTask {
+class ServedAnswerTask final : public AnalysisTask, public Recycled<ServedAnswerTask> {
  public:
   metrics::AttemptFacts facts;
   metrics::CapturedAnswer captured;
@@ -58,21 +66,25 @@ class ServedAnswerTask final : public AnalysisTask {
   metrics::RouteMeter* meter = nullptr;
   std::shared_ptr<ServedSlot> slot;
   void refused() noexcept override;
+  void clear() noexcept;
 
  private:
   void run(metrics::RecordLog* records) override;
+  void done() noexcept override { Recycler<ServedAnswerTask>::give_back(this); }
 };
 
 // The answer to a copy: the same, then the comparison with what was served.
-class PairTask final : public AnalysisTask {
+class PairTask final : public AnalysisTask, public Recycled<PairTask> {
  public:
   metrics::AttemptFacts facts;
   metrics::CapturedAnswer captured;
-  PairContext pair;
+  std::shared_ptr<const PairContext> pair;
   void refused() noexcept override;
+  void clear() noexcept;
 
  private:
   void run(metrics::RecordLog* records) override;
+  void done() noexcept override { Recycler<PairTask>::give_back(this); }
   void drop() const noexcept;
   void count(const metrics::Comparison& comparison, metrics::RouteMeter& meter) const noexcept;
 };
@@ -84,7 +96,7 @@ class Analysis {
 
   // Any thread. Admits the task or calls its refused(). Tasks of one exchange are run in the order
   // they were offered.
-  void offer(std::unique_ptr<AnalysisTask> task) noexcept;
+  void offer(AnalysisTask::Pointer task) noexcept;
 
   // A new config's limits and records. Any thread.
   void apply(const routing::Config& config);
@@ -92,11 +104,11 @@ class Analysis {
 
  private:
   void loop();
-  void run_one(std::unique_ptr<AnalysisTask> task) noexcept;
+  void run_one(AnalysisTask::Pointer task) noexcept;
   void take_new_records();
 
   metrics::Recorder& recorder_;
-  Handover<AnalysisTask> tasks_;
+  Handover<AnalysisTask, AnalysisTask::Pointer> tasks_;
   std::atomic<std::size_t> queued_{0};
   std::atomic<std::size_t> queued_bytes_{0};
   std::atomic<std::size_t> max_queued_;

@@ -43,26 +43,8 @@ Exchange::Exchange(WorkerContext& worker, DownstreamRequest request, ResponseSin
       client_(client),
       begun_(steady_clock::now()),
       id_(worker.next_id()),
-      held_(worker.dispatcher.memory()) {
-  if (worker_.unused_scratch.empty()) {
-    scratch_ = std::make_unique<ExchangeScratch>();
-  } else {
-    scratch_ = std::move(worker_.unused_scratch.back());
-    worker_.unused_scratch.pop_back();
-  }
-}
-
-Exchange::~Exchange() {
-  // Kept where it is of an ordinary size, and not more than are in use at once in ordinary times.
-  constexpr std::size_t kMaxKept = 1024;
-  constexpr std::size_t kOrdinaryBytes = 8u << 10;
-  if (scratch_->request_head.capacity() > kOrdinaryBytes ||
-      worker_.unused_scratch.size() >= kMaxKept)
-    return;
-  call_.reset();  // it reads its answer's head into the scratch
-  scratch_->clear();
-  worker_.unused_scratch.push_back(std::move(scratch_));
-}
+      scratch_(worker.scratch.take()),
+      held_(worker.dispatcher.memory()) {}
 
 asio::awaitable<void> Exchange::run() {
   decide();
@@ -186,7 +168,8 @@ asio::awaitable<Status> Exchange::relay(UpstreamCall& call, const ResponseHead& 
                                                 decision_.route->shadow.max_capture_bytes,
                                             .tail_bytes = kGlance.tail_bytes}
           : kGlance;
-  reader_.emplace(worker_.resources.blocks, glance_or_all);
+  answer_ = worker_.memory.answers.take();
+  reader_.emplace(worker_.resources.blocks, glance_or_all, std::move(answer_->captured));
   reader_->on_head(head.status, head.fields);
 
   // The head goes out with whatever of the body came along, and at once when nothing did.
@@ -315,52 +298,54 @@ void Exchange::hand_over(const Status& outcome) {
   const auto end = outcome
                        ? metrics::AnswerEnd::complete
                        : (client_gone_ ? metrics::AnswerEnd::abandoned : metrics::AnswerEnd::cut);
-  auto task = std::make_unique<ServedAnswerTask>();
-  task->facts = {.variant = decision_.served,
-                 .leg = metrics::Leg::served,
-                 .operation = request_.target.operation,
-                 .model_id = served_variant().model.empty() ? request_.target.model_id
-                                                            : served_variant().model,
-                 .begun = begun_,
-                 .first_byte = first_byte_,
-                 .ended = ended_};
-  task->captured = reader_->finish(end);
-  task->snapshot = snapshot_;
-  task->meter = &meter();
-  task->slot = slot;
-  task->bytes = task->captured.kept_bytes();
-  worker_.analysis.offer(std::move(task));
+  ServedAnswerTask& task = *answer_;
+  task.facts.variant = decision_.served;
+  task.facts.leg = metrics::Leg::served;
+  task.facts.operation = request_.target.operation;
+  task.facts.model_id =
+      served_variant().model.empty() ? request_.target.model_id : served_variant().model;
+  task.facts.begun = begun_;
+  task.facts.first_byte = first_byte_;
+  task.facts.ended = ended_;
+  task.captured = reader_->finish(end);
+  task.snapshot = snapshot_;
+  task.meter = &meter();
+  task.slot = slot;
+  task.bytes = task.captured.kept_bytes();
+  worker_.analysis.offer(AnalysisTask::Pointer(answer_.release()));
   if (slot) offer_copy(std::move(slot));
 }
 
 void Exchange::offer_copy(std::shared_ptr<ServedSlot> slot) {
   const auto& account = worker_snapshot_->accounts[decision_.route_index];
-  if (const auto reason = account->admit(decision_.route->shadow, ended_))
-    return meter().dropped(*reason);
-  // What was held for the served answer is the analysis' now; the copy holds the request.
-  HeldBytes held(worker_.dispatcher.memory());
-  const bool room = held.grow(request_.body.size());
-  auto job = std::make_unique<ShadowJob>(std::move(held));
+  const auto admission = account->admit(decision_.route->shadow, ended_);
+  if (admission.refused) return meter().dropped(*admission.refused);
+  auto job = worker_.memory.copies.take();
   const RequestHead& head = *request_.head;
-  job->pair = {.snapshot = snapshot_,
-               .route = decision_.route_index,
-               .exchange_id = std::string{id_.view()},
-               .family = std::string{head.family},
-               .request_body = request_.body,
-               .served = std::move(slot),
-               .account = account};
-  if (!room) return meter().dropped(metrics::DropReason::memory);
+  job->is_probe = admission.is_probe;
+  job->pair.snapshot = snapshot_;
+  job->pair.route = decision_.route_index;
+  job->pair.exchange_id = id_.view();
+  job->pair.family = head.family;
+  job->pair.request_body = request_.body;
+  job->pair.served = std::move(slot);
+  job->pair.account = account;
+  // What was held for the served answer is the analysis' now; the copy holds the request.
+  if (!job->held.emplace(worker_.dispatcher.memory()).grow(request_.body.size())) {
+    if (job->is_probe) account->breaker.abandoned();
+    return meter().dropped(metrics::DropReason::memory);
+  }
   job->operation = request_.target.operation;
   job->served = decision_.served;
   job->model_id = request_.target.model_id;
-  job->invocation_id = std::string{head.invocation_id};
-  job->sampling_key = std::string{head.invocation_id.empty() ? id_.view() : head.invocation_id};
-  job->forwarded = std::string{request_.target.forwarded};
+  job->invocation_id = head.invocation_id;
+  job->sampling_key = head.invocation_id.empty() ? id_.view() : head.invocation_id;
+  job->forwarded = request_.target.forwarded;
   job->model_place = model_place(request_.target);
   job->lines = scratch_->lines;
-  job->content_type = std::string{head.content_type};
-  job->client_authorization = std::string{head.authorization};
-  job->client_api_key = std::string{head.api_key};
+  job->content_type = head.content_type;
+  job->client_authorization = head.authorization;
+  job->client_api_key = head.api_key;
   job->body_hash = body_hash_;
   job->offered = ended_;
   if (const auto reason = worker_.dispatcher.offer(job)) meter().dropped(*reason);

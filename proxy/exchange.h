@@ -22,7 +22,6 @@ namespace understudy::proxy {
 class Exchange {
  public:
   Exchange(WorkerContext& worker, DownstreamRequest request, ResponseSink& client);
-  ~Exchange();
   Exchange(const Exchange&) = delete;
   Exchange& operator=(const Exchange&) = delete;
 
@@ -60,7 +59,7 @@ class Exchange {
 
   const metrics::TimePoint begun_;
   const ExchangeId id_;
-  std::unique_ptr<ExchangeScratch> scratch_;
+  const ScratchPool::Pointer scratch_;
   routing::RouteDecision decision_;
   routing::VariantConfig default_variant_;  // where no route matched
   std::string rewritten_body_;  // the candidate's, where it serves and a rule changed something
@@ -68,8 +67,9 @@ class Exchange {
 
   std::optional<UpstreamCall> call_;
   bool client_gone_ = false;
-  bool answer_begun_ = false;  // something went to the client
-  int status_ = 0;             // that the client got
+  bool answer_begun_ = false;                   // something went to the client
+  int status_ = 0;                              // that the client got
+  Recycler<ServedAnswerTask>::Pointer answer_;  // what is known of the answer, once it begins
   std::optional<metrics::ResponseReader> reader_;
   HeldBytes held_;
   bool capture_refused_ = false;

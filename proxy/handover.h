@@ -17,18 +17,18 @@ struct HandoverNode {
 
 // T derives from HandoverNode<T>. The queue owns what it holds. It has no bound of its own: whoever
 // pushes has been admitted.
-template <typename T>
+template <typename T, typename Pointer = std::unique_ptr<T>>
 class Handover {
  public:
   Handover() = default;
   Handover(const Handover&) = delete;
   Handover& operator=(const Handover&) = delete;
   ~Handover() {
-    take_all([](std::unique_ptr<T>) {});
+    take_all([](Pointer) {});
   }
 
   // Any thread.
-  void push(std::unique_ptr<T> item) noexcept {
+  void push(Pointer item) noexcept {
     T* node = item.release();
     node->next_handed_over = newest_.load(std::memory_order_relaxed);
     while (!newest_.compare_exchange_weak(node->next_handed_over, node, std::memory_order_release,
@@ -36,7 +36,7 @@ class Handover {
     }
   }
 
-  // One thread. Calls take(std::unique_ptr<T>) for everything that has been pushed, the oldest
+  // One thread. Calls take(Pointer) for everything that has been pushed, the oldest
   // first; true if there was any.
   template <typename Take>
   bool take_all(Take take) {
@@ -47,7 +47,7 @@ class Handover {
       oldest = std::exchange(node, next);
     }
     const bool any = oldest != nullptr;
-    while (oldest) take(std::unique_ptr<T>(std::exchange(oldest, oldest->next_handed_over)));
+    while (oldest) take(Pointer(std::exchange(oldest, oldest->next_handed_over)));
     return any;
   }
 

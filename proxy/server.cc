@@ -10,6 +10,7 @@
 
 #include "proxy/log.h"
 #include "proxy/worker.h"
+#include "proxy/worker_context.h"
 
 namespace understudy::proxy {
 
@@ -49,9 +50,9 @@ std::size_t connection_cap(const routing::Config& config) {
 
 struct Server::Impl {
   Impl(const routing::Config& config, std::size_t workers_wanted, metrics::Recorder& recorder)
-      : worker_blocks(workers_wanted),
+      : worker_memory(workers_wanted),
         analysis(config, recorder),
-        dispatcher(analysis, recorder, shadow_blocks, config, instance_id),
+        dispatcher(analysis, recorder, shadow_memory, config, instance_id),
         services{.recorder = recorder,
                  .analysis = analysis,
                  .dispatcher = dispatcher,
@@ -63,8 +64,8 @@ struct Server::Impl {
   // In the order in which they must outlive each other: what was captured outlives the analysis,
   // the analysis the shadow thread, both the workers.
   const std::string instance_id = make_instance_id();
-  std::vector<metrics::BlockPool> worker_blocks;
-  metrics::BlockPool shadow_blocks;
+  std::vector<WorkerMemory> worker_memory;
+  ShadowThreadMemory shadow_memory;
   Analysis analysis;
   ShadowDispatcher dispatcher;
   Rewriter rewriter;
@@ -86,7 +87,7 @@ Result<std::unique_ptr<Server>> Server::start(std::shared_ptr<const Snapshot> sn
   const std::size_t threads = io_threads(config);
   auto impl = std::make_unique<Impl>(config, threads, recorder);
   for (std::size_t i = 0; i < threads; ++i) {
-    impl->workers.push_back(std::make_unique<Worker>(impl->services, impl->worker_blocks[i], i));
+    impl->workers.push_back(std::make_unique<Worker>(impl->services, impl->worker_memory[i], i));
   }
   for (const auto& listener : config.listeners) {
     std::uint16_t port = listener.address.port;

@@ -51,10 +51,11 @@ bool ThrottleWindow::suspended(SteadyTime now) const noexcept {
   return throttled > 0 && throttled * 100 >= answers;
 }
 
-bool Breaker::allows(SteadyTime now) noexcept {
-  if (!open_.load(std::memory_order_relaxed)) return true;
-  if (now.time_since_epoch().count() < open_until_ns_.load(std::memory_order_relaxed)) return false;
-  return !probing_.exchange(true, std::memory_order_relaxed);
+Breaker::Permit Breaker::ask(SteadyTime now) noexcept {
+  if (!open_.load(std::memory_order_relaxed)) return Permit::yes;
+  if (now.time_since_epoch().count() < open_until_ns_.load(std::memory_order_relaxed))
+    return Permit::no;
+  return probing_.exchange(true, std::memory_order_relaxed) ? Permit::no : Permit::probe;
 }
 
 void Breaker::open_until(SteadyTime now, const routing::BreakerConfig& config) noexcept {
@@ -97,20 +98,21 @@ void Breaker::failed(SteadyTime now, const routing::BreakerConfig& config) noexc
     open_until(now, config);
 }
 
-std::optional<metrics::DropReason> ShadowAccount::admit(const routing::ShadowConfig& config,
-                                                        SteadyTime now) noexcept {
+ShadowAccount::Admission ShadowAccount::admit(const routing::ShadowConfig& config,
+                                              SteadyTime now) noexcept {
   using metrics::DropReason;
-  if (primary_.suspended(now)) return DropReason::suspended;
-  if (!within_budget(config.budget)) return DropReason::budget;
+  if (primary_.suspended(now)) return {.refused = DropReason::suspended};
+  if (!within_budget(config.budget)) return {.refused = DropReason::budget};
   if (held_.fetch_add(1, std::memory_order_relaxed) >= config.max_in_flight + config.max_queued) {
     left();
-    return config.max_queued == 0 ? DropReason::in_flight : DropReason::queue;
+    return {.refused = config.max_queued == 0 ? DropReason::in_flight : DropReason::queue};
   }
-  if (!breaker.allows(now)) {
+  const Breaker::Permit permit = breaker.ask(now);
+  if (permit == Breaker::Permit::no) {
     left();
-    return DropReason::breaker;
+    return {.refused = DropReason::breaker};
   }
-  return std::nullopt;
+  return {.refused = std::nullopt, .is_probe = permit == Breaker::Permit::probe};
 }
 
 void ShadowAccount::begin_day() noexcept {

@@ -39,7 +39,8 @@ class ThrottleWindow {
 class Breaker {
  public:
   // Any thread. May a call be made? While half open the first to ask gets the probe.
-  bool allows(SteadyTime now) noexcept;
+  enum class Permit : std::uint8_t { no, yes, probe };
+  Permit ask(SteadyTime now) noexcept;
   // Shadow thread.
   void succeeded(SteadyTime now, const routing::BreakerConfig& config) noexcept;
   void failed(SteadyTime now, const routing::BreakerConfig& config) noexcept;
@@ -62,9 +63,12 @@ class Breaker {
 
 class ShadowAccount {
  public:
-  // Admits a copy of that many bytes or says why not; who is admitted calls left() once.
-  std::optional<metrics::DropReason> admit(const routing::ShadowConfig& config,
-                                           SteadyTime now) noexcept;
+  struct Admission {
+    std::optional<metrics::DropReason> refused;
+    bool is_probe = false;  // of the breaker
+  };
+  // Admits a copy or says why not; who is admitted calls left() once.
+  Admission admit(const routing::ShadowConfig& config, SteadyTime now) noexcept;
   void left() noexcept { held_.fetch_sub(1, std::memory_order_relaxed); }
   std::size_t held() const noexcept { return held_.load(std::memory_order_relaxed); }
 

@@ -68,13 +68,13 @@ struct RouteState {
 }  // namespace
 
 struct ShadowDispatcher::Impl {
-  Impl(Analysis& analysis_, metrics::Recorder& recorder_, metrics::BlockPool& blocks_,
+  Impl(Analysis& analysis_, metrics::Recorder& recorder_, ShadowThreadMemory& thread_memory_,
        const routing::Config& config, std::string_view instance)
       : analysis(analysis_),
         recorder(recorder_),
         memory(config.limits.max_shadow_bytes),
         instance_id(instance),
-        blocks(blocks_) {
+        thread_memory(thread_memory_) {
     thread = std::thread([this] {
       asio::co_spawn(context, look_for_jobs(), [](std::exception_ptr) {});
       context.run();
@@ -96,7 +96,7 @@ struct ShadowDispatcher::Impl {
     while (!stopping) {
       const auto now = steady_clock::now();
       const bool any =
-          jobs.take_all([&](std::unique_ptr<ShadowJob> job) { accept(std::move(job), now); });
+          jobs.take_all([&](Recycler<ShadowJob>::Pointer job) { accept(std::move(job), now); });
       if (any || in_flight > 0 || queued > 0) last_work = now;
       for (auto& [name, route] : routes) start_waiting(*route, now);
       recorder.shadow_load(queued, in_flight, memory.held());
@@ -128,12 +128,16 @@ struct ShadowDispatcher::Impl {
   }
 
   void drop(const ShadowJob& job, DropReason reason) {
-    job.pair.account->breaker.abandoned();
+    abandon_probe(job);
     meter_of(job).dropped(reason);
   }
   void skip(const ShadowJob& job, routing::SkipReason reason) {
-    job.pair.account->breaker.abandoned();
+    abandon_probe(job);
     meter_of(job).skipped(reason);
+  }
+  // Another copy may be the probe then.
+  void abandon_probe(const ShadowJob& job) {
+    if (job.is_probe) job.pair.account->breaker.abandoned();
   }
 
   void start_waiting(RouteState& state, SteadyTime now) {
@@ -178,6 +182,7 @@ struct ShadowDispatcher::Impl {
   void spawn(RouteState& state, std::shared_ptr<ShadowJob> job, Leg leg) {
     ++state.in_flight;
     ++in_flight;
+    ++job->legs;
     asio::co_spawn(context, run_leg(legs, job, leg),
                    [this, &state, job, leg](std::exception_ptr broken, LegResult result) {
                      --state.in_flight;
@@ -187,6 +192,7 @@ struct ShadowDispatcher::Impl {
                        result.failure = FailReason::transport;
                      }
                      settle(state, *job, result);
+                     if (--job->legs == 0) job->leave();
                      start_waiting(state, steady_clock::now());
                      if (draining && in_flight == 0) tell_idle();
                    });
@@ -210,7 +216,7 @@ struct ShadowDispatcher::Impl {
     const auto& breaker = route_of(job).shadow.breaker;
     if (result.status == 429 || result.status == 503) {
       state.throttled(now, result.pause);
-      job.pair.account->breaker.abandoned();
+      abandon_probe(job);
     } else if (result.status >= 500 || (failure && *failure != FailReason::cancelled)) {
       job.pair.account->breaker.failed(now, breaker);
     } else if (!failure) {
@@ -229,7 +235,7 @@ struct ShadowDispatcher::Impl {
 
   void begin_draining() {
     draining = true;
-    jobs.take_all([this](std::unique_ptr<ShadowJob> job) { drop(*job, DropReason::draining); });
+    jobs.take_all([this](Recycler<ShadowJob>::Pointer job) { drop(*job, DropReason::draining); });
     drop_waiting();
     if (in_flight == 0) tell_idle();
   }
@@ -261,7 +267,7 @@ struct ShadowDispatcher::Impl {
   metrics::Recorder& recorder;
   ShadowMemory memory;
   const std::string instance_id;
-  Handover<ShadowJob> jobs;
+  Handover<ShadowJob, Recycler<ShadowJob>::Pointer> jobs;
   std::atomic<bool> refusing{false};
   std::atomic<std::size_t> queued{0};
   std::atomic<std::size_t> in_flight{0};
@@ -273,28 +279,45 @@ struct ShadowDispatcher::Impl {
   bool idle = false;
 
   // Shadow thread.
-  metrics::BlockPool& blocks;
+  ShadowThreadMemory& thread_memory;
   // Sockets and timers are this thread's alone, so they need no locks; posting from other threads
   // does and has.
   asio::io_context context{BOOST_ASIO_CONCURRENCY_HINT_UNSAFE_IO};
   DeadlineSweep sweep{context};
   Resolver resolver{context};
-  ThreadResources resources{context, sweep, resolver, blocks};
+  ThreadResources resources{context, sweep, resolver, thread_memory.blocks};
   PoolSet pools{resources};
   Rewriter rewriter;
   Signer signer;
   SeenCalls seen;
-  ShadowThread legs{resources, pools, rewriter, signer, analysis, memory, instance_id, {}};
+  ScratchPool scratch;
+  ShadowThread legs{resources,           pools,       rewriter, signer, analysis, memory, scratch,
+                    thread_memory.pairs, instance_id, {}};
   std::map<ShadowAccount*, std::unique_ptr<RouteState>> routes;
   bool draining = false;
   bool stopping = false;
   std::thread thread;
 };
 
+void ShadowJob::clear() noexcept {
+  leave();
+  for (std::string* text :
+       {&pair.exchange_id, &pair.family, &model_id, &invocation_id, &sampling_key, &forwarded,
+        &lines, &content_type, &client_authorization, &client_api_key}) {
+    clear_for_reuse(*text);
+  }
+  pair.snapshot.reset();
+  pair.request_body = {};
+  pair.served.reset();
+  pair.account.reset();
+  body_hash.reset();
+  is_probe = false;
+}
+
 ShadowDispatcher::ShadowDispatcher(Analysis& analysis, metrics::Recorder& recorder,
-                                   metrics::BlockPool& blocks, const routing::Config& config,
+                                   ShadowThreadMemory& memory, const routing::Config& config,
                                    std::string_view instance_id)
-    : impl_(std::make_unique<Impl>(analysis, recorder, blocks, config, instance_id)) {}
+    : impl_(std::make_unique<Impl>(analysis, recorder, memory, config, instance_id)) {}
 
 ShadowDispatcher::~ShadowDispatcher() = default;
 
@@ -311,7 +334,7 @@ std::shared_ptr<ShadowAccount> ShadowDispatcher::account(std::string_view route)
   return found->second;
 }
 
-std::optional<DropReason> ShadowDispatcher::offer(std::unique_ptr<ShadowJob>& job) noexcept {
+std::optional<DropReason> ShadowDispatcher::offer(Recycler<ShadowJob>::Pointer& job) noexcept {
   if (impl_->refusing.load(std::memory_order_relaxed)) return DropReason::draining;
   impl_->jobs.push(std::move(job));
   return std::nullopt;

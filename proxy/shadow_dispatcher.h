@@ -14,6 +14,7 @@
 #include "metrics/recorder.h"
 #include "proxy/analysis.h"
 #include "proxy/handover.h"
+#include "proxy/recycler.h"
 #include "proxy/shadow_account.h"
 #include "proxy/shadow_memory.h"
 #include "proxy/sigv4.h"
@@ -24,12 +25,7 @@ namespace understudy::proxy {
 
 // One served exchange whose request goes to the other variant too. Moved from the io thread; owns
 // all it needs.
-struct ShadowJob : HandoverNode<ShadowJob> {
-  explicit ShadowJob(HeldBytes bytes) : held(std::move(bytes)) {}
-  ~ShadowJob() {
-    if (pair.account) pair.account->left();
-  }
-
+struct ShadowJob : HandoverNode<ShadowJob>, Recycled<ShadowJob> {
   PairContext pair;
   routing::Operation operation = routing::Operation::other;
   routing::Variant served = routing::Variant::primary;
@@ -44,14 +40,29 @@ struct ShadowJob : HandoverNode<ShadowJob> {
       client_api_key;  // for the control leg of a route that forwards them
   std::optional<Sha256> body_hash;
   SteadyTime offered;
-  HeldBytes held;
+  bool is_probe = false;  // of the route's breaker
+  std::size_t legs = 0;   // under way; shadow thread
+  std::optional<HeldBytes> held;
+
+  // Makes room for another copy: its calls are over. The comparison may still need the rest.
+  void leave() noexcept {
+    if (!held) return;
+    held.reset();
+    pair.account->left();
+  }
+  void clear() noexcept;
+};
+
+// What the shadow thread hands to the analysis comes from here and returns. Outlives the analysis.
+struct ShadowThreadMemory {
+  metrics::BlockPool blocks;
+  Recycler<PairTask> pairs;
 };
 
 class ShadowDispatcher {
  public:
-  // `blocks` is the shadow thread's and outlives the analysis, which holds what was captured in
-  // them.
-  ShadowDispatcher(Analysis& analysis, metrics::Recorder& recorder, metrics::BlockPool& blocks,
+  // `memory` is the shadow thread's and outlives the analysis.
+  ShadowDispatcher(Analysis& analysis, metrics::Recorder& recorder, ShadowThreadMemory& memory,
                    const routing::Config& config, std::string_view instance_id);
   ~ShadowDispatcher();  // cuts what is left
 
@@ -61,7 +72,7 @@ class ShadowDispatcher {
 
   // Takes the job, or says why not, at once. Never blocks, never throws. A refusal is for the
   // caller to count.
-  std::optional<metrics::DropReason> offer(std::unique_ptr<ShadowJob>& job) noexcept;
+  std::optional<metrics::DropReason> offer(Recycler<ShadowJob>::Pointer& job) noexcept;
 
   void apply(const routing::Config& config);
   // Takes no more; drops what waits; lets what is under way end for at most `limit`, then cuts it.

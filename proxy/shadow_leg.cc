@@ -90,35 +90,36 @@ struct LegRun {
   bool answer_begun = false;
 };
 
-void hand_to_analysis(const LegRun& run, metrics::CapturedAnswer captured) {
-  auto task = std::make_unique<PairTask>();
+void hand_to_analysis(const LegRun& run, Recycler<PairTask>::Pointer task,
+                      metrics::CapturedAnswer captured) {
   task->facts = run.result.facts;
   task->captured = std::move(captured);
-  task->pair = run.job->pair;
-  task->bytes = task->captured.kept_bytes() + task->pair.request_body.size();
-  run.thread.analysis.offer(std::move(task));
+  task->pair = {run.job, &run.job->pair};
+  task->bytes = task->captured.kept_bytes() + task->pair->request_body.size();
+  run.thread.analysis.offer(AnalysisTask::Pointer(task.release()));
 }
 
 // Sends, and captures what comes.
 asio::awaitable<std::optional<FailReason>> exchange(LegRun& run, std::shared_ptr<UpstreamPool> pool,
                                                     const routing::ShadowConfig& limits,
                                                     const routing::UpstreamConfig& upstream,
-                                                    std::string_view head, std::string_view body) {
-  ResponseHead head_storage;
+                                                    ExchangeScratch& scratch,
+                                                    std::string_view body) {
   UpstreamCall call(
       std::move(pool),
       {.connect = std::min(limits.connect_timeout, upstream.connect_timeout),
        .first_byte = limits.first_byte_timeout,
        .idle = std::min(upstream.stream_idle_timeout, limits.timeout),
        .max_head_bytes = run.job->pair.snapshot->config().limits.max_response_header_bytes},
-      head_storage);
+      scratch.answer);
   LegDeadline deadline(run.thread.resources.sweep, call, limits.timeout);
   const ActiveCall active(run.thread.active_calls, call);
   const auto failed = [&](const Error& error) {
     return deadline.over() ? FailReason::timeout : fail_reason(error, run.answer_begun);
   };
 
-  if (auto sent = co_await call.send(head, body); !sent) co_return failed(sent.error());
+  if (auto sent = co_await call.send(scratch.request_head, body); !sent)
+    co_return failed(sent.error());
   auto answer = co_await call.read_head(false);
   if (!answer) co_return failed(answer.error());
   run.answer_begun = true;
@@ -127,8 +128,10 @@ asio::awaitable<std::optional<FailReason>> exchange(LegRun& run, std::shared_ptr
   run.result.facts.first_byte = call.first_byte_at();
 
   HeldBytes held(run.thread.memory);
+  auto task = run.thread.pairs.take();
   metrics::ResponseReader reader(run.thread.resources.blocks,
-                                 {.beginning_bytes = limits.max_capture_bytes, .tail_bytes = 0});
+                                 {.beginning_bytes = limits.max_capture_bytes, .tail_bytes = 0},
+                                 std::move(task->captured));
   reader.on_head(run.result.status, (*answer)->fields);
   std::size_t captured_bytes = 0;
   for (auto part = call.buffered();; part = co_await call.read_part()) {
@@ -143,7 +146,7 @@ asio::awaitable<std::optional<FailReason>> exchange(LegRun& run, std::shared_ptr
   }
   run.result.facts.ended = steady_clock::now();
   if (run.result.status == 429) co_return FailReason::throttled;
-  hand_to_analysis(run, reader.finish(metrics::AnswerEnd::complete));
+  hand_to_analysis(run, std::move(task), reader.finish(metrics::AnswerEnd::complete));
   co_return std::nullopt;
 }
 
@@ -175,14 +178,13 @@ asio::awaitable<std::optional<FailReason>> ask(LegRun& run) {
   }
   const std::string_view body = rewritten.empty() ? job.pair.request_body.view() : rewritten;
 
-  std::string target;
+  const auto scratch = run.thread.scratch.take();
   append_upstream_target(upstream.config.endpoint, job.forwarded, job.model_place, variant.model,
-                         target);
-  std::string head;
+                         scratch->target);
   std::optional<Sha256> hash = rewritten.empty() ? job.body_hash : std::nullopt;
   const OutgoingRequest request{
       .method = "POST",
-      .target = target,
+      .target = scratch->target,
       .authority = pool->authority(),
       .lines = job.lines,
       .content_type = job.content_type,
@@ -194,11 +196,11 @@ asio::awaitable<std::optional<FailReason>> ask(LegRun& run) {
       .client_api_key =
           run.result.facts.leg == metrics::Leg::control ? job.client_api_key : std::string_view{}};
   if (auto built = append_request_head(request, *upstream.credentials, upstream.config.region,
-                                       run.thread.signer, hash, head);
+                                       run.thread.signer, hash, scratch->request_head);
       !built) {
     co_return FailReason::credentials;
   }
-  co_return co_await exchange(run, pool, route.shadow, upstream.config, head, body);
+  co_return co_await exchange(run, pool, route.shadow, upstream.config, *scratch, body);
 }
 
 }  // namespace

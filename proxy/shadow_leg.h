@@ -11,6 +11,7 @@
 
 #include "metrics/shadow_outcome.h"
 #include "proxy/analysis.h"
+#include "proxy/exchange_scratch.h"
 #include "proxy/rewriter.h"
 #include "proxy/shadow_dispatcher.h"
 #include "proxy/thread_snapshot.h"
@@ -26,6 +27,8 @@ struct ShadowThread {
   Signer& signer;
   Analysis& analysis;
   ShadowMemory& memory;
+  ScratchPool& scratch;
+  Recycler<PairTask>& pairs;
   std::string_view instance_id;           // the value of x-understudy-shadow
   std::list<UpstreamCall*> active_calls;  // so that they can be cut
 };

@@ -48,8 +48,8 @@ std::uint64_t random_seed() {
 }  // namespace
 
 struct Worker::Impl {
-  Impl(SharedServices& services_, metrics::BlockPool& blocks_, std::size_t number_)
-      : services(services_), blocks(blocks_), number(number_) {
+  Impl(SharedServices& services_, WorkerMemory& memory_, std::size_t number_)
+      : services(services_), memory(memory_), number(number_) {
     worker.instance_id = services.instance_id;
     worker.id_state = random_seed();
   }
@@ -147,7 +147,7 @@ struct Worker::Impl {
   }
 
   SharedServices& services;
-  metrics::BlockPool& blocks;
+  WorkerMemory& memory;
   const std::size_t number;
 
   // The worker's thread only, once it runs.
@@ -157,11 +157,12 @@ struct Worker::Impl {
   DeadlineSweep sweep{context};
   HangupWatch hangups{context};
   Resolver resolver{context};
-  ThreadResources resources{context, sweep, resolver, blocks};
+  ThreadResources resources{context, sweep, resolver, memory.blocks};
   PoolSet pools{resources};
   Signer signer;
   ObjectPool<Exchange> exchanges;
   WorkerContext worker{.resources = resources,
+                       .memory = memory,
                        .hangups = hangups,
                        .signer = signer,
                        .recorder = services.recorder,
@@ -177,8 +178,8 @@ struct Worker::Impl {
   std::thread thread;
 };
 
-Worker::Worker(SharedServices& services, metrics::BlockPool& blocks, std::size_t number)
-    : impl_(std::make_unique<Impl>(services, blocks, number)) {}
+Worker::Worker(SharedServices& services, WorkerMemory& memory, std::size_t number)
+    : impl_(std::make_unique<Impl>(services, memory, number)) {}
 
 Worker::~Worker() {
   if (!impl_->thread.joinable()) return;

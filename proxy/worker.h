@@ -29,10 +29,12 @@ struct SharedServices {
   std::atomic<std::size_t> max_connections{0};  // of clients
 };
 
+struct WorkerMemory;
+
 class Worker {
  public:
-  // `blocks` is this worker's and outlives everything that its exchanges handed over.
-  Worker(SharedServices& services, metrics::BlockPool& blocks, std::size_t number);
+  // `memory` is this worker's and outlives everything that its exchanges handed over.
+  Worker(SharedServices& services, WorkerMemory& memory, std::size_t number);
   ~Worker();  // cuts what is left and joins
 
   // Before start(): binds and listens, several workers on the same port. `port` 0 lets the system

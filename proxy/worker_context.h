@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "proxy/analysis.h"
+#include "proxy/exchange_scratch.h"
 #include "proxy/hangup_watch.h"
-#include "proxy/http_head.h"
 #include "proxy/object_pool.h"
 #include "proxy/rewriter.h"
 #include "proxy/shadow_dispatcher.h"
@@ -34,25 +34,19 @@ struct WorkerSnapshot {
   const Snapshot& snapshot() const noexcept { return *view->snapshot; }
 };
 
-// Buffers that one exchange uses and the next one uses again.
-struct ExchangeScratch {
-  std::string lines;         // the forwarded header fields
-  std::string target;        // of the upstream
-  std::string request_head;  // to the upstream
-  ResponseHead answer;
-
-  void clear() noexcept {
-    lines.clear();
-    target.clear();
-    request_head.clear();
-    answer.fields.clear();
-  }
+// What a worker's exchanges hand to other threads comes from here and returns. Outlives those
+// threads.
+struct WorkerMemory {
+  metrics::BlockPool blocks;
+  Recycler<ServedAnswerTask> answers;
+  Recycler<ShadowJob> copies;
 };
 
 class Exchange;
 
 struct WorkerContext {
   ThreadResources& resources;
+  WorkerMemory& memory;
   HangupWatch& hangups;
   Signer& signer;
   metrics::Recorder& recorder;
@@ -64,7 +58,7 @@ struct WorkerContext {
   std::shared_ptr<const WorkerSnapshot> current;
   std::uint64_t id_state = 0;  // of next_id()
 
-  std::vector<std::unique_ptr<ExchangeScratch>> unused_scratch{};
+  ScratchPool scratch{};
 
   // Different for every exchange of the process.
   ExchangeId next_id() noexcept;

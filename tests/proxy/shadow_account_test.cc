@@ -45,6 +45,8 @@ const routing::BreakerConfig kBreaker{.consecutive_failures = 3,
                                       .window = 10s,
                                       .open_for = 30s};
 
+using Permit = Breaker::Permit;
+
 TEST(Breaker, OpensAfterFailuresInARow) {
   Breaker breaker;
   breaker.failed(kStart, kBreaker);
@@ -52,10 +54,10 @@ TEST(Breaker, OpensAfterFailuresInARow) {
   breaker.succeeded(kStart, kBreaker);
   breaker.failed(kStart, kBreaker);
   breaker.failed(kStart, kBreaker);
-  EXPECT_TRUE(breaker.allows(kStart));
+  EXPECT_NE(breaker.ask(kStart), Permit::no);
   breaker.failed(kStart, kBreaker);
   EXPECT_TRUE(breaker.open());
-  EXPECT_FALSE(breaker.allows(kStart));
+  EXPECT_EQ(breaker.ask(kStart), Permit::no);
 }
 
 TEST(Breaker, OpensAtAShareOfFailures) {
@@ -84,26 +86,36 @@ TEST(Breaker, ForgetsTheShareOfAnOldWindow) {
 TEST(Breaker, LetsOneProbeThroughWhenItsTimeIsOver) {
   Breaker breaker;
   for (int i = 0; i < 3; ++i) breaker.failed(kStart, kBreaker);
-  EXPECT_FALSE(breaker.allows(kStart + 23s)) << "not before 80 % of the time";
+  EXPECT_EQ(breaker.ask(kStart + 23s), Permit::no) << "not before 80 % of the time";
   const auto later = kStart + 37s;  // 120 % and more
-  EXPECT_TRUE(breaker.allows(later));
-  EXPECT_FALSE(breaker.allows(later)) << "one is enough";
+  EXPECT_EQ(breaker.ask(later), Permit::probe);
+  EXPECT_EQ(breaker.ask(later), Permit::no) << "one is enough";
   breaker.failed(later, kBreaker);
-  EXPECT_FALSE(breaker.allows(later + 23s)) << "open again";
-  EXPECT_TRUE(breaker.allows(later + 37s));
+  EXPECT_EQ(breaker.ask(later + 23s), Permit::no) << "open again";
+  EXPECT_NE(breaker.ask(later + 37s), Permit::no);
   breaker.succeeded(later + 37s, kBreaker);
   EXPECT_FALSE(breaker.open());
-  EXPECT_TRUE(breaker.allows(later + 37s));
-  EXPECT_TRUE(breaker.allows(later + 37s));
+  EXPECT_NE(breaker.ask(later + 37s), Permit::no);
+  EXPECT_NE(breaker.ask(later + 37s), Permit::no);
 }
 
 TEST(Breaker, GivesTheProbeToAnotherWhereItWasNotMade) {
   Breaker breaker;
   for (int i = 0; i < 3; ++i) breaker.failed(kStart, kBreaker);
   const auto later = kStart + 37s;
-  EXPECT_TRUE(breaker.allows(later));
+  EXPECT_NE(breaker.ask(later), Permit::no);
   breaker.abandoned();
-  EXPECT_TRUE(breaker.allows(later));
+  EXPECT_NE(breaker.ask(later), Permit::no);
+}
+
+TEST(ShadowAccount, SaysWhichCopyIsTheBreakersProbe) {
+  ShadowAccount account;
+  const routing::ShadowConfig config;
+  EXPECT_FALSE(account.admit(config, kStart).is_probe);
+  for (int i = 0; i < 5; ++i) account.breaker.failed(kStart, config.breaker);
+  const auto later = kStart + 37s;
+  EXPECT_TRUE(account.admit(config, later).is_probe);
+  EXPECT_EQ(account.admit(config, later).refused, DropReason::breaker);
 }
 
 // --- Admission
@@ -114,20 +126,20 @@ TEST(ShadowAccount, AdmitsWhatItHasRoomFor) {
   routing::ShadowConfig config;
   config.max_in_flight = 2;
   config.max_queued = 1;
-  for (int i = 0; i < 3; ++i) EXPECT_FALSE(account.admit(config, kStart));
-  EXPECT_EQ(account.admit(config, kStart), DropReason::queue);
+  for (int i = 0; i < 3; ++i) EXPECT_FALSE(account.admit(config, kStart).refused);
+  EXPECT_EQ(account.admit(config, kStart).refused, DropReason::queue);
   EXPECT_EQ(account.held(), 3U);
   account.left();
-  EXPECT_FALSE(account.admit(config, kStart));
+  EXPECT_FALSE(account.admit(config, kStart).refused);
   config.max_queued = 0;
-  EXPECT_EQ(account.admit(config, kStart), DropReason::in_flight);
+  EXPECT_EQ(account.admit(config, kStart).refused, DropReason::in_flight);
 }
 
 TEST(ShadowAccount, AdmitsNothingThroughAnOpenBreaker) {
   ShadowAccount account;
   const routing::ShadowConfig config;
   for (int i = 0; i < 5; ++i) account.breaker.failed(kStart, config.breaker);
-  EXPECT_EQ(account.admit(config, kStart), DropReason::breaker);
+  EXPECT_EQ(account.admit(config, kStart).refused, DropReason::breaker);
   EXPECT_EQ(account.held(), 0U);
 }
 
@@ -136,24 +148,25 @@ TEST(ShadowAccount, AdmitsNothingWhileThePrimaryIsThrottled) {
   const routing::ShadowConfig config;
   for (const int status : {429, 503}) {
     account.primary_answered(status, kStart);
-    EXPECT_EQ(account.admit(config, kStart), DropReason::suspended);
+    EXPECT_EQ(account.admit(config, kStart).refused, DropReason::suspended);
   }
-  EXPECT_FALSE(account.admit(config, kStart + 11s));
+  EXPECT_FALSE(account.admit(config, kStart + 11s).refused);
   account.primary_answered(500, kStart + 11s);
-  EXPECT_FALSE(account.admit(config, kStart + 11s));
+  EXPECT_FALSE(account.admit(config, kStart + 11s).refused);
 }
 
 TEST(ShadowAccount, KeepsTheDaysMoney) {
   ShadowAccount account;
   routing::ShadowConfig config;
   config.budget.usd_per_day = 1.0;
-  EXPECT_FALSE(account.admit(config, kStart));
+  EXPECT_FALSE(account.admit(config, kStart).refused);
   account.spent(0.4);
   account.left();
   EXPECT_DOUBLE_EQ(account.spent_today(), 0.4);
-  EXPECT_FALSE(account.admit(config, kStart)) << "0.4 spent";
-  EXPECT_FALSE(account.admit(config, kStart)) << "0.4 spent, 0.4 committed";
-  EXPECT_EQ(account.admit(config, kStart), DropReason::budget) << "0.4 spent, 0.8 committed";
+  EXPECT_FALSE(account.admit(config, kStart).refused) << "0.4 spent";
+  EXPECT_FALSE(account.admit(config, kStart).refused) << "0.4 spent, 0.4 committed";
+  EXPECT_EQ(account.admit(config, kStart).refused, DropReason::budget)
+      << "0.4 spent, 0.8 committed";
   account.spent(std::nullopt);  // an unknown cost is the mean of the known ones
   EXPECT_DOUBLE_EQ(account.spent_today(), 0.8);
 }
@@ -184,7 +197,7 @@ TEST(ShadowAccount, HoldsItsBoundAgainstManyThreads) {
   for (int t = 0; t < 4; ++t) {
     threads.emplace_back([&] {
       for (int i = 0; i < 10'000; ++i) {
-        if (account.admit(config, kStart)) continue;
+        if (account.admit(config, kStart).refused) continue;
         EXPECT_LE(++admitted, 10);
         --admitted;
         account.left();
