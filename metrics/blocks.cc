@@ -1,5 +1,8 @@
 #include "metrics/blocks.h"
 
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <bit>
 #include <new>
@@ -24,6 +27,15 @@ constexpr std::size_t kSmallest = 2u << 10;
 std::size_t class_of(std::size_t capacity) noexcept {
   if (capacity <= kSmallest) return 0;
   return static_cast<std::size_t>(std::bit_width(capacity - 1) - std::bit_width(kSmallest - 1));
+}
+
+// Between objects that stay, the allocator keeps what is freed: whole pages go back to the system
+// by hand. They read as zeros from then on.
+void release_pages(char* begin, std::size_t size) noexcept {
+  static const auto page = static_cast<std::uintptr_t>(sysconf(_SC_PAGESIZE));
+  const std::uintptr_t first = (reinterpret_cast<std::uintptr_t>(begin) + page - 1) / page * page;
+  const std::uintptr_t end = (reinterpret_cast<std::uintptr_t>(begin) + size) / page * page;
+  if (first < end) madvise(reinterpret_cast<void*>(first), end - first, MADV_DONTNEED);
 }
 
 }  // namespace
@@ -68,6 +80,7 @@ Block BlockPool::take(std::size_t capacity) {
   if (kept && unused_[size_class]) {
     Block::Header* header = std::exchange(unused_[size_class], unused_[size_class]->next);
     unused_bytes_ -= header->capacity;
+    fewest_unused_bytes_ = std::min(fewest_unused_bytes_, unused_bytes_);
     header->size = 0;
     header->owners.store(1, std::memory_order_relaxed);
     return Block{header};
@@ -92,6 +105,22 @@ void BlockPool::give_back(Block::Header* header) noexcept {
   while (!returned_.compare_exchange_weak(header->next, header, std::memory_order_release,
                                           std::memory_order_relaxed)) {
   }
+}
+
+std::size_t BlockPool::trim() noexcept {
+  collect_returned();
+  std::size_t to_free = fewest_unused_bytes_;
+  for (std::size_t size_class = kClasses; size_class-- > 0;) {
+    Block::Header*& unused = unused_[size_class];
+    while (unused && unused->capacity <= to_free) {
+      to_free -= unused->capacity;
+      unused_bytes_ -= unused->capacity;
+      release_pages(reinterpret_cast<char*>(unused + 1), unused->capacity);
+      ::operator delete(std::exchange(unused, unused->next));
+    }
+  }
+  fewest_unused_bytes_ = unused_bytes_;
+  return unused_bytes_;
 }
 
 void BlockPool::keep(Block::Header* header) noexcept {

@@ -62,6 +62,10 @@ class BlockPool {
   // A block of at least that capacity with size 0. Owner thread only. Throws std::bad_alloc.
   Block take(std::size_t capacity);
 
+  // Gives back to the system what has been unused ever since the last call, and says how many
+  // unused bytes are left. Owner thread only.
+  std::size_t trim() noexcept;
+
  private:
   friend class Block;
   static constexpr std::size_t kClasses = 10;  // 2 KiB, 4 KiB .. 1 MiB; larger ones are not kept
@@ -74,6 +78,7 @@ class BlockPool {
   // Owner thread:
   std::array<Block::Header*, kClasses> unused_{};
   std::size_t unused_bytes_ = 0;
+  std::size_t fewest_unused_bytes_ = 0;  // since the last trim()
   // Any thread:
   std::atomic<Block::Header*> returned_{nullptr};
 };

@@ -21,7 +21,7 @@ using namespace std::chrono_literals;
 namespace {
 
 constexpr std::size_t kInputBlock = 8u << 10;
-constexpr auto kKeepsBuffer = 1s;  // an idle connection gives its buffer back after that
+constexpr auto kKeepsBuffer = 250ms;  // an idle connection gives its buffer back after that
 constexpr auto kLinger = 2s;
 constexpr std::size_t kMaxLingerBytes = 64u << 20;
 
@@ -242,6 +242,8 @@ void Connection::release_idle() noexcept {
   releasing_ = true;
   std::string{}.swap(out_);
   std::vector<asio::const_buffer>{}.swap(buffers_);
+  std::vector<routing::Field>{}.swap(head_.fields);
+  worker_.trim.soon();
   transport_->cancel();
 }
 

@@ -47,7 +47,7 @@ class ScratchPool {
 
  private:
   // No more than are in use at once in ordinary times, and none of an unusual size.
-  static constexpr std::size_t kMaxKept = 1024;
+  static constexpr std::size_t kMaxKept = 128;
   static constexpr std::size_t kOrdinaryBytes = 8u << 10;
 
   void give_back(std::unique_ptr<ExchangeScratch> scratch) noexcept {

@@ -12,7 +12,8 @@ namespace understudy::proxy {
 template <typename T>
 class ObjectPool {
  public:
-  static constexpr std::size_t kMaxKept = 1024;
+  // As many as are in use at once in ordinary times; what a burst needs beyond is not kept.
+  static constexpr std::size_t kMaxKept = 128;
 
   struct GiveBack {
     ObjectPool* pool;

@@ -27,7 +27,7 @@ class Recycled {
 template <typename T>
 class Recycler {
  public:
-  static constexpr std::size_t kMaxKept = 1024;
+  static constexpr std::size_t kMaxKept = 128;
 
   struct GiveBack {
     void operator()(T* object) const noexcept { give_back(object); }

@@ -14,6 +14,7 @@
 #include <thread>
 
 #include "proxy/log.h"
+#include "proxy/pool_trim.h"
 #include "proxy/rewriter.h"
 #include "proxy/seen_calls.h"
 #include "proxy/shadow_leg.h"
@@ -97,7 +98,10 @@ struct ShadowDispatcher::Impl {
       const auto now = steady_clock::now();
       const bool any =
           jobs.take_all([&](Recycler<ShadowJob>::Pointer job) { accept(std::move(job), now); });
-      if (any || in_flight > 0 || queued > 0) last_work = now;
+      if (any || in_flight > 0 || queued > 0) {
+        last_work = now;
+        trim.soon();
+      }
       for (auto& [name, route] : routes) start_waiting(*route, now);
       recorder.shadow_load(queued, in_flight, memory.held());
       timer.expires_after(now - last_work < kStaysBusy ? kBusyLook : kIdleLook);
@@ -284,6 +288,7 @@ struct ShadowDispatcher::Impl {
   // does and has.
   asio::io_context context{BOOST_ASIO_CONCURRENCY_HINT_UNSAFE_IO};
   DeadlineSweep sweep{context};
+  PoolTrim trim{sweep, thread_memory.blocks};
   Resolver resolver{context};
   ThreadResources resources{context, sweep, resolver, thread_memory.blocks};
   PoolSet pools{resources};

@@ -155,6 +155,7 @@ struct Worker::Impl {
   // does and has.
   asio::io_context context{BOOST_ASIO_CONCURRENCY_HINT_UNSAFE_IO};
   DeadlineSweep sweep{context};
+  PoolTrim trim{sweep, memory.blocks};
   HangupWatch hangups{context};
   Resolver resolver{context};
   ThreadResources resources{context, sweep, resolver, memory.blocks};
@@ -163,6 +164,7 @@ struct Worker::Impl {
   ObjectPool<Exchange> exchanges;
   WorkerContext worker{.resources = resources,
                        .memory = memory,
+                       .trim = trim,
                        .hangups = hangups,
                        .signer = signer,
                        .recorder = services.recorder,

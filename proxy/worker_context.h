@@ -14,6 +14,7 @@
 #include "proxy/exchange_scratch.h"
 #include "proxy/hangup_watch.h"
 #include "proxy/object_pool.h"
+#include "proxy/pool_trim.h"
 #include "proxy/rewriter.h"
 #include "proxy/shadow_dispatcher.h"
 #include "proxy/sigv4.h"
@@ -47,6 +48,7 @@ class Exchange;
 struct WorkerContext {
   ThreadResources& resources;
   WorkerMemory& memory;
+  PoolTrim& trim;  // of memory.blocks
   HangupWatch& hangups;
   Signer& signer;
   metrics::Recorder& recorder;

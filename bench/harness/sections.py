@@ -215,7 +215,7 @@ def memory_run(bench: Bench, contestant: Contestant, proxy: Proxy | None, kind: 
         answer = bench.peer.ask("hold", connections=HELD, kind=kind, body=body, seconds=20, **keys)
         if answer["held"] != HELD:
             raise BenchError(f"held {answer['held']} of {HELD} connections")
-        time.sleep(0.5)  # what is given back when a connection waits, is back
+        time.sleep(3)  # what is given back once a connection waits, is back
         after = proxy.resident_kib()
     finally:
         bench.peer.ask("release")

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cstring>
 #include <thread>
 #include <vector>
@@ -66,6 +67,17 @@ TEST(BlockPool, GivesFirstWhatItsOwnerDroppedLast) {
   newer = {};
   older = {};
   EXPECT_EQ(pool.take(5000).data(), last) << "it is still in the cache";
+}
+
+TEST(BlockPool, FreesWhatNobodyWantedBetweenTwoTrims) {
+  BlockPool pool;
+  { const std::array blocks{pool.take(64u << 10), pool.take(64u << 10), pool.take(2u << 10)}; }
+  const std::size_t all = pool.trim();
+  EXPECT_EQ(all, 130u << 10) << "they were in use a moment ago";
+  { const Block wanted = pool.take(64u << 10); }
+  EXPECT_EQ(pool.trim(), 64u << 10) << "one was wanted meanwhile";
+  EXPECT_EQ(pool.trim(), 0u);
+  EXPECT_EQ(pool.trim(), 0u);
 }
 
 TEST(BlockPool, TakesBackWhatOtherThreadsDrop) {
