@@ -25,10 +25,12 @@ constexpr auto kKeepsBuffer = 250ms;  // an idle connection gives its buffer bac
 constexpr auto kLinger = 2s;
 constexpr std::size_t kMaxLingerBytes = 64u << 20;
 
+// How a client of HTTP/2 begins: so that it looks like a request to servers that do not know it
+// (RFC 9113 3.4).
+constexpr std::string_view kHttp2Preface = "PRI * HTTP/2.0\r\n\r\n";
+
 constexpr HeadProblem kHeadTooLarge{431, "max_header_bytes",
                                     "The request's head is larger than max_header_bytes."};
-constexpr HeadProblem kBodyTooLarge{413, "max_body_bytes",
-                                    "The request's body is larger than max_body_bytes."};
 constexpr HeadProblem kBadChunks{400, "chunks", "The request's chunked coding is malformed."};
 constexpr HeadProblem kChunkOverhead{400, "chunk_overhead",
                                      "The request's chunks are more framing than data."};
@@ -108,10 +110,11 @@ class Connection::IdleRelease final : public Deadline {
 };
 
 Connection::Connection(WorkerContext& worker, const routing::ListenerConfig& listener,
-                       std::unique_ptr<Transport> transport)
+                       std::unique_ptr<Transport> transport, bool may_be_http2)
     : worker_(worker),
       listener_(listener),
       transport_(std::move(transport)),
+      may_be_http2_(may_be_http2),
       idle_release_(std::make_unique<IdleRelease>(worker.resources.sweep, *this)) {
   worker_.recorder.connection_opened();
   worker_.hangups.add(transport_->socket().native_handle(), *this);
@@ -125,7 +128,13 @@ asio::awaitable<void> Connection::run() {
   // Not `while (co_await one_request()) {}`: g++ 12 resumes that at a wrong place.
   for (bool another = true; another;) another = co_await one_request();
   idle_release_->clear();
-  transport_->close();
+  if (!is_http2_) transport_->close();
+}
+
+std::optional<Connection::Http2Start> Connection::take_http2() noexcept {
+  if (!std::exchange(is_http2_, false)) return std::nullopt;
+  input_.set_size(end_);
+  return Http2Start{std::move(transport_), std::move(input_)};
 }
 
 // True when another request may follow.
@@ -136,8 +145,12 @@ asio::awaitable<bool> Connection::one_request() {
     if (const auto* problem = std::get_if<HeadProblem>(refusal)) co_await refuse(*problem);
     co_return false;
   }
-  // The head is copied out of the input, so that its views stay while further input comes in.
   const std::size_t head_size = std::get<std::size_t>(head);
+  if (std::exchange(may_be_http2_, false) && begin_ == 0 && unread().starts_with(kHttp2Preface)) {
+    is_http2_ = true;
+    co_return false;
+  }
+  // The head is copied out of the input, so that its views stay while further input comes in.
   head_bytes_ = worker_.resources.blocks.take(head_size);
   std::memcpy(head_bytes_.data(), unread().data(), head_size);
   head_bytes_.set_size(head_size);
@@ -183,6 +196,7 @@ asio::awaitable<bool> Connection::one_request() {
 
 void Connection::finish() noexcept {
   finishing_ = true;
+  if (!transport_) return;
   // Idle, or in the middle of a head that will not be answered.
   if (!in_request_ && !has_input()) transport_->close();
 }
@@ -190,7 +204,7 @@ void Connection::finish() noexcept {
 void Connection::cut() noexcept {
   finishing_ = true;
   if (exchange_) exchange_->client_gone();  // it may be waiting for its upstream
-  transport_->close();
+  if (transport_) transport_->close();
 }
 
 // --- Reading
@@ -377,6 +391,7 @@ asio::awaitable<Connection::Outcome<metrics::Block>> Connection::read_chunked_bo
 asio::awaitable<void> Connection::refuse(const HeadProblem& problem) {
   worker_.recorder.refused(problem.rule);
   keep_alive_ = false;
+  if (problem.status == 0) co_return;
   auto answer = make_error_answer(problem.status, exception_for_status(problem.status),
                                   problem.what, problem.rule, worker_.next_id().view());
   const std::array<std::string_view, 1> pieces{answer.body};

@@ -5,6 +5,7 @@
 
 #include <boost/asio/awaitable.hpp>
 #include <memory>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -23,14 +24,22 @@ class Connection final : public DownstreamConnection,
                          private HangupWatch::Listener,
                          private ResponseSink {
  public:
-  // `listener` outlives the connection.
+  // `listener` outlives the connection. `may_be_http2`: nobody knows yet what the client speaks.
   Connection(WorkerContext& worker, const routing::ListenerConfig& listener,
-             std::unique_ptr<Transport> transport);
+             std::unique_ptr<Transport> transport, bool may_be_http2);
   ~Connection() override;
 
   boost::asio::awaitable<void> run() override;
   void finish() noexcept override;
   void cut() noexcept override;
+
+  // A client that began as one of HTTP/2 does: what it is to be served with instead.
+  struct Http2Start {
+    std::unique_ptr<Transport> transport;
+    metrics::Block already_read;
+  };
+  // Once, when run() has ended. Only finish() and cut() may follow.
+  std::optional<Http2Start> take_http2() noexcept;
 
  private:
   // What is wrong with a request, or that the client is gone.
@@ -75,8 +84,11 @@ class Connection final : public DownstreamConnection,
 
   WorkerContext& worker_;
   const routing::ListenerConfig& listener_;
-  const std::unique_ptr<Transport> transport_;
+  std::unique_ptr<Transport> transport_;
   routing::LimitsConfig limits_;  // in force when the request began
+
+  bool may_be_http2_;  // until the first request
+  bool is_http2_ = false;
 
   // Reading.
   metrics::Block input_;

@@ -313,6 +313,8 @@ std::optional<HeadProblem> scan_request_line(std::string_view line, const HeadLi
     out.http_1_0 = false;
   } else if (version == "HTTP/1.0") {
     out.http_1_0 = true;
+  } else if (!starts_with(version, "http/")) {
+    return HeadProblem{0, "request_line", "This is not HTTP."};
   } else {
     return HeadProblem{505, "version", "Only HTTP/1.1 and HTTP/1.0 are understood here."};
   }

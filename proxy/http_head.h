@@ -30,7 +30,7 @@ struct HeadLimits {
 
 // Why a head was refused. All views are static.
 struct HeadProblem {
-  int status = 400;       // for the reply where it is a request
+  int status = 400;  // for the reply where it is a request; 0: whoever sent it would not read one
   std::string_view rule;  // closed set, a metric label: "header_name", "max_header_fields", ...
   std::string_view what;  // a sentence
 };

@@ -11,6 +11,9 @@
 
 namespace understudy::proxy {
 
+inline constexpr HeadProblem kBodyTooLarge{413, "max_body_bytes",
+                                           "The request's body is larger than max_body_bytes."};
+
 // The target that routing sees, or why the request is refused.
 std::variant<routing::RequestTarget, HeadProblem> admit(const RequestHead& head,
                                                         const routing::ListenerConfig& listener);

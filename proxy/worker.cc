@@ -12,6 +12,7 @@
 #include <unordered_set>
 
 #include "proxy/connection.h"
+#include "proxy/h2_connection.h"
 #include "proxy/log.h"
 
 namespace understudy::proxy {
@@ -96,30 +97,48 @@ struct Worker::Impl {
     boost::system::error_code ignored;
     socket.set_option(tcp::no_delay(true), ignored);
     socket.set_option(asio::socket_base::keep_alive(true), ignored);
-    serve_connection(listening.config, std::make_unique<Transport>(sweep, std::move(socket)));
+    serve_connection(listening.config, std::make_unique<Transport>(sweep, std::move(socket)), {});
   }
 
-  // Chooses the protocol. What comes here is connected; TLS has shaken hands.
+  // What comes here is connected; TLS has shaken hands. `agreed`: the protocol that ALPN agreed
+  // on, "h2" or "http/1.1"; without one the client's first bytes tell.
   void serve_connection(const routing::ListenerConfig& listener,
-                        std::unique_ptr<Transport> transport) {
-    run_connection(std::make_shared<Connection>(worker, listener, std::move(transport)));
+                        std::unique_ptr<Transport> transport, std::string_view agreed) {
+    if (agreed == "h2") {
+      return run_connection(std::make_shared<H2Connection>(worker, listener, std::move(transport)),
+                            [] {});
+    }
+    auto connection =
+        std::make_shared<Connection>(worker, listener, std::move(transport), agreed.empty());
+    auto* http1 = connection.get();
+    run_connection(std::move(connection), [this, http1, &listener] {
+      auto start = http1->take_http2();
+      if (!start) return;
+      run_connection(std::make_shared<H2Connection>(worker, listener, std::move(start->transport),
+                                                    std::move(start->already_read)),
+                     [] {});
+    });
   }
 
-  void run_connection(std::shared_ptr<DownstreamConnection> connection) {
+  // Calls `then` when it has ended in order; the connection still lives.
+  template <typename Then>
+  void run_connection(std::shared_ptr<DownstreamConnection> connection, Then then) {
     services.connections.fetch_add(1, std::memory_order_relaxed);
     connections.insert(connection.get());
+    if (finishing) connection->finish();
     auto running = connection->run();
     asio::co_spawn(context, std::move(running),
-                   [this, connection = std::move(connection)](std::exception_ptr failure) {
-                     if (failure)  // a bug or no memory; it ends with this connection
-                       log_error("connection_failed");
-                     connection->cut();
+                   [this, then, connection = std::move(connection)](std::exception_ptr failure) {
                      connections.erase(connection.get());
                      services.connections.fetch_sub(1, std::memory_order_relaxed);
+                     if (!failure) return then();
+                     log_error("connection_failed");  // a bug or no memory; it ends with this one
+                     connection->cut();
                    });
   }
 
   void finish() {
+    finishing = true;
     for (auto& listening : listeners) {
       boost::system::error_code ignored;
       listening->acceptor.close(ignored);
@@ -130,7 +149,6 @@ struct Worker::Impl {
   void cut() {
     finish();
     for_each_connection([](DownstreamConnection& connection) { connection.cut(); });
-    stopping = true;
     resolver.stop();
     pools.close_idle();
     sweep.stop();
@@ -176,7 +194,7 @@ struct Worker::Impl {
                        .current = nullptr};
   std::vector<std::unique_ptr<Listening>> listeners;
   std::unordered_set<DownstreamConnection*> connections;
-  bool stopping = false;
+  bool finishing = false;
   std::thread thread;
 };
 

@@ -183,6 +183,35 @@ struct RecordsConfig {
   friend bool operator==(const RecordsConfig&, const RecordsConfig&) = default;
 };
 
+// A bucket that holds `burst` and gains `per_second`.
+struct RateLimit {
+  std::size_t burst = 0;
+  std::size_t per_second = 0;
+  friend bool operator==(const RateLimit&, const RateLimit&) = default;
+};
+
+// Of one HTTP/2 connection of a client. Beyond max_streams it is drained and the client opens
+// another; the frame limits end it with ENHANCE_YOUR_CALM.
+struct Http2Limits {
+  std::size_t max_concurrent_streams = 100;
+  std::size_t max_streams = 10'000;
+  std::size_t stream_window_bytes = 256u << 10;
+  std::size_t connection_window_bytes = 1u << 20;
+  milliseconds keep_alive_timeout = 300s;  // without a stream
+  RateLimit resets_received{200, 20};
+  RateLimit resets_sent{100, 10};  // for what the client did wrong
+  RateLimit pings{50, 10};
+  RateLimit settings{20, 1};
+  std::size_t max_glitches = 100;                // malformed requests and frames
+  std::size_t max_priorities_per_stream = 100;   // PRIORITY <= this * (1 + streams)
+  std::size_t max_window_updates_per_data = 10;  // <= 5 + 2 * (streams + this * DATA frames sent)
+  std::size_t max_empty_data = 10;               // in a row
+  std::size_t max_unknown_frames = 100;
+  std::size_t max_continuations = 8;   // of one header block
+  std::size_t max_pending_acks = 200;  // of PING and SETTINGS that the client does not read
+  friend bool operator==(const Http2Limits&, const Http2Limits&) = default;
+};
+
 struct LimitsConfig {
   std::size_t max_connections = 10'000;   // of clients; further lowered to (open files - 256) / 3
   milliseconds header_timeout = 10s;      // first byte of a request to the end of its head
@@ -200,6 +229,7 @@ struct LimitsConfig {
       256u << 10;                         // of a body, to find the conversation's beginning
   std::size_t max_analysis_queue = 8192;  // answers waiting to be read
   std::size_t max_analysis_bytes = 256u << 20;
+  Http2Limits http2;
   friend bool operator==(const LimitsConfig&, const LimitsConfig&) = default;
 };
 

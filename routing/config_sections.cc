@@ -38,6 +38,42 @@ Parsed<std::string> parse_allowed_host(std::string_view text) {
   return good(std::move(host));
 }
 
+void read_rate(Section& parent, std::string_view key, RateLimit& rate) {
+  const ConfigNode* node = parent.find(key);
+  if (node == nullptr) return;
+  Section section(*node, parent.path_of(key), parent.problems());
+  section.read("burst", rate.burst, count_between(1, 1'000'000));
+  section.read("per_second", rate.per_second, count_between(0, 1'000'000));
+  section.finish();
+}
+
+void read_http2_limits(Section& parent, Http2Limits& limits) {
+  const ConfigNode* node = parent.find("http2");
+  if (node == nullptr) return;
+  constexpr std::size_t kSmallestWindow = 65'535;  // RFC 9113 6.9.2: what a client begins with
+  constexpr std::size_t kLargestWindow = std::size_t{1} << 30;
+  Section section(*node, parent.path_of("http2"), parent.problems());
+  const auto count = count_between(1, 1'000'000);
+  const auto window = size_between(kSmallestWindow, kLargestWindow);
+  section.read("max_concurrent_streams", limits.max_concurrent_streams, count_between(1, 10'000));
+  section.read("max_streams", limits.max_streams, count_between(1, 1'000'000'000));
+  section.read("stream_window_bytes", limits.stream_window_bytes, window);
+  section.read("connection_window_bytes", limits.connection_window_bytes, window);
+  section.read("keep_alive_timeout", limits.keep_alive_timeout, duration_between(10ms, kDay));
+  read_rate(section, "resets_received", limits.resets_received);
+  read_rate(section, "resets_sent", limits.resets_sent);
+  read_rate(section, "pings", limits.pings);
+  read_rate(section, "settings", limits.settings);
+  section.read("max_glitches", limits.max_glitches, count);
+  section.read("max_priorities_per_stream", limits.max_priorities_per_stream, count);
+  section.read("max_window_updates_per_data", limits.max_window_updates_per_data, count);
+  section.read("max_empty_data", limits.max_empty_data, count);
+  section.read("max_unknown_frames", limits.max_unknown_frames, count);
+  section.read("max_continuations", limits.max_continuations, count_between(1, 1'000));
+  section.read("max_pending_acks", limits.max_pending_acks, count_between(10, 10'000));
+  section.finish();
+}
+
 void read_listener(const ConfigNode& node, std::string path, Problems& problems,
                    ListenerConfig& listener) {
   Section section(node, std::move(path), problems);
@@ -141,6 +177,7 @@ void read_limits(Section& root, LimitsConfig& limits) {
                size_between(kKiB, kGiB));
   section.read("max_analysis_queue", limits.max_analysis_queue, count_between(1, 1'000'000));
   section.read("max_analysis_bytes", limits.max_analysis_bytes, size_between(kMiB, 1024 * kGiB));
+  read_http2_limits(section, limits.http2);
   section.finish();
 }
 

@@ -110,7 +110,6 @@ std::vector<Vector> vectors() {
   add("LowerCaseVersion", line("GET /a http/1.1"), 505);
   add("Version09", line("GET /a HTTP/0.9"), 505);
   add("Version12", line("GET /a HTTP/1.2"), 505);
-  add("Version2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505);
   add("BadMethod", line("GE(T /a HTTP/1.1"), 400);
   add("ControlInTarget", line("GET /a\x01 HTTP/1.1"), 400);
   add("HighByteInTarget", line("GET /a\x80 HTTP/1.1"), 400);

@@ -634,7 +634,14 @@ TEST(ConfigLoader, ReadsEveryKeyOutsideOfRoutes) {
       "3s, write_timeout: 4s,\n"
       "  max_response_header_bytes: 3KiB, max_shadow_bytes: 1MiB, max_conversation_scan_bytes: "
       "4KiB,\n"
-      "  max_analysis_queue: 6, max_analysis_bytes: 5MiB}\n"
+      "  max_analysis_queue: 6, max_analysis_bytes: 5MiB,\n"
+      "  http2: {max_concurrent_streams: 7, max_streams: 8, stream_window_bytes: 64KiB,\n"
+      "    connection_window_bytes: 2MiB, keep_alive_timeout: 5s,\n"
+      "    resets_received: {burst: 9, per_second: 10}, resets_sent: {burst: 11, per_second: 12},\n"
+      "    pings: {burst: 13, per_second: 14}, settings: {burst: 15, per_second: 0},\n"
+      "    max_glitches: 16, max_priorities_per_stream: 17, max_window_updates_per_data: 18,\n"
+      "    max_empty_data: 19, max_unknown_frames: 20, max_continuations: 21,\n"
+      "    max_pending_acks: 22}}\n"
       "threads: {io: 3}\n"
       "drain: {lame_duck: 0s, timeout: 1d}\n"
       "log: {level: debug}\n"
@@ -670,7 +677,23 @@ TEST(ConfigLoader, ReadsEveryKeyOutsideOfRoutes) {
   EXPECT_EQ(config.records, (RecordsConfig{"/etc/understudy/r", RecordsConfig::Content::redacted,
                                            1 << 20, 2 << 20, 0}));
   EXPECT_EQ(config.limits, (LimitsConfig{5, 1s, 2s, 2 << 10, 50, 1 << 10, 1 << 30, 3s, 4s, 3 << 10,
-                                         1 << 20, 4 << 10, 6, 5 << 20}));
+                                         1 << 20, 4 << 10, 6, 5 << 20,
+                                         Http2Limits{7,
+                                                     8,
+                                                     64 << 10,
+                                                     2 << 20,
+                                                     5s,
+                                                     {9, 10},
+                                                     {11, 12},
+                                                     {13, 14},
+                                                     {15, 0},
+                                                     16,
+                                                     17,
+                                                     18,
+                                                     19,
+                                                     20,
+                                                     21,
+                                                     22}}));
   EXPECT_EQ(config.threads.io, 3U);
   EXPECT_EQ(config.drain, (DrainConfig{0s, 24h}));
   EXPECT_EQ(config.log.level, LogConfig::Level::debug);

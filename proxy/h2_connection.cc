@@ -1,0 +1,273 @@
+#include "proxy/h2_connection.h"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/post.hpp>
+#include <utility>
+#include <vector>
+
+#include "proxy/log.h"
+
+namespace understudy::proxy {
+
+namespace asio = boost::asio;
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr std::size_t kInputBlock = 16u << 10;
+constexpr auto kRoundTrip = 1s;  // for new streams that were under way when the end was announced
+constexpr auto kLinger = 2s;
+
+}  // namespace
+
+H2Connection::H2Connection(WorkerContext& worker, const routing::ListenerConfig& listener,
+                           std::unique_ptr<Transport> transport, metrics::Block already_read)
+    : Deadline(worker.resources.sweep),
+      worker_(worker),
+      listener_(listener),
+      transport_(std::move(transport)),
+      already_read_(std::move(already_read)),
+      limits_(worker.current->snapshot().config().limits),
+      session_(limits_, worker.resources.blocks, steady_clock::now()) {
+  worker_.recorder.connection_opened();
+}
+
+H2Connection::~H2Connection() {
+  worker_.recorder.connection_closed();
+}
+
+asio::awaitable<void> H2Connection::run() {
+  writing_ = true;
+  asio::co_spawn(worker_.resources.context, write_loop(),
+                 [self = shared_from_this()](std::exception_ptr failure) {
+                   if (failure) log_error("connection_failed");
+                   self->writing_ = false;
+                   self->transport_->close();
+                   self->all_ended_.wake();
+                 });
+  if (const metrics::Block first = std::exchange(already_read_, {})) take(first.view());
+  co_await read_loop();
+
+  cut();
+  while (writing_) co_await all_ended_.wait();
+  session_.abandon();
+  handle_events();
+  while (!requests_.empty()) co_await all_ended_.wait();
+  clear();
+}
+
+// A client that is idle is told that no more requests are taken; requests that are on their way
+// meanwhile still are.
+void H2Connection::finish() noexcept {
+  announced_ = true;
+  session_.announce_end();
+  watch();
+  flush_soon();
+}
+
+void H2Connection::cut() noexcept {
+  closed_ = true;
+  transport_->close();
+  output_.wake();
+}
+
+// --- Reading
+
+asio::awaitable<void> H2Connection::read_loop() {
+  watch();
+  while (true) {
+    // A buffer is taken when there is something to read; with TLS the stream has to look itself.
+    if (!transport_->is_tls()) {
+      const auto [error] =
+          co_await transport_->socket().async_wait(asio::socket_base::wait_read, kAsTuple);
+      if (error) co_return;
+    }
+    metrics::Block block = worker_.resources.blocks.take(kInputBlock);
+    const auto [error, size] =
+        co_await transport_->read_some(asio::buffer(block.data(), block.capacity()));
+    if (error) co_return;
+    take({block.data(), size});
+  }
+}
+
+void H2Connection::take(std::string_view bytes) {
+  limits_ = worker_.current->snapshot().config().limits;
+  session_.receive(bytes, steady_clock::now());
+  handle_events();
+  watch();
+  flush_soon();
+}
+
+// One event may end requests, and more events come of that.
+void H2Connection::handle_events() {
+  for (auto events = session_.take_events(); !events.empty(); events = session_.take_events()) {
+    for (const H2Session::Event& event : events) handle(event);
+  }
+  if (const auto limit = session_.take_broken_limit(); !limit.empty())
+    worker_.recorder.refused(limit);
+}
+
+void H2Connection::handle(const H2Session::Event& event) {
+  using Kind = H2Session::Event::Kind;
+  if (event.kind == Kind::malformed) return worker_.recorder.refused("http2");
+  if (event.kind == Kind::round_trip) {
+    announced_ = false;
+    return session_.end_gently();
+  }
+  if (event.kind == Kind::head) {
+    H2Stream* stream = session_.find(event.stream);
+    // Reset behind its head: it costs nothing more.
+    if (!stream || stream->closed) return session_.release(event.stream);
+    auto request = std::make_unique<H2Request>(*this, *stream);
+    return requests_.emplace(event.stream, std::move(request)).first->second->head();
+  }
+  const auto found = requests_.find(event.stream);
+  if (found == requests_.end()) return;
+  H2Request& request = *found->second;
+  switch (event.kind) {
+    case Kind::progress:
+      return request.progress();
+    case Kind::too_large:
+      return request.too_large();
+    case Kind::complete:
+      return request.complete();
+    case Kind::gone:
+      return request.gone();
+    default:
+      return;
+  }
+}
+
+// --- Requests
+
+void H2Connection::start(std::int32_t stream, asio::awaitable<void> answering) {
+  asio::co_spawn(worker_.resources.context, std::move(answering),
+                 [self = shared_from_this(), stream](std::exception_ptr failure) {
+                   if (failure) {  // a bug or no memory; it ends with this request
+                     log_error("request_failed");
+                     if (H2Stream* cut = self->session_.find(stream)) self->session_.cut(*cut);
+                   }
+                   self->ended(stream);
+                 });
+}
+
+void H2Connection::ended(std::int32_t stream) {
+  requests_.erase(stream);
+  session_.release(stream);
+  watch();
+  flush_soon();
+  if (requests_.empty()) all_ended_.wake();
+}
+
+// --- Writing
+
+void H2Connection::flush_soon() {
+  if (awaiting_ == Awaiting::last_bytes || !output_.waiting() || std::exchange(flushing_, true))
+    return;
+  asio::post(worker_.resources.context, [self = shared_from_this()] {
+    self->flushing_ = false;
+    self->output_.wake();
+  });
+}
+
+asio::awaitable<void> H2Connection::write_loop() {
+  while (!closed_) {
+    bool more = true;
+    while (more) more = co_await send_once();
+    if (session_.finished() || closed_) break;
+    co_await output_.wait();
+  }
+  // A close with unread input would reset the connection and could take the last bytes with it.
+  if (closed_) co_return;
+  boost::system::error_code ignored;
+  transport_->socket().shutdown(asio::ip::tcp::socket::shutdown_send, ignored);
+  awaiting_ = Awaiting::last_bytes;
+  set(kLinger);
+  co_await output_.wait();
+}
+
+// False when nothing is left to send, or nothing can be.
+asio::awaitable<bool> H2Connection::send_once() {
+  H2Output output;
+  session_.collect(output, steady_clock::now());
+  bool taken = true;
+  if (!output.empty()) {
+    std::vector<asio::const_buffer> buffers;
+    output.for_each_piece(
+        [&](const char* data, std::size_t size) { buffers.emplace_back(data, size); });
+    transport_->expire_after(limits_.write_timeout);
+    const auto [error, size] = co_await transport_->write(buffers);
+    if (transport_->timed_out()) worker_.recorder.refused("write_timeout");
+    transport_->never_expire();
+    taken = !error;
+  }
+  session_.sent(output);
+  for (const std::int32_t stream : output.streams()) {
+    if (const auto found = requests_.find(stream); found != requests_.end())
+      found->second->written();
+  }
+  handle_events();
+  if (!taken) transport_->close();
+  co_return taken && !closed_ && (!output.empty() || !output.streams().empty());
+}
+
+// --- Patience
+
+void H2Connection::watch() {
+  if (awaiting_ == Awaiting::last_bytes) return;
+  Awaiting now = Awaiting::nothing;
+  if (!session_.greeted()) {
+    now = Awaiting::greeting;
+  } else if (session_.reading_head() != 0) {
+    now = Awaiting::head;
+  } else if (announced_) {
+    now = Awaiting::round_trip;
+  } else if (session_.open_streams() == 0) {
+    now = Awaiting::request;
+  }
+  if (now == awaiting_ && session_.reading_head() == awaited_head_) return;
+  awaiting_ = now;
+  awaited_head_ = session_.reading_head();
+  if (now == Awaiting::nothing) {
+    clear();
+  } else {
+    set(patience(now));
+  }
+}
+
+milliseconds H2Connection::patience(Awaiting what) const noexcept {
+  switch (what) {
+    case Awaiting::round_trip:
+      return kRoundTrip;
+    case Awaiting::request:
+      return limits_.http2.keep_alive_timeout;
+    default:
+      return limits_.header_timeout;
+  }
+}
+
+void H2Connection::expired() noexcept {
+  switch (std::exchange(awaiting_, Awaiting::nothing)) {
+    case Awaiting::nothing:
+      return;
+    case Awaiting::greeting:
+    case Awaiting::head:
+      worker_.recorder.refused("header_timeout");
+      session_.end();
+      break;
+    case Awaiting::round_trip:
+      announced_ = false;
+      session_.end_gently();
+      break;
+    case Awaiting::request:
+      session_.end();
+      break;
+    case Awaiting::last_bytes:
+      return transport_->close();
+  }
+  flush_soon();
+}
+
+}  // namespace understudy::proxy

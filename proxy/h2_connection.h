@@ -1,0 +1,81 @@
+#pragma once
+// One HTTP/2 connection of a client: carries bytes between its socket and its H2Session, and keeps
+// the requests that come of them. One coroutine reads, one writes; what several streams have to
+// say in one turn of the loop goes out in one write. Belongs to one io thread; made by
+// std::make_shared. Holds no buffer while it waits.
+
+#include <boost/asio/awaitable.hpp>
+#include <cstdint>
+#include <memory>
+#include <unordered_map>
+
+#include "proxy/deadline.h"
+#include "proxy/downstream_connection.h"
+#include "proxy/h2_request.h"
+#include "proxy/h2_session.h"
+#include "proxy/transport.h"
+#include "proxy/waiter.h"
+#include "proxy/worker_context.h"
+#include "routing/config.h"
+
+namespace understudy::proxy {
+
+class H2Connection final : public DownstreamConnection,
+                           public std::enable_shared_from_this<H2Connection>,
+                           private Deadline {
+ public:
+  // `listener` outlives the connection. `already_read`: the first bytes of the client, if somebody
+  // looked at them.
+  H2Connection(WorkerContext& worker, const routing::ListenerConfig& listener,
+               std::unique_ptr<Transport> transport, metrics::Block already_read = {});
+  ~H2Connection() override;
+
+  boost::asio::awaitable<void> run() override;
+  void finish() noexcept override;
+  void cut() noexcept override;
+
+  // --- For its requests.
+  WorkerContext& worker() noexcept { return worker_; }
+  const routing::ListenerConfig& listener() const noexcept { return listener_; }
+  const routing::LimitsConfig& limits() const noexcept { return limits_; }
+  H2Session& session() noexcept { return session_; }
+  // Runs what answers a request; ended() follows.
+  void start(std::int32_t stream, boost::asio::awaitable<void> answering);
+  // Destroys the request.
+  void ended(std::int32_t stream);
+  // Something may be there to send. Sends it at the end of this turn of the loop.
+  void flush_soon();
+
+ private:
+  // What the connection as a whole waits for, each with a limit of its own.
+  enum class Awaiting : std::uint8_t { nothing, greeting, head, round_trip, request, last_bytes };
+
+  boost::asio::awaitable<void> read_loop();
+  boost::asio::awaitable<void> write_loop();
+  boost::asio::awaitable<bool> send_once();
+  void take(std::string_view bytes);
+  void handle_events();
+  void handle(const H2Session::Event& event);
+  void watch();
+  std::chrono::milliseconds patience(Awaiting what) const noexcept;
+  void expired() noexcept override;
+
+  WorkerContext& worker_;
+  const routing::ListenerConfig& listener_;
+  const std::unique_ptr<Transport> transport_;
+  metrics::Block already_read_;
+  routing::LimitsConfig limits_;  // in force when something was last read
+  H2Session session_;
+  std::unordered_map<std::int32_t, std::unique_ptr<H2Request>> requests_;
+
+  Waiter output_;          // the writing coroutine, until there is something to send
+  Waiter all_ended_;       // run(), until writer and requests have ended
+  bool flushing_ = false;  // asked for in this turn
+  bool writing_ = false;   // the writing coroutine is there
+  bool closed_ = false;    // nothing more comes in
+  bool announced_ = false;
+  Awaiting awaiting_ = Awaiting::nothing;
+  std::int32_t awaited_head_ = 0;
+};
+
+}  // namespace understudy::proxy

@@ -1,0 +1,139 @@
+#include "proxy/h2_request.h"
+
+#include <array>
+#include <utility>
+
+#include "proxy/error_answer.h"
+#include "proxy/h2_connection.h"
+#include "proxy/http_policy.h"
+
+namespace understudy::proxy {
+
+namespace asio = boost::asio;
+
+// Names the exchange that runs, also when it ends by an exception.
+class H2Request::Running {
+ public:
+  Running(Exchange*& place, Exchange& exchange) noexcept : place_(place) { place_ = &exchange; }
+  ~Running() { place_ = nullptr; }
+  Running(const Running&) = delete;
+  Running& operator=(const Running&) = delete;
+
+ private:
+  Exchange*& place_;
+};
+
+H2Request::H2Request(H2Connection& connection, H2Stream& stream)
+    : Deadline(connection.worker().resources.sweep), connection_(connection), stream_(stream) {}
+
+// --- The request
+
+void H2Request::head() {
+  const routing::LimitsConfig& limits = connection_.limits();
+  if (stream_.problem) return refuse(*stream_.problem);
+  const HeadLimits head_limits{.max_fields = limits.max_header_fields,
+                               .max_target_bytes = limits.max_target_bytes};
+  if (const auto problem = scan_request_head(stream_.head.view(), head_limits, head_))
+    return refuse(*problem);
+  auto admitted = admit(head_, connection_.listener());
+  if (const auto* problem = std::get_if<HeadProblem>(&admitted)) return refuse(*problem);
+  if (head_.content_length > limits.max_body_bytes) return refuse(kBodyTooLarge);
+  target_ = std::get<routing::RequestTarget>(std::move(admitted));
+  if (stream_.request_ended) return;
+  if (head_.expects_continue) connection_.session().tell_to_continue(stream_);
+  set(limits.body_idle_timeout);
+}
+
+void H2Request::progress() {
+  if (!answering_) set(connection_.limits().body_idle_timeout);
+}
+
+void H2Request::too_large() {
+  if (!answering_) refuse(kBodyTooLarge);
+}
+
+void H2Request::complete() {
+  if (std::exchange(answering_, true)) return;
+  clear();
+  connection_.start(stream_.id, run_exchange());
+}
+
+void H2Request::refuse(const HeadProblem& problem) {
+  answering_ = true;
+  clear();
+  connection_.worker().recorder.refused(problem.rule);
+  connection_.session().drop_body(stream_);
+  connection_.start(stream_.id, answer_refusal(problem));
+}
+
+asio::awaitable<void> H2Request::answer_refusal(HeadProblem problem) {
+  auto answer =
+      make_error_answer(problem.status, exception_for_status(problem.status), problem.what,
+                        problem.rule, connection_.worker().next_id().view());
+  const std::array<std::string_view, 1> pieces{answer.body};
+  (void)co_await begin(answer.head(), pieces, true);  // a client that is gone needs no answer
+}
+
+asio::awaitable<void> H2Request::run_exchange() {
+  WorkerContext& worker = connection_.worker();
+  const auto exchange = worker.exchanges.make(
+      worker,
+      DownstreamRequest{
+          .head = &head_, .target = std::move(target_), .body = std::move(stream_.body)},
+      *static_cast<ResponseSink*>(this));
+  const Running running(exchange_, *exchange);
+  co_await exchange->run();
+}
+
+// The exchange hears of it at once, so that its upstream does. It may wait for a write that refers
+// to its bytes: that goes on first.
+void H2Request::gone() {
+  clear();
+  if (!answering_) return connection_.ended(stream_.id);
+  if (exchange_) exchange_->client_gone();
+  written();
+}
+
+void H2Request::expired() noexcept {
+  connection_.worker().recorder.refused(answering_ ? "write_timeout" : "body_idle_timeout");
+  truncate();
+}
+
+// --- The answer
+
+asio::awaitable<Status> H2Request::begin(const AnswerHead& head,
+                                         std::span<const std::string_view> pieces, bool last) {
+  AnswerHead answer = head;
+  answer.has_body = head.has_body && head_.method != "HEAD";
+  connection_.session().answer(stream_, answer, pieces, last);
+  return until_sent();
+}
+
+asio::awaitable<Status> H2Request::write(std::span<const std::string_view> pieces, bool last) {
+  connection_.session().give(stream_, pieces, last);
+  return until_sent();
+}
+
+// Until the socket has taken all of it: so a client that reads slowly holds back its upstream.
+asio::awaitable<Status> H2Request::until_sent() {
+  connection_.flush_soon();
+  set(connection_.limits().write_timeout);
+  while (stream_.sending() || stream_.in_flight) co_await sent_.wait();
+  clear();
+  if (stream_.closed && !stream_.answer_ended)
+    co_return Error{ErrorKind::closed, Side::downstream, "the client does not take the answer"};
+  co_return Status{};
+}
+
+void H2Request::written() {
+  if (!sent_.waiting()) return;
+  set(connection_.limits().write_timeout);
+  if (!stream_.sending() && !stream_.in_flight) sent_.wake();
+}
+
+void H2Request::truncate() noexcept {
+  connection_.session().cut(stream_);
+  connection_.flush_soon();
+}
+
+}  // namespace understudy::proxy

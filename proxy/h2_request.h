@@ -1,0 +1,61 @@
+#pragma once
+// One request of an HTTP/2 connection: takes it through the gate, lets an Exchange answer it and
+// sends the answer on its stream. Owned by the H2Connection, on its thread; lives until the answer
+// has ended or the client is gone.
+
+#include <boost/asio/awaitable.hpp>
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "proxy/deadline.h"
+#include "proxy/downstream.h"
+#include "proxy/exchange.h"
+#include "proxy/h2_session.h"
+#include "proxy/waiter.h"
+
+namespace understudy::proxy {
+
+class H2Connection;
+
+class H2Request final : private ResponseSink, private Deadline {
+ public:
+  // The stream is held for it.
+  H2Request(H2Connection& connection, H2Stream& stream);
+
+  // What the session told of the stream, in this order. Each may end and destroy the request.
+  void head();
+  void progress();
+  void too_large();
+  void complete();
+  void gone();
+  // A write that had some of the answer in it is over.
+  void written();
+
+ private:
+  class Running;
+
+  void refuse(const HeadProblem& problem);
+  boost::asio::awaitable<void> answer_refusal(HeadProblem problem);
+  boost::asio::awaitable<void> run_exchange();
+  void expired() noexcept override;
+
+  // ResponseSink, as HTTP/2.
+  boost::asio::awaitable<Status> begin(const AnswerHead& head,
+                                       std::span<const std::string_view> pieces,
+                                       bool last) override;
+  boost::asio::awaitable<Status> write(std::span<const std::string_view> pieces,
+                                       bool last) override;
+  void truncate() noexcept override;
+  boost::asio::awaitable<Status> until_sent();
+
+  H2Connection& connection_;
+  H2Stream& stream_;
+  RequestHead head_;  // views into the stream's head
+  routing::RequestTarget target_;
+  bool answering_ = false;  // by an exchange or a refusal
+  Exchange* exchange_ = nullptr;
+  Waiter sent_;
+};
+
+}  // namespace understudy::proxy

@@ -1,0 +1,196 @@
+#pragma once
+// The protocol of one client connection over HTTP/2, without its socket: bytes go in, events come
+// out; answers go in, bytes come out. The only door to nghttp2. Its callbacks only note what
+// happened: whoever fed the bytes looks at events() afterwards. Belongs to one thread; never
+// throws but std::bad_alloc.
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "metrics/blocks.h"
+#include "proxy/downstream.h"
+#include "proxy/h2_fields.h"
+#include "proxy/h2_flood.h"
+#include "proxy/http_head.h"
+#include "routing/config.h"
+
+struct nghttp2_session;
+
+namespace understudy::proxy {
+
+// One request and its answer, as the session keeps them. Nobody else changes it.
+struct H2Stream {
+  explicit H2Stream(std::int32_t stream_id) : id(stream_id) {}
+  const std::int32_t id;
+
+  // The request.
+  H2RequestFields fields;              // until the head is whole
+  metrics::Block head;                 // as HTTP/1.1, for scan_request_head()
+  std::optional<HeadProblem> problem;  // why there is none
+  metrics::Block body;
+  bool drops_body = false;
+  bool request_ended = false;
+
+  // The answer.
+  bool answered = false;                // its head was handed in
+  bool head_sent = false;               // and has been made a frame
+  std::vector<std::string_view> parts;  // of the body, handed in and not yet in frames
+  std::size_t first_part = 0;
+  std::size_t unsent = 0;  // bytes in them
+  bool last_given = false;
+  bool answer_ended = false;
+  bool cut = false;        // by us, for no fault of the client's
+  bool in_flight = false;  // a write under way refers to the parts
+
+  bool closed = false;  // for the library: nothing more can be sent or comes in
+  bool held = false;    // somebody was told of it, who has to release() it
+
+  // What was handed in and has not all been made frames.
+  bool sending() const noexcept {
+    return !closed && (!head_sent || unsent > 0 || (last_given && !answer_ended));
+  }
+};
+
+// What goes out in one write. The parts of bodies are not copied: they must live until the write
+// is over.
+class H2Output {
+ public:
+  static constexpr std::size_t kEnough = 256u << 10;
+
+  bool empty() const noexcept { return bytes_ == 0; }
+  bool full() const noexcept { return bytes_ >= kEnough || pieces_.size() >= kMaxPieces; }
+  void copy(std::string_view bytes);
+  void refer(std::string_view bytes);
+  void touch(std::int32_t stream);
+
+  // In their order.
+  template <typename Visit>
+  void for_each_piece(Visit visit) const {
+    for (const Piece& piece : pieces_)
+      visit(piece.data ? piece.data : frames_.data() + piece.offset, piece.size);
+  }
+  // Whose answers are in it, or were found to have ended.
+  const std::vector<std::int32_t>& streams() const noexcept { return streams_; }
+
+ private:
+  static constexpr std::size_t kMaxPieces = 60;  // Asio hands the kernel 64 at once
+  struct Piece {
+    const char* data;  // null: in frames_
+    std::size_t offset, size;
+  };
+  std::string frames_;
+  std::vector<Piece> pieces_;
+  std::vector<std::int32_t> streams_;
+  std::size_t bytes_ = 0;
+};
+
+class H2Session {
+ public:
+  using TimePoint = std::chrono::steady_clock::time_point;
+
+  struct Event {
+    enum class Kind : std::uint8_t {
+      head,       // head or problem stands in the stream; it is held from now on
+      progress,   // of the body
+      too_large,  // the body; what follows is dropped
+      complete,   // the request is whole
+      gone,       // the client will not have the (rest of the) answer
+      malformed,  // a frame or request that the library refused by itself; stream 0
+      round_trip  // announce_end() has reached the client; stream 0
+    };
+    Kind kind;
+    std::int32_t stream;
+  };
+
+  // `limits` may change between calls; it and the pool outlive the session.
+  H2Session(const routing::LimitsConfig& limits, metrics::BlockPool& blocks, TimePoint now);
+  ~H2Session();
+  H2Session(const H2Session&) = delete;
+  H2Session& operator=(const H2Session&) = delete;
+
+  // --- In. The connection preface (RFC 9113 3.4) is part of the bytes.
+  void receive(std::string_view bytes, TimePoint now);
+  // What happened since they were last taken.
+  std::vector<Event> take_events() { return std::exchange(events_, {}); }
+  // The limit that a flood broke, once; the session is then ending.
+  std::string_view take_broken_limit() noexcept { return std::exchange(broken_limit_, {}); }
+  bool greeted() const noexcept { return greeted_; }  // the client's SETTINGS came
+  // The stream whose head is not yet whole, or 0.
+  std::int32_t reading_head() const noexcept { return reading_head_; }
+  std::size_t open_streams() const noexcept { return streams_.size(); }
+
+  // --- Answers. Null where there is no such stream any more.
+  H2Stream* find(std::int32_t stream) noexcept;
+  void tell_to_continue(H2Stream& stream);
+  // The head and what there is of the body. What the head refers to may go when it returns, the
+  // parts must live until sending() and in_flight are over.
+  void answer(H2Stream& stream, const AnswerHead& head, std::span<const std::string_view> parts,
+              bool last);
+  // More of the body, once sending() is over.
+  void give(H2Stream& stream, std::span<const std::string_view> parts, bool last);
+  // The request is refused: its body is not wanted.
+  void drop_body(H2Stream& stream);
+  // The answer is cut: the client must see that (RST_STREAM INTERNAL_ERROR).
+  void cut(H2Stream& stream);
+  // Its holder is done with it.
+  void release(std::int32_t stream);
+
+  // --- Out. Fills `output` with what can be sent now; `sent` must follow when it is.
+  void collect(H2Output& output, TimePoint now);
+  void sent(const H2Output& output);
+
+  // --- The end. announce_end(): new streams are still taken, in case they are on their way;
+  // end_gently(): no new ones, those that are open are finished; end(): nothing more.
+  void announce_end();
+  void end_gently();
+  void end();
+  // The connection is lost: all streams are gone. No write may be under way.
+  void abandon();
+  // Nothing more is to be read or sent.
+  bool finished() const noexcept;
+
+ private:
+  struct Callbacks;
+
+  void flood(std::string_view limit) noexcept;
+  void end_with(std::uint32_t error) noexcept;
+  bool carry_out_end();
+  void submit(H2Stream& stream, const AnswerHead& head, bool with_body);
+  void note(Event::Kind kind, std::int32_t stream) { events_.push_back({kind, stream}); }
+  void begin_head(std::int32_t id);
+  void end_head(H2Stream& stream);
+  void end_request(H2Stream& stream);
+  void take_body(H2Stream& stream, std::string_view bytes);
+  void refer(H2Stream& stream, std::size_t size);
+  void closed(H2Stream& stream);
+  void erase_if_done(H2Stream& stream);
+
+  const routing::LimitsConfig& limits_;
+  metrics::BlockPool& blocks_;
+  nghttp2_session* session_ = nullptr;
+  H2FloodGuard flood_;
+  std::unordered_map<std::int32_t, std::unique_ptr<H2Stream>> streams_;
+  std::vector<Event> events_;
+  std::string_view broken_limit_;  // not yet told
+  std::string scratch_;            // names of an answer in lower case
+  H2Output* output_ = nullptr;     // while it is collected
+  TimePoint now_;                  // of the call under way
+  bool greeted_ = false;
+  std::int32_t reading_head_ = 0;
+  std::int32_t last_opened_ = 0;
+  bool announced_ = false;                 // the end
+  std::optional<std::uint32_t> end_with_;  // the error code of our GOAWAY
+  bool ended_ = false;                     // that one was handed in
+  bool failed_ = false;                    // the bytes are no HTTP/2
+};
+
+}  // namespace understudy::proxy
