@@ -1,0 +1,95 @@
+#include "metrics/statistics/betting.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+namespace understudy::metrics {
+namespace {
+
+// The bets, as shares of the largest one that cannot be lost whole: large ones find large effects
+// within a few pairs, small ones find small effects in the end.
+constexpr std::array kBets{.99, .9,  .8,   .7,  .6,   .5,  .4,   .3,   .22,
+                           .16, .11, .075, .05, .033, .02, .012, .007, .004};
+constexpr int kBisections = 50;
+constexpr double kEdge = 1e-9;  // a bet is a share of 1 / m, so m stays off 0 and 1
+const double kLargestLogRatio = std::log(4.0);
+
+double value_at(std::size_t k, std::size_t values) noexcept {
+  return static_cast<double>(k) / static_cast<double>(values - 1);
+}
+
+double log_sum_exp(const std::array<double, kBets.size()>& logs) noexcept {
+  const double largest = *std::max_element(logs.begin(), logs.end());
+  double sum = 0.0;
+  for (const double log : logs) sum += std::exp(log - largest);
+  return largest + std::log(sum);
+}
+
+// Where `rejected` changes between `inside`, where it is false, and `outside`.
+template <typename Rejected>
+double boundary(double inside, double outside, const Rejected& rejected) noexcept {
+  if (!rejected(outside)) return outside;
+  for (int i = 0; i < kBisections; ++i) {
+    const double middle = (inside + outside) / 2.0;
+    (rejected(middle) ? outside : inside) = middle;
+  }
+  return outside;
+}
+
+std::size_t index_of(double value, std::size_t values) noexcept {
+  const double clipped = std::clamp(value, 0.0, 1.0);
+  return static_cast<std::size_t>(std::lround(clipped * static_cast<double>(values - 1)));
+}
+
+}  // namespace
+
+double log_e(ValueCounts counts, Null null, double mean) noexcept {
+  const double unit = null == Null::mean_at_most ? 1.0 / mean : -1.0 / (1.0 - mean);
+  std::array<double, kBets.size()> wealth{};
+  for (std::size_t k = 0; k < counts.size(); ++k) {
+    if (counts[k] == 0) continue;
+    const double gain = unit * (value_at(k, counts.size()) - mean);
+    for (std::size_t g = 0; g < kBets.size(); ++g) {
+      wealth[g] += static_cast<double>(counts[k]) * std::log1p(kBets[g] * gain);
+    }
+  }
+  return log_sum_exp(wealth) - std::log(static_cast<double>(kBets.size()));
+}
+
+double log_threshold(double alpha) noexcept {
+  return -std::log(alpha);
+}
+
+Interval confidence_sequence(ValueCounts counts, double alpha) noexcept {
+  double seen = 0.0, sum = 0.0;
+  for (std::size_t k = 0; k < counts.size(); ++k) {
+    seen += static_cast<double>(counts[k]);
+    sum += static_cast<double>(counts[k]) * value_at(k, counts.size());
+  }
+  if (seen < 1.0) return {0.0, 1.0};
+  const double mean = std::clamp(sum / seen, kEdge, 1.0 - kEdge);
+  const double threshold = log_threshold(alpha / 2.0);
+  const auto above = [&](double m) { return log_e(counts, Null::mean_at_most, m) >= threshold; };
+  const auto below = [&](double m) { return log_e(counts, Null::mean_at_least, m) >= threshold; };
+  return {boundary(mean, kEdge, above), boundary(mean, 1.0 - kEdge, below)};
+}
+
+std::size_t value_of_ratio(double ratio) noexcept {
+  return index_of(mean_of_ratio(ratio), kRatioValues);
+}
+
+double mean_of_ratio(double ratio) noexcept {
+  const double clipped = std::clamp(std::log(ratio), -kLargestLogRatio, kLargestLogRatio);
+  return (clipped + kLargestLogRatio) / (2.0 * kLargestLogRatio);
+}
+
+double ratio_of_mean(double mean) noexcept {
+  return std::exp(mean * 2.0 * kLargestLogRatio - kLargestLogRatio);
+}
+
+std::size_t value_of_difference(double difference) noexcept {
+  return index_of(mean_of_difference(difference), kRatioValues);
+}
+
+}  // namespace understudy::metrics
