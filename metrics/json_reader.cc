@@ -87,6 +87,10 @@ std::optional<std::int64_t> count_at(Json json, std::string_view key) noexcept {
   return static_cast<std::int64_t>(*number);
 }
 
+std::optional<std::int64_t> integer_at(Json json, std::string_view key) noexcept {
+  return as<std::int64_t>(json[key]);
+}
+
 bool is_object(Json json) noexcept {
   return json.is_object();
 }

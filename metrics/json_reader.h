@@ -38,6 +38,8 @@ std::optional<Json> element(Json json, std::size_t n) noexcept;
 std::optional<std::string_view> string_at(Json json, std::string_view key) noexcept;
 // A whole number that is not negative; 28.0 is one too (Titan behind a guardrail).
 std::optional<std::int64_t> count_at(Json json, std::string_view key) noexcept;
+// A whole number that fits 64 bits, as written: times in milliseconds are larger than any count.
+std::optional<std::int64_t> integer_at(Json json, std::string_view key) noexcept;
 bool is_object(Json json) noexcept;
 // The tree as JSON text without white space.
 std::string text_of(Json json);

@@ -298,6 +298,14 @@ class PrometheusRecorder final : public Recorder, public prometheus::Collectable
     const std::lock_guard lock{mutex_};
     shares_ = std::move(shares);
     config_hash_ = config.hash;
+    const auto is_gone = [&config](const std::string& upstream) {
+      return std::none_of(
+          config.upstreams.begin(), config.upstreams.end(),
+          [&upstream](const routing::UpstreamConfig& one) { return one.name == upstream; });
+    };
+    std::erase_if(credential_expiry_, [&](const auto& entry) { return is_gone(entry.first); });
+    std::erase_if(credential_refreshes_,
+                  [&](const auto& entry) { return is_gone(entry.first.first); });
   }
 
   void reload(ReloadResult result) noexcept override {
@@ -325,6 +333,22 @@ class PrometheusRecorder final : public Recorder, public prometheus::Collectable
     shadow_bytes_.store(bytes, std::memory_order_relaxed);
   }
 
+  void credentials_refreshed(std::string_view upstream, std::string_view result) noexcept override {
+    const std::lock_guard lock{mutex_};
+    ++credential_refreshes_[{std::string{upstream}, std::string{result}}];
+  }
+  void credentials_expire(
+      std::string_view upstream,
+      std::optional<std::chrono::system_clock::time_point> when) noexcept override {
+    const std::lock_guard lock{mutex_};
+    if (when) {
+      credential_expiry_[std::string{upstream}] =
+          std::chrono::duration<double>(when->time_since_epoch()).count();
+    } else {
+      credential_expiry_.erase(std::string{upstream});
+    }
+  }
+
   std::string render() const override {
     std::ostringstream page;
     prometheus::TextSerializer{}.Serialize(page, Collect());
@@ -339,6 +363,7 @@ class PrometheusRecorder final : public Recorder, public prometheus::Collectable
     routes.move_to(all);
     collect_config(all);
     collect_process(all);
+    collect_credentials(all);
     std::erase_if(all, [](const MetricFamily& each) { return each.metric.empty(); });
     return all;
   }
@@ -352,6 +377,7 @@ class PrometheusRecorder final : public Recorder, public prometheus::Collectable
 
   void collect_config(std::vector<MetricFamily>& all) const;
   void collect_process(std::vector<MetricFamily>& all) const;
+  void collect_credentials(std::vector<MetricFamily>& all) const;
 
   // Self-synchronised:
   ShardedCounters<kReloadLabels.size()> reloads_;
@@ -369,7 +395,25 @@ class PrometheusRecorder final : public Recorder, public prometheus::Collectable
       routes_;  // never removed: handles point at them
   std::vector<RouteShares> shares_;
   std::string config_hash_;
+  // By upstream, and by upstream and result.
+  std::map<std::string, double> credential_expiry_;
+  std::map<std::pair<std::string, std::string>, std::uint64_t> credential_refreshes_;
 };
+
+void PrometheusRecorder::collect_credentials(std::vector<MetricFamily>& all) const {
+  MetricFamily& refreshes =
+      all.emplace_back(family("credential_refreshes_total", MetricType::Counter,
+                              "Tries to fetch an upstream's credentials, by what came of them."));
+  for (const auto& [series, count] : credential_refreshes_) {
+    add_counter(refreshes, labels({{"upstream", series.first}, {"result", series.second}}), count);
+  }
+  MetricFamily& expiry =
+      all.emplace_back(family("credential_expiry_timestamp_seconds", MetricType::Gauge,
+                              "When an upstream's credentials end, where they do."));
+  for (const auto& [upstream, when] : credential_expiry_) {
+    add_gauge(expiry, labels({{"upstream", upstream}}), when);
+  }
+}
 
 void PrometheusRecorder::collect_config(std::vector<MetricFamily>& all) const {
   MetricFamily& shadow =

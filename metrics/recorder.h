@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -92,6 +93,15 @@ class Recorder {
   // Work for the copies that is waiting or under way, and the bytes it holds.
   virtual void shadow_load(std::size_t queued, std::size_t in_flight,
                            std::size_t bytes) noexcept = 0;
+
+  // Tries to fetch an upstream's credentials, and when those that it has end (none: they last, or
+  // there are none). `result` is "ok" or the kind of the error. Upstreams are bounded by the
+  // config.
+  virtual void credentials_refreshed(std::string_view upstream,
+                                     std::string_view result) noexcept = 0;
+  virtual void credentials_expire(
+      std::string_view upstream,
+      std::optional<std::chrono::system_clock::time_point> when) noexcept = 0;
 
   virtual std::string render() const = 0;  // the Prometheus text exposition
 };

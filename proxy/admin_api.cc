@@ -101,8 +101,8 @@ AdminReply page() {
 
 AdminReply ready(const AdminSources& sources) {
   const ProcessStatus process = sources.process();
-  if (process.ready) return text_reply("ready\n");
-  return text_reply(process.draining ? "draining\n" : "starting\n", 503);
+  if (process.ready) return text_reply("ready\n" + process.lacking);
+  return text_reply((process.draining ? "draining\n" : "starting\n") + process.lacking, 503);
 }
 
 AdminReply metrics_page(const AdminSources& sources) {

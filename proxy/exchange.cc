@@ -114,6 +114,8 @@ asio::awaitable<Status> Exchange::rewrite_body() {
 Status Exchange::build_request() {
   const auto& variant = served_variant();
   const UpstreamTarget& upstream = *snapshot_->upstreams[variant.upstream];
+  const Credentials* credentials = worker_.resources.credentials.read(*upstream.credentials->slot);
+  if (credentials == nullptr) return no_credentials(upstream);
   const auto surface = request_.target.surface;
   const auto& pool = worker_snapshot_->view->pool(variant.upstream, surface);
   const auto& endpoint = surface == routing::Surface::runtime ? upstream.config.endpoint
@@ -133,9 +135,9 @@ Status Exchange::build_request() {
       .client_api_key = request_.head->api_key};
   const auto begun = steady_clock::now();
   std::optional<Sha256> rewritten_hash;
-  auto built = append_request_head(
-      outgoing, *upstream.credentials, upstream.config.region, worker_.signer,
-      rewritten_body_.empty() ? body_hash_ : rewritten_hash, scratch_->request_head);
+  auto built = append_request_head(outgoing, *credentials, upstream.config.region, worker_.signer,
+                                   rewritten_body_.empty() ? body_hash_ : rewritten_hash,
+                                   scratch_->request_head);
   worker_.recorder.overhead(metrics::Phase::sign, steady_clock::now() - begun);
   return built;
 }
@@ -239,8 +241,7 @@ asio::awaitable<void> Exchange::answer_failure(const Error& error) {
         co_return co_await answer_error(403, "AccessDeniedException", error.context,
                                         label(error.kind));
       }
-      co_return co_await answer_error(503, "ServiceUnavailableException",
-                                      "The proxy has no valid credentials for the upstream.",
+      co_return co_await answer_error(503, "ServiceUnavailableException", error.context,
                                       label(error.kind));
     case ErrorKind::timeout:
       co_return co_await answer_error(504, "ServiceUnavailableException",

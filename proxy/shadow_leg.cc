@@ -178,6 +178,9 @@ asio::awaitable<std::optional<FailReason>> ask(LegRun& run) {
   }
   const std::string_view body = rewritten.empty() ? job.pair.request_body.view() : rewritten;
 
+  const Credentials* credentials =
+      run.thread.resources.credentials.read(*upstream.credentials->slot);
+  if (credentials == nullptr) co_return FailReason::credentials;
   const auto scratch = run.thread.scratch.take();
   append_upstream_target(upstream.config.endpoint, job.forwarded, job.model_place, variant.model,
                          scratch->target);
@@ -195,7 +198,7 @@ asio::awaitable<std::optional<FailReason>> ask(LegRun& run) {
                                   : std::string_view{},
       .client_api_key =
           run.result.facts.leg == metrics::Leg::control ? job.client_api_key : std::string_view{}};
-  if (auto built = append_request_head(request, *upstream.credentials, upstream.config.region,
+  if (auto built = append_request_head(request, *credentials, upstream.config.region,
                                        run.thread.signer, hash, scratch->request_head);
       !built) {
     co_return FailReason::credentials;

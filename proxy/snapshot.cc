@@ -2,42 +2,24 @@
 
 #include <algorithm>
 #include <boost/asio/ssl/context.hpp>
-#include <map>
 #include <utility>
 #include <variant>
 
 #include "proxy/log.h"
 #include "proxy/read_file.h"
-#include "proxy/tls.h"
+#include "proxy/tls_contexts.h"
 
 namespace understudy::proxy {
 namespace {
 
-using TlsContext = std::shared_ptr<boost::asio::ssl::context>;
-
 constexpr std::size_t kMaxPricesBytes = std::size_t{16} << 20;
-
-// Upstreams with the same anchors share a context: the system's bundle takes milliseconds and
-// megabytes to load.
-class TlsContexts {
- public:
-  Result<TlsContext> of(const std::string& ca_file) {
-    if (const auto found = made_.find(ca_file); found != made_.end()) return found->second;
-    auto made = make_client_tls(ca_file);
-    if (made) made_.emplace(ca_file, *made);
-    return made;
-  }
-
- private:
-  std::map<std::string, TlsContext> made_;
-};
 
 bool needs_tls(const routing::UpstreamConfig& upstream) {
   return upstream.endpoint.tls || upstream.control_endpoint.tls;
 }
 
 std::vector<std::shared_ptr<const UpstreamTarget>> load_upstreams(
-    const routing::Config& config, const Environment& environment,
+    const routing::Config& config, aws::CredentialsKeeper& keeper, const Environment& environment,
     std::vector<std::string>& problems) {
   std::vector<std::shared_ptr<const UpstreamTarget>> targets;
   TlsContexts contexts;
@@ -45,10 +27,11 @@ std::vector<std::shared_ptr<const UpstreamTarget>> load_upstreams(
     auto target = std::make_shared<UpstreamTarget>();
     target->config = upstream;
     const std::string key = "upstreams." + upstream.name;
-    if (auto credentials = load_credentials(upstream.credentials, environment)) {
-      target->credentials = *credentials;
+    auto plan = aws::plan_credentials(upstream.credentials, upstream.region, environment);
+    if (plan) {
+      target->credentials = keeper.use(upstream.name, std::move(*plan));
     } else {
-      problems.push_back(key + ".credentials: " + credentials.error().context);
+      problems.push_back(key + ".credentials: " + plan.error().context);
     }
     if (needs_tls(upstream)) {
       if (auto context = contexts.of(upstream.ca_file)) {
@@ -116,9 +99,10 @@ LoadedPrices load_prices(const routing::Config& config) {
 }
 
 SnapshotResult make_snapshot(std::shared_ptr<const routing::Config> config,
-                             metrics::Recorder& recorder, const Environment& environment) {
+                             metrics::Recorder& recorder, aws::CredentialsKeeper& keeper,
+                             const Environment& environment) {
   SnapshotResult result;
-  auto upstreams = load_upstreams(*config, environment, result.problems);
+  auto upstreams = load_upstreams(*config, keeper, environment, result.problems);
   LoadedPrices loaded = load_prices(*config);
   for (const std::string& warning : loaded.warnings) {
     log_warn("config_warning", {{"problem", warning}});
@@ -138,6 +122,29 @@ SnapshotResult make_snapshot(std::shared_ptr<const routing::Config> config,
       .prices = std::move(loaded.prices),
   });
   return result;
+}
+
+void require_new_credentials(SnapshotResult& made, const Snapshot& before,
+                             const aws::CredentialsKeeper& keeper,
+                             std::chrono::milliseconds limit) {
+  if (!made.snapshot) return;
+  const auto deadline = std::chrono::steady_clock::now() + limit;
+  for (const auto& upstream : made.snapshot->upstreams) {
+    const aws::CredentialSlot& slot = *upstream->credentials->slot;
+    const bool in_use =
+        std::any_of(before.upstreams.begin(), before.upstreams.end(),
+                    [&slot](const auto& known) { return known->credentials->slot.get() == &slot; });
+    if (in_use) continue;
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
+        deadline - std::chrono::steady_clock::now());
+    keeper.wait_for_first(slot, std::max(left, std::chrono::milliseconds(0)));
+    if (slot.now().credentials) continue;
+    const std::string problem = slot.status().problem;
+    made.problems.push_back("upstreams." + upstream->config.name + ".credentials: none from " +
+                            slot.plan().origin + ": " +
+                            (problem.empty() ? "they did not come in time" : problem));
+  }
+  if (!made.problems.empty()) made.snapshot.reset();
 }
 
 }  // namespace understudy::proxy

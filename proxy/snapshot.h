@@ -2,12 +2,14 @@
 // Everything a request needs that follows from the config: made once when a config is loaded,
 // immutable, shared by all threads. An exchange keeps the snapshot that it began with.
 
+#include <chrono>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "metrics/pricing.h"
 #include "metrics/recorder.h"
+#include "proxy/aws/keeper.h"
 #include "proxy/credentials.h"
 #include "proxy/error.h"
 #include "routing/route_table.h"
@@ -20,8 +22,8 @@ namespace understudy::proxy {
 
 struct UpstreamTarget {
   routing::UpstreamConfig config;
-  std::shared_ptr<const Credentials> credentials;
-  std::shared_ptr<boost::asio::ssl::context> tls;  // null for plain HTTP
+  std::shared_ptr<const aws::CredentialUse> credentials;  // as they are now: CredentialsReader
+  std::shared_ptr<boost::asio::ssl::context> tls;         // null for plain HTTP
 };
 
 struct Snapshot {
@@ -43,13 +45,21 @@ struct LoadedPrices {
 };
 LoadedPrices load_prices(const routing::Config& config);
 
-// Loads credentials, trust anchors and prices of a checked config. Every problem is reported, under
-// its config key.
+// Plans the credentials and loads the trust anchors and prices of a checked config. Every problem
+// is reported, under its config key. Credentials that must be fetched are on their way when it
+// returns: the keeper outlives the snapshot.
 struct SnapshotResult {
   std::shared_ptr<const Snapshot> snapshot;  // null where there are problems
   std::vector<std::string> problems;
 };
 SnapshotResult make_snapshot(std::shared_ptr<const routing::Config> config,
-                             metrics::Recorder& recorder, const Environment& environment);
+                             metrics::Recorder& recorder, aws::CredentialsKeeper& keeper,
+                             const Environment& environment);
+
+// For a reload: waits until every plan that `before` does not use has been tried, for `limit` at
+// most, and turns those that gave nothing into problems. So a reload never replaces credentials
+// that work by some that do not.
+void require_new_credentials(SnapshotResult& made, const Snapshot& before,
+                             const aws::CredentialsKeeper& keeper, std::chrono::milliseconds limit);
 
 }  // namespace understudy::proxy

@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "proxy/credential_report.h"
 #include "proxy/exposition.h"
 #include "proxy/route_status.h"
 #include "proxy/version.h"
@@ -38,6 +39,33 @@ json describe_load(const Server::Load& load) {
           {"analysis_queued", load.analysis_queued}};
 }
 
+json describe_credentials(const CredentialReport& report) {
+  const auto seconds = [](const std::optional<WallTime>& moment) {
+    return moment ? json(std::chrono::duration_cast<std::chrono::seconds>(
+                             *moment - std::chrono::system_clock::now())
+                             .count())
+                  : json();
+  };
+  const aws::CredentialStatus& status = report.status;
+  const auto fetched = seconds(status.fetched);
+  return {{"source", report.source},
+          {"state", label(status.state)},
+          {"usable", report.usable},
+          {"expires_in_seconds", seconds(status.expires)},
+          {"fetched_seconds_ago", fetched.is_null() ? json() : json(-fetched.get<std::int64_t>())},
+          {"refreshes", status.refreshes},
+          {"failures", status.failures},
+          {"last_error", status.problem.empty() ? json() : json(status.problem)}};
+}
+
+json describe_upstreams(const Snapshot& snapshot) {
+  json upstreams = json::array();
+  for (const CredentialReport& report : report_credentials(snapshot)) {
+    upstreams.push_back({{"name", report.upstream}, {"credentials", describe_credentials(report)}});
+  }
+  return upstreams;
+}
+
 json describe_routes(const Snapshot& snapshot, const std::vector<Sample>& samples) {
   json routes = json::array();
   const routing::Config& config = snapshot.config();
@@ -69,6 +97,7 @@ std::string status_json(const Snapshot& snapshot, const ProcessStatus& process,
       {"prices_as_of", snapshot.prices ? json(snapshot.prices->as_of()) : json()},
       {"load", describe_load(process.load)},
       {"default_route", describe_default_route(config, samples)},
+      {"upstreams", describe_upstreams(snapshot)},
       {"routes", describe_routes(snapshot, samples)},
   });
 }

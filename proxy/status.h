@@ -14,11 +14,12 @@
 namespace understudy::proxy {
 
 struct ProcessStatus {
-  bool ready = false;  // what /readyz says: started, and not draining
+  bool ready = false;  // what /readyz says: started, with credentials, and not draining
   bool draining = false;
   std::chrono::seconds uptime{0};
   Server::Load load;
   std::optional<Reloader::Last> last_reload;
+  std::string lacking{};  // CredentialReadiness::lacking
 };
 
 // The whole picture; `routes` holds what /api/routes/{name} answers. `exposition` is

@@ -12,6 +12,7 @@
 #include <string>
 
 #include "metrics/blocks.h"
+#include "proxy/aws/slot.h"
 #include "proxy/resolver.h"
 #include "proxy/snapshot.h"
 #include "proxy/transport.h"
@@ -19,12 +20,13 @@
 
 namespace understudy::proxy {
 
-// What the pools of a thread share. Owned by the thread's worker.
+// What the pools and calls of a thread share. Owned by the thread's worker.
 struct ThreadResources {
   boost::asio::io_context& context;
   DeadlineSweep& sweep;
   Resolver& resolver;
   metrics::BlockPool& blocks;
+  aws::CredentialsReader credentials{};
 };
 
 class UpstreamPool;

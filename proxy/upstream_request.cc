@@ -75,6 +75,13 @@ void append_upstream_target(const routing::Endpoint& endpoint, std::string_view 
   target.append(forwarded.substr(place.offset + place.size));
 }
 
+Error no_credentials(const UpstreamTarget& upstream) {
+  const auto state = upstream.credentials->slot->now().state;
+  return {ErrorKind::credentials, Side::internal,
+          "The proxy has no valid credentials for the upstream " + upstream.config.name + " (" +
+              std::string(label(state)) + ")."};
+}
+
 Status append_request_head(const OutgoingRequest& request, const Credentials& credentials,
                            std::string_view region, Signer& signer,
                            std::optional<Sha256>& body_hash, std::string& out) {

@@ -40,6 +40,10 @@ struct OutgoingRequest {
   std::string_view client_api_key;
 };
 
+// The error of a leg whose upstream has no credentials at the moment. Tells the state and no more:
+// where they come from and why not is the operator's business (log, /api/status).
+Error no_credentials(const UpstreamTarget& upstream);
+
 // Appends the whole head to `out`. `body_hash` is filled at the first signed leg and used by the
 // others that send the same bytes. ErrorKind::credentials where the client brought no token to
 // forward.

@@ -9,6 +9,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -46,9 +47,15 @@ struct AdminConfig {
 
 struct CredentialsConfig {
   enum class Source : std::uint8_t {
-    default_chain,   // AWS_BEARER_TOKEN_BEDROCK, environment keys, then the profile files
-    profile,         // `profile` of the shared config and credentials files
+    default_chain,   // AWS_BEARER_TOKEN_BEDROCK, then the AWS SDKs' default chain
+    environment,     // AWS_ACCESS_KEY_ID and its kin
+    profile,         // `profile` of the shared config and credentials files, whatever it asks for
     static_keys,     // `access_key_id`, `secret_access_key`, optionally `session_token`
+    process,         // what `command` prints
+    web_identity,    // `token_file` and `web_identity_role_arn`, or their variables
+    container,       // the endpoint that AWS_CONTAINER_CREDENTIALS_*_URI names
+    imds,            // the instance metadata service of EC2
+    sso,             // IAM Identity Center as `profile` (or the chosen one) names it
     bearer,          // `token`, or the variable `token_env`
     forward_bearer,  // the client's own bearer token (or x-api-key) goes on unchanged
     none,            // nothing is added
@@ -56,9 +63,21 @@ struct CredentialsConfig {
   Source source = Source::default_chain;
   std::string profile;
   std::string access_key_id, secret_access_key, session_token;
+  std::string command;
+  std::string token_file;  // absolute once loaded
+  std::string web_identity_role_arn;
   std::string token, token_env;
+  // Assumed with what the source gives, where there is an ARN.
+  std::string role_arn, external_id, role_session_name;
+  milliseconds role_duration = 0s;           // 0: STS's default, an hour
+  milliseconds timeout = 2s;                 // of each call that fetching takes
+  std::size_t max_answer_bytes = 64u << 10;  // of each of its answers
   friend bool operator==(const CredentialsConfig&, const CredentialsConfig&) = default;
 };
+// Whether requests are signed with what the source gives.
+bool signs(CredentialsConfig::Source source) noexcept;
+// As written in the config.
+std::string_view label(CredentialsConfig::Source source) noexcept;
 
 struct Endpoint {
   bool tls = true;

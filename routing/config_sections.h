@@ -16,6 +16,8 @@ void read_admin(Section& root, AdminConfig& admin);
 // Every name gets an entry, even where its section has problems, so that routes can refer to it.
 void read_upstreams(Section& root, const std::filesystem::path& directory,
                     std::vector<UpstreamConfig>& upstreams);
+void read_credentials(Section& upstream, const std::filesystem::path& directory,
+                      CredentialsConfig& credentials);
 // `upstreams` must be read by now. Routes keep the order and the number of the file's.
 void read_routes(Section& root, Config& config);
 void read_default_route(Section& root, Config& config);

@@ -8,64 +8,6 @@
 namespace understudy::routing {
 namespace {
 
-using Source = CredentialsConfig::Source;
-
-Parsed<Source> parse_source(std::string_view text) {
-  if (text == "default") return good(Source::default_chain);
-  if (text == "profile") return good(Source::profile);
-  if (text == "static") return good(Source::static_keys);
-  if (text == "bearer") return good(Source::bearer);
-  if (text == "forward_bearer") return good(Source::forward_bearer);
-  if (text == "none") return good(Source::none);
-  // What stands there may be a key that slipped a line, so it is not shown.
-  return bad<Source>("must be default, profile, static, bearer, forward_bearer or none");
-}
-
-struct CredentialKey {
-  std::string_view key;
-  Source source;
-  std::string_view source_name;
-  std::string CredentialsConfig::*value;
-  bool required;
-};
-
-constexpr std::array kCredentialKeys{
-    CredentialKey{"profile", Source::profile, "profile", &CredentialsConfig::profile, true},
-    CredentialKey{"access_key_id", Source::static_keys, "static", &CredentialsConfig::access_key_id,
-                  true},
-    CredentialKey{"secret_access_key", Source::static_keys, "static",
-                  &CredentialsConfig::secret_access_key, true},
-    CredentialKey{"session_token", Source::static_keys, "static", &CredentialsConfig::session_token,
-                  false},
-    CredentialKey{"token", Source::bearer, "bearer", &CredentialsConfig::token, false},
-    CredentialKey{"token_env", Source::bearer, "bearer", &CredentialsConfig::token_env, false},
-};
-
-void read_credentials(Section& upstream, CredentialsConfig& credentials) {
-  const ConfigNode* node = upstream.find("credentials");
-  if (node == nullptr) return;
-  Section section(*node, upstream.path_of("credentials"), upstream.problems());
-  const bool sourced =
-      section.require("source") && section.read("source", credentials.source, parse_source);
-  for (const CredentialKey& row : kCredentialKeys) {
-    const bool given = section.find(row.key) != nullptr;
-    section.read(row.key, credentials.*row.value, parse_secret);
-    if (!sourced) continue;
-    if (given && credentials.source != row.source) {
-      section.problem(row.key, "goes only with `source: " + std::string(row.source_name) + "`");
-    } else if (row.required && credentials.source == row.source) {
-      section.require(row.key);
-    }
-  }
-  const bool one_token =
-      (section.find("token") == nullptr) != (section.find("token_env") == nullptr);
-  if (sourced && credentials.source == Source::bearer && !one_token) {
-    section.problem("token", "`source: bearer` takes either `token` or `token_env`");
-  }
-  section.not_yet({"role_arn", "web_identity_token_file", "credential_process", "sso_session"});
-  section.finish();
-}
-
 // Bedrock names its hosts `bedrock-runtime[-fips].{region}.{suffix}`; the control plane's lack
 // "-runtime".
 constexpr std::array<std::pair<std::string_view, std::string_view>, 2> kHostPrefixes{{
@@ -118,10 +60,8 @@ void read_region(Section& section, UpstreamConfig& upstream) {
   const bool is_given = section.find("region") != nullptr;
   if (!section.read("region", upstream.region, parse_region)) {
     upstream.region = region_in_host;
-    const Source source = upstream.credentials.source;
-    const bool signs = source == Source::default_chain || source == Source::profile ||
-                       source == Source::static_keys;
-    if (!is_given && signs && region_in_host.empty()) section.require("region");
+    if (!is_given && signs(upstream.credentials.source) && region_in_host.empty())
+      section.require("region");
   } else if (!region_in_host.empty() && region_in_host != upstream.region) {
     section.problem("region", "is " + upstream.region + ", but the endpoint is in " +
                                   region_in_host + ": requests are signed for one region");
@@ -132,7 +72,7 @@ void read_upstream(const ConfigNode& node, Section& upstreams,
                    const std::filesystem::path& directory, UpstreamConfig& upstream) {
   Section section(node, upstreams.path_of(upstream.name), upstreams.problems());
   read_endpoints(section, upstream);
-  read_credentials(section, upstream.credentials);
+  read_credentials(section, directory, upstream.credentials);
   read_region(section, upstream);
   read_existing_file(section, "ca_file", directory, upstream.ca_file);
   const auto time = duration_between(1ms, 24h);

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "proxy/aws/plan.h"
 #include "proxy/commands/commands.h"
 #include "proxy/config_changes.h"
 #include "proxy/snapshot.h"
@@ -109,6 +110,17 @@ void print_effective(const Config& config, std::ostream& out) {
   out << "\nThe first route that matches decides.\n";
 }
 
+// Where each upstream's credentials would come from on this machine, in this environment.
+void print_credentials(const Config& config, std::ostream& out) {
+  out << "\n";
+  for (const routing::UpstreamConfig& upstream : config.upstreams) {
+    const auto plan =
+        aws::plan_credentials(upstream.credentials, upstream.region, process_environment());
+    out << "credentials of " << upstream.name << ": "
+        << (plan ? plan->origin : "none here: " + plan.error().context) << "\n";
+  }
+}
+
 int check(const Options& options, std::ostream& out, std::ostream& err) {
   const std::string& file = options.values.at("config");
   routing::LoadedConfig loaded = routing::load_config_file(file);
@@ -125,6 +137,7 @@ int check(const Options& options, std::ostream& out, std::ostream& err) {
     return kExitBadConfig;
   }
   print_effective(*loaded.config, out);
+  print_credentials(*loaded.config, out);
   return kExitGood;
 }
 
@@ -137,9 +150,12 @@ Command check_command() {
       .description =
           "Reads a config as `serve` would and tells every problem at once, as file:line:column: "
           "key: what. Warnings do\n"
-          "not keep a config from taking effect. Credentials are not looked up and nothing is "
-          "contacted, so a config\n"
-          "can be checked on any machine. Exit status 0: it would take effect; 78: it would not.",
+          "not keep a config from taking effect. It also tells where each upstream's credentials "
+          "would come from in\n"
+          "this environment; that they are missing here is no problem of the config, and nothing "
+          "is contacted, so a\n"
+          "config can be checked on any machine. Exit status 0: it would take effect; 78: it "
+          "would not.",
       .example = "  understudy check --config config.yaml && systemctl reload understudy",
       .options = {{.name = "config",
                    .value = "FILE",

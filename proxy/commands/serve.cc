@@ -15,6 +15,7 @@
 #include "proxy/commands/commands.h"
 #include "proxy/commands/process.h"
 #include "proxy/config_watch.h"
+#include "proxy/credential_report.h"
 #include "proxy/log.h"
 #include "proxy/reload.h"
 #include "proxy/server.h"
@@ -29,14 +30,17 @@ using std::chrono::milliseconds;
 
 // A storm of SIGHUPs is one reload at once and one at the end of each such time.
 constexpr auto kReloadPause = std::chrono::seconds(1);
+// What a reload waits for the credentials of upstreams that it changes.
+constexpr auto kCredentialsWait = std::chrono::seconds(10);
 
 // The first snapshot, or every problem on `err`.
 std::shared_ptr<const Snapshot> first_snapshot(const std::filesystem::path& file,
-                                               metrics::Recorder& recorder, std::ostream& err) {
+                                               metrics::Recorder& recorder,
+                                               aws::CredentialsKeeper& keeper, std::ostream& err) {
   const routing::LoadedConfig loaded = routing::load_config_file(file);
   for (const routing::ConfigProblem& problem : loaded.problems) err << problem.to_string() << "\n";
   if (!loaded.config) return nullptr;
-  SnapshotResult made = make_snapshot(loaded.config, recorder, process_environment());
+  SnapshotResult made = make_snapshot(loaded.config, recorder, keeper, process_environment());
   for (const std::string& problem : made.problems) err << file.string() << ": " << problem << "\n";
   return made.snapshot;
 }
@@ -52,9 +56,11 @@ std::string url_of(const routing::Address& address, std::uint16_t port) {
 // server last.
 class Program {
  public:
-  Program(std::filesystem::path file, metrics::Recorder& recorder, std::unique_ptr<Server> server)
+  Program(std::filesystem::path file, metrics::Recorder& recorder, aws::CredentialsKeeper& keeper,
+          std::unique_ptr<Server> server)
       : file_(std::move(file)),
         recorder_(recorder),
+        keeper_(keeper),
         server_(std::move(server)),
         reloader_(reload_steps(), recorder) {}
 
@@ -126,7 +132,10 @@ class Program {
     return {.load = [this] { return routing::load_config_file(file_); },
             .build =
                 [this](auto config) {
-                  return make_snapshot(std::move(config), recorder_, process_environment());
+                  SnapshotResult made =
+                      make_snapshot(std::move(config), recorder_, keeper_, process_environment());
+                  require_new_credentials(made, *in_force(), keeper_, kCredentialsWait);
+                  return made;
                 },
             .in_force = [this] { return in_force(); },
             .apply = [this](auto snapshot) { return server_->apply(std::move(snapshot)); }};
@@ -140,11 +149,13 @@ class Program {
   }
 
   ProcessStatus status() const {
-    return {.ready = ready_,
+    CredentialReadiness credentials = credential_readiness(*in_force());
+    return {.ready = ready_ && credentials.ready,
             .draining = draining_,
             .uptime = std::chrono::duration_cast<std::chrono::seconds>(Clock::now() - started_),
             .load = server_->load(),
-            .last_reload = reloader_.last()};
+            .last_reload = reloader_.last(),
+            .lacking = std::move(credentials.lacking)};
   }
 
   const std::filesystem::path file_;
@@ -152,6 +163,7 @@ class Program {
   std::atomic<bool> ready_ = false;
   std::atomic<bool> draining_ = false;
   metrics::Recorder& recorder_;
+  aws::CredentialsKeeper& keeper_;
   std::unique_ptr<Server> server_;
   Reloader reloader_;
   std::unique_ptr<Admin> admin_;
@@ -163,7 +175,8 @@ int serve(const Options& options, std::ostream&, std::ostream& err) {
   Signals signals;  // before any thread starts
   const std::filesystem::path file = options.values.at("config");
   const auto recorder = metrics::make_prometheus_recorder();
-  const auto snapshot = first_snapshot(file, *recorder, err);
+  aws::CredentialsKeeper keeper(*recorder);
+  const auto snapshot = first_snapshot(file, *recorder, keeper, err);
   if (!snapshot) return kExitBadConfig;
   set_log_level(snapshot->config().log.level);
   recorder->config_applied(snapshot->config());
@@ -173,7 +186,7 @@ int serve(const Options& options, std::ostream&, std::ostream& err) {
     err << "understudy: " << server.error().context << "\n";
     return kExitNegative;
   }
-  Program program(file, *recorder, std::move(*server));
+  Program program(file, *recorder, keeper, std::move(*server));
   if (const Status admin = program.start_admin(); !admin) {
     err << "understudy: " << admin.error().context << "\n";
     return kExitNegative;

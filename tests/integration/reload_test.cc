@@ -57,9 +57,9 @@ TEST(Reload, AThousandUnderLoadGoodAndBadMixedLoseNoRequest) {
       {.load = [&] { return routing::load_config_text(text, "test.yaml"); },
        .build =
            [&](std::shared_ptr<const routing::Config> config) {
-             return proxy::make_snapshot(std::move(config), proxy.recorder(), [](std::string_view) {
-               return std::optional<std::string>();
-             });
+             return proxy::make_snapshot(
+                 std::move(config), proxy.recorder(), proxy.keeper(),
+                 [](std::string_view) { return std::optional<std::string>(); });
            },
        .in_force = [&] { return proxy.server().snapshot(); },
        .apply = [&](auto snapshot) { return proxy.server().apply(std::move(snapshot)); }},

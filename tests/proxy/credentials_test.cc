@@ -4,61 +4,20 @@
 
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
-#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "proxy/aws_profiles.h"
+#include "proxy/aws/plan.h"
+#include "proxy/aws/profiles.h"
+#include "tests/support/home.h"
 
 namespace understudy::proxy {
 namespace {
 
 using routing::CredentialsConfig;
+using testing_support::Home;
 using Source = CredentialsConfig::Source;
-
-// A home directory with the files and variables of a user.
-class Home {
- public:
-  Home() {
-    std::string name = (std::filesystem::temp_directory_path() / "understudy-home-XXXXXX").string();
-    if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("no temporary directory");
-    path_ = name;
-    std::filesystem::create_directory(path_ / ".aws");
-    variables_["HOME"] = path_.string();
-  }
-  ~Home() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  Home(const Home&) = delete;
-  Home& operator=(const Home&) = delete;
-
-  Home& file(const std::string& name, std::string_view text) {
-    std::ofstream(path_ / name, std::ios::binary) << text;
-    return *this;
-  }
-  Home& config(std::string_view text) { return file(".aws/config", text); }
-  Home& credentials(std::string_view text) { return file(".aws/credentials", text); }
-  Home& set(const std::string& name, const std::string& value) {
-    variables_[name] = value;
-    return *this;
-  }
-  const std::filesystem::path& path() const { return path_; }
-
-  Environment environment() const {
-    return [this](std::string_view name) -> std::optional<std::string> {
-      const auto found = variables_.find(name);
-      if (found == variables_.end()) return std::nullopt;
-      return found->second;
-    };
-  }
-
- private:
-  std::filesystem::path path_;
-  std::map<std::string, std::string, std::less<>> variables_;
-};
 
 CredentialsConfig of_source(Source source) {
   CredentialsConfig config;
@@ -84,8 +43,15 @@ CredentialsConfig of_token(const std::string& token) {
   return config;
 }
 
-auto load(const CredentialsConfig& config, const Home& home) {
-  return load_credentials(config, home.environment());
+Result<aws::CredentialPlan> plan(const CredentialsConfig& config, const Home& home) {
+  return aws::plan_credentials(config, "us-east-1", home.environment());
+}
+// What is known without fetching.
+Result<Credentials> load(const CredentialsConfig& config, const Home& home) {
+  const auto made = plan(config, home);
+  if (!made) return made.error();
+  if (!made->is_fixed()) return credentials_error("to be fetched: " + made->origin);
+  return std::get<aws::FixedSource>(made->source).credentials;
 }
 auto load_default(const Home& home) {
   return load(of_source(Source::default_chain), home);
@@ -94,19 +60,17 @@ auto load_profile(const std::string& name, const Home& home) {
   return load(of_profile(name), home);
 }
 
-void expect_keys(const Result<std::shared_ptr<const Credentials>>& result, const std::string& id,
+void expect_keys(const Result<Credentials>& result, const std::string& id,
                  const std::string& secret, const std::string& token = "") {
   ASSERT_TRUE(result) << result.error().context;
-  const Credentials& credentials = **result;
+  const Credentials& credentials = *result;
   EXPECT_EQ(credentials.kind, Credentials::Kind::sigv4);
   EXPECT_EQ(credentials.keys.access_key_id, id);
   EXPECT_EQ(credentials.keys.secret_access_key.reveal(), secret);
   EXPECT_EQ(credentials.keys.session_token.reveal(), token);
-  EXPECT_FALSE(credentials.origin.empty());
 }
 
-void expect_error(const Result<std::shared_ptr<const Credentials>>& result,
-                  const std::vector<std::string>& mentioned) {
+void expect_error(const Result<Credentials>& result, const std::vector<std::string>& mentioned) {
   ASSERT_FALSE(result);
   EXPECT_EQ(result.error().kind, ErrorKind::credentials);
   for (const std::string& part : mentioned) {
@@ -121,8 +85,8 @@ TEST(DefaultCredentials, PreferTheBearerTokenToKeys) {
   home.set("AWS_BEARER_TOKEN_BEDROCK", "ABSK123").set("AWS_ACCESS_KEY_ID", "AKID");
   const auto result = load_default(home);
   ASSERT_TRUE(result);
-  EXPECT_EQ((*result)->kind, Credentials::Kind::bearer);
-  EXPECT_EQ((*result)->token.reveal(), "ABSK123");
+  EXPECT_EQ(result->kind, Credentials::Kind::bearer);
+  EXPECT_EQ(result->token.reveal(), "ABSK123");
 }
 
 TEST(DefaultCredentials, TakeKeysOfTheEnvironmentBeforeProfiles) {
@@ -175,20 +139,36 @@ TEST(DefaultCredentials, UseTheProfileThatAVariableNames) {
   expect_error(load_default(home), {"no profile \"three\""});
 }
 
-TEST(DefaultCredentials, SayWhereTheyLooked) {
-  const Home home;
+TEST(DefaultCredentials, EndWithTheInstanceMetadataService) {
+  Home home;
+  const auto asked = plan(of_source(Source::default_chain), home);
+  ASSERT_TRUE(asked);
+  EXPECT_EQ(asked->origin, "instance metadata service http://169.254.169.254");
+  home.set("AWS_EC2_METADATA_DISABLED", "TRUE");
   expect_error(load_default(home),
-               {"AWS_BEARER_TOKEN_BEDROCK", "AWS_ACCESS_KEY_ID",
+               {"AWS_BEARER_TOKEN_BEDROCK", "AWS_ACCESS_KEY_ID", "AWS_EC2_METADATA_DISABLED",
                 home.path().string() + "/.aws/config", home.path().string() + "/.aws/credentials"});
 }
 
-TEST(DefaultCredentials, NameTheSourcesThatAreMissing) {
-  Home web;
-  web.set("AWS_WEB_IDENTITY_TOKEN_FILE", "/var/run/token").set("AWS_ROLE_ARN", "arn");
-  expect_error(load_default(web), {"AWS_WEB_IDENTITY_TOKEN_FILE", "web identity"});
-  Home container;
-  container.set("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://169.254.170.23/v1/credentials");
-  expect_error(load_default(container), {"AWS_CONTAINER_CREDENTIALS_FULL_URI", "container"});
+TEST(DefaultCredentials, OfAnEmptyProfileAreLookedForFurther) {
+  Home home;
+  home.config("[profile dev]\nregion=us-east-1\n").set("AWS_PROFILE", "dev");
+  home.set("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://169.254.170.23/v1/credentials");
+  const auto asked = plan(of_source(Source::default_chain), home);
+  ASSERT_TRUE(asked);
+  EXPECT_EQ(asked->origin,
+            "container endpoint http://169.254.170.23 (AWS_CONTAINER_CREDENTIALS_FULL_URI)");
+}
+
+TEST(DefaultCredentials, OfTheEnvironmentKnowTheirEnd) {
+  Home home;
+  home.set("AWS_ACCESS_KEY_ID", "AKID").set("AWS_SECRET_ACCESS_KEY", "key");
+  home.set("AWS_CREDENTIAL_EXPIRATION", "2026-11-21T03:20:00Z");
+  const auto loaded = load_default(home);
+  ASSERT_TRUE(loaded);
+  EXPECT_EQ(loaded->expires, WallTime(std::chrono::seconds(1'795'231'200)));
+  home.set("AWS_CREDENTIAL_EXPIRATION", "HIDDEN");
+  expect_error(load_default(home), {"AWS_CREDENTIAL_EXPIRATION"});
 }
 
 TEST(ProfileCredentials, ComeFromTheCredentialsFileBeforeTheConfigFile) {
@@ -237,20 +217,161 @@ TEST(ProfileCredentials, OfTheConfigFileNeedThePrefixButForDefault) {
   expect_error(load_profile("dev", home), {"no profile \"dev\"", "/.aws/config"});
 }
 
-TEST(ProfileCredentials, ThatNeedAMissingSourceSaySo) {
-  for (const std::string key : {"role_arn", "sso_session", "sso_account_id", "credential_process",
-                                "web_identity_token_file", "login_session"}) {
+// Config file, and what the plan for profile "dev" says of itself or complains of.
+struct ProfileCase {
+  std::string_view config;
+  std::string_view says;
+};
+
+TEST(ProfilePlan, FollowsWhatTheProfileAsksFor) {
+  const std::vector<ProfileCase> cases = {
+      {"[profile dev]\nrole_arn=arn:a\nsource_profile=base\n"
+       "[profile base]\naws_access_key_id=A\naws_secret_access_key=HIDDEN\n",
+       "role arn:a of profile \"dev\" with profile \"base\" of"},
+      {"[profile dev]\nrole_arn=arn:a\nsource_profile=mid\n"
+       "[profile mid]\nrole_arn=arn:b\ncredential_source=Ec2InstanceMetadata\n",
+       "role arn:a of profile \"dev\" with role arn:b of profile \"mid\" with instance metadata"},
+      {"[profile dev]\nrole_arn=arn:a\nsource_profile=dev\n"
+       "aws_access_key_id=A\naws_secret_access_key=HIDDEN\n",
+       "role arn:a of profile \"dev\" with profile \"dev\" of"},
+      {"[profile dev]\nrole_arn=arn:a\nweb_identity_token_file=/t\n",
+       "role arn:a by web identity (/t)"},
+      {"[profile dev]\ncredential_process=\"/opt/my keys\" HIDDEN\n",
+       "profile \"dev\": credential_process /opt/my keys"},
+      {"[profile dev]\nsso_session=work\nsso_account_id=1\nsso_role_name=r\n"
+       "[sso-session work]\nsso_region=eu-west-1\nsso_start_url=https://x\n",
+       "profile \"dev\": single sign-on, role r of 1"},
+      {"[profile dev]\nsso_region=eu-west-1\nsso_start_url=https://x\nsso_account_id=1\n"
+       "sso_role_name=r\n",
+       "profile \"dev\": single sign-on, role r of 1"},
+  };
+  for (const ProfileCase& one : cases) {
     Home home;
-    home.config("[profile dev]\n" + key + " = something HIDDEN\n");
-    expect_error(load_profile("dev", home), {"\"dev\"", key, "does not support"});
+    home.config(one.config);
+    const auto made = plan(of_profile("dev"), home);
+    ASSERT_TRUE(made) << one.config << made.error().context;
+    EXPECT_TRUE(made->origin.starts_with(one.says)) << made->origin;
+    EXPECT_EQ(made->origin.find("HIDDEN"), std::string::npos) << made->origin;
   }
 }
 
-TEST(ProfileCredentials, DoNotFallBackFromARoleToTheKeysBesideIt) {
+TEST(ProfilePlan, RefusesWhatCannotWork) {
+  const std::vector<ProfileCase> cases = {
+      {"[profile dev]\nrole_arn=arn:a\n", "either source_profile or credential_source"},
+      {"[profile dev]\nrole_arn=arn:a\nsource_profile=x\ncredential_source=Environment\n",
+       "either source_profile or credential_source"},
+      {"[profile dev]\nrole_arn=arn:a\nsource_profile=x\n", "no source_profile \"x\""},
+      {"[profile dev]\nrole_arn=arn:a\nsource_profile=dev\n", "leads back to itself"},
+      {"[profile dev]\nrole_arn=arn:a\nsource_profile=b\n"
+       "[profile b]\nrole_arn=arn:b\nsource_profile=dev\n",
+       "leads back to itself"},
+      {"[profile dev]\nrole_arn=arn:a\nsource_profile=b\n[profile b]\nregion=x\n",
+       "\"b\" has no credentials"},
+      {"[profile dev]\nrole_arn=arn:a\nmfa_serial=HIDDEN\ncredential_source=Environment\n",
+       "mfa_serial"},
+      {"[profile dev]\nrole_arn=arn:a\ncredential_source=environment\n", "credential_source must"},
+      {"[profile dev]\nrole_arn=arn:a\ncredential_source=Environment\n",
+       "credential_source Environment has no credentials here"},
+      {"[profile "
+       "dev]\nrole_arn=arn:a\nduration_seconds=60\ncredential_source=Ec2InstanceMetadata\n",
+       "duration_seconds must be between"},
+      {"[profile dev]\nweb_identity_token_file=/t\n", "has a token file but no role"},
+      {"[profile dev]\nlogin_session=HIDDEN\n", "login_session"},
+      {"[profile dev]\ncredential_process='HIDDEN\n", "a quote without its end"},
+      {"[profile dev]\nsso_session=work\nsso_account_id=1\nsso_role_name=r\n",
+       "no [sso-session work]"},
+      {"[profile dev]\nsso_account_id=1\nsso_role_name=r\n", "lacks sso_start_url"},
+      {"[profile dev]\nsso_session=work\nsso_account_id=1\nsso_role_name=r\nsso_region=us-east-1\n"
+       "[sso-session work]\nsso_region=eu-west-1\nsso_start_url=https://x\n",
+       "contradict each other about sso_region"},
+  };
+  for (const ProfileCase& one : cases) {
+    Home home;
+    home.config(one.config);
+    expect_error(load_profile("dev", home), {std::string(one.says)});
+  }
+}
+
+TEST(ProfilePlan, TakesAtMostEightRoles) {
   Home home;
-  home.config("[profile dev]\nrole_arn = arn:aws:iam::1:role/x\nsource_profile = dev\n");
-  home.credentials("[dev]\naws_access_key_id=AKID\naws_secret_access_key=HIDDEN\n");
-  expect_error(load_profile("dev", home), {"role_arn"});
+  std::string config;
+  for (int i = 0; i < 10; ++i) {
+    config += "[profile p" + std::to_string(i) + "]\nrole_arn=arn:r\nsource_profile=p" +
+              std::to_string(i + 1) + "\n";
+  }
+  home.config(config + "[profile p10]\naws_access_key_id=A\naws_secret_access_key=HIDDEN\n");
+  expect_error(load_profile("p0", home), {"more than 8 roles"});
+  EXPECT_TRUE(plan(of_profile("p2"), home));
+}
+
+TEST(Plan, AssumesTheConfiguredRoleWithWhateverTheSourceGives) {
+  Home home;
+  home.set("AWS_ENDPOINT_URL_STS", "http://127.0.0.1:9");
+  CredentialsConfig config = of_keys("AKID", "key");
+  config.role_arn = "arn:aws:iam::1:role/x";
+  config.external_id = "id";
+  config.role_duration = std::chrono::minutes(15);
+  const auto made = plan(config, home);
+  ASSERT_TRUE(made);
+  ASSERT_EQ(made->roles.size(), 1U);
+  EXPECT_EQ(made->roles[0].external_id, "id");
+  EXPECT_EQ(made->roles[0].session_name, "understudy");
+  EXPECT_EQ(made->roles[0].duration, std::chrono::seconds(900));
+  EXPECT_EQ(made->sts.port, 9);
+  EXPECT_EQ(made->origin,
+            "role arn:aws:iam::1:role/x with config (access_key_id, secret_access_key)");
+  home.set("AWS_BEARER_TOKEN_BEDROCK", "HIDDEN");
+  config = of_source(Source::default_chain);
+  config.role_arn = "arn:aws:iam::1:role/x";
+  expect_error(load(config, home), {"a token cannot assume"});
+}
+
+TEST(Plan, AsksServicesOfTheRegionByHttps) {
+  Home home;
+  CredentialsConfig config = of_keys("AKID", "key");
+  config.role_arn = "arn:aws:iam::1:role/x";
+  const auto china = aws::plan_credentials(config, "cn-north-1", home.environment());
+  ASSERT_TRUE(china);
+  EXPECT_TRUE(china->sts.tls);
+  EXPECT_EQ(china->sts.host, "sts.cn-north-1.amazonaws.com.cn");
+  EXPECT_EQ(plan(config, home)->sts.host, "sts.us-east-1.amazonaws.com");
+  home.set("AWS_ENDPOINT_URL_STS", "http://sts.example.com");
+  expect_error(load(config, home), {"AWS_ENDPOINT_URL_STS must be https://"});
+}
+
+TEST(Plan, AsksOnlyHostsThatMayHandOutCredentials) {
+  for (const std::string_view good :
+       {"https://example.com/x", "http://127.0.0.1:51679/creds?a=b", "http://localhost/x",
+        "http://[::1]/x", "http://169.254.170.2/v2", "http://169.254.170.23/v1/credentials",
+        "http://[fd00:ec2::23]/v1/credentials"}) {
+    Home home;
+    home.set("AWS_CONTAINER_CREDENTIALS_FULL_URI", std::string(good));
+    EXPECT_TRUE(plan(of_source(Source::container), home)) << good;
+  }
+  for (const std::string_view bad :
+       {"http://example.com/x", "http://169.254.169.254/x", "http://127.0.0.1.example.com/x",
+        "http://user@127.0.0.1/x", "ftp://127.0.0.1/", "169.254.170.2/x",
+        "http://127.0.0.1/\r\nx: y", "http://127.0.0.1/a b"}) {
+    Home home;
+    home.set("AWS_CONTAINER_CREDENTIALS_FULL_URI", std::string(bad));
+    expect_error(load(of_source(Source::container), home), {"AWS_CONTAINER_CREDENTIALS_FULL_URI"});
+  }
+  Home relative;
+  relative.set("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "@example.com/x");
+  expect_error(load(of_source(Source::container), relative), {"must begin with a slash"});
+}
+
+TEST(BearerKeys, TellTheirEndWhereTheyHaveOne) {
+  // "bedrock.amazonaws.com/?...&X-Amz-Date=20261121T032000Z&X-Amz-Expires=43200&Version=1"
+  const std::string key =
+      "bedrock-api-key-YmVkcm9jay5hbWF6b25hd3MuY29tLz9BY3Rpb249Q2FsbFdpdGhCZWFyZXJUb2tlbiZYLUFtei1E"
+      "YXRlPTIwMjYxMTIxVDAzMjAwMFomWC1BbXotRXhwaXJlcz00MzIwMCZWZXJzaW9uPTE=";
+  EXPECT_EQ(bearer_expiry(key), WallTime(std::chrono::seconds(1'795'231'200 + 43'200)));
+  for (const std::string_view other :
+       {"", "ABSKabcdef", "bedrock-api-key-", "bedrock-api-key-!!!!",
+        "bedrock-api-key-YQ==", "bedrock-api-key-P1gtQW16LURhdGU9eCZYLUFtei1FeHBpcmVzPTE="}) {
+    EXPECT_EQ(bearer_expiry(other), std::nullopt) << other;
+  }
 }
 
 TEST(ProfileCredentials, PreferKeysOfTheCredentialsFileToAProcess) {
@@ -263,7 +384,7 @@ TEST(ProfileCredentials, PreferKeysOfTheCredentialsFileToAProcess) {
 TEST(ProfileCredentials, WithoutKeysAreRefused) {
   Home home;
   home.config("[profile dev]\nregion=us-east-1\n");
-  expect_error(load_profile("dev", home), {"\"dev\" has no access keys"});
+  expect_error(load_profile("dev", home), {"\"dev\" has no access keys and names no other"});
   home.credentials("[dev]\naws_secret_access_key=HIDDEN\n");
   expect_error(load_profile("dev", home), {"no access key id", "credentials"});
 }
@@ -319,8 +440,8 @@ TEST(BearerCredentials, ComeFromTheConfigOrAVariable) {
   Home home;
   const auto from_config = load(of_token("abc"), home);
   ASSERT_TRUE(from_config);
-  EXPECT_EQ((*from_config)->kind, Credentials::Kind::bearer);
-  EXPECT_EQ((*from_config)->token.reveal(), "abc");
+  EXPECT_EQ(from_config->kind, Credentials::Kind::bearer);
+  EXPECT_EQ(from_config->token.reveal(), "abc");
 
   CredentialsConfig by_variable = of_token("");
   by_variable.token_env = "MY_TOKEN";
@@ -328,18 +449,18 @@ TEST(BearerCredentials, ComeFromTheConfigOrAVariable) {
   home.set("MY_TOKEN", "xyz");
   const auto from_variable = load(by_variable, home);
   ASSERT_TRUE(from_variable);
-  EXPECT_EQ((*from_variable)->token.reveal(), "xyz");
+  EXPECT_EQ(from_variable->token.reveal(), "xyz");
 }
 
 TEST(Credentials, MayBeTheClientsOrNone) {
   const Home home;
   const auto forwarded = load(of_source(Source::forward_bearer), home);
   ASSERT_TRUE(forwarded);
-  EXPECT_EQ((*forwarded)->kind, Credentials::Kind::forward_bearer);
+  EXPECT_EQ(forwarded->kind, Credentials::Kind::forward_bearer);
   const auto none = load(of_source(Source::none), home);
   ASSERT_TRUE(none);
-  EXPECT_EQ((*none)->kind, Credentials::Kind::none);
-  EXPECT_TRUE((*none)->token.empty());
+  EXPECT_EQ(none->kind, Credentials::Kind::none);
+  EXPECT_TRUE(none->token.empty());
 }
 
 TEST(ProcessEnvironment, IsTheOneOfTheProcess) {

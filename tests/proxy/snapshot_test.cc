@@ -50,9 +50,10 @@ class SnapshotTest : public testing::Test {
  protected:
   SnapshotResult make(routing::Config config) {
     return make_snapshot(std::make_shared<const routing::Config>(std::move(config)), *recorder_,
-                         kEmptyEnvironment);
+                         keeper_, kEmptyEnvironment);
   }
   std::unique_ptr<metrics::Recorder> recorder_ = metrics::make_prometheus_recorder();
+  aws::CredentialsKeeper keeper_{*recorder_};
 };
 
 TEST_F(SnapshotTest, HoldsWhatEachRequestNeeds) {
@@ -65,7 +66,8 @@ TEST_F(SnapshotTest, HoldsWhatEachRequestNeeds) {
   const Snapshot& snapshot = *made.snapshot;
   ASSERT_EQ(snapshot.upstreams.size(), 1U);
   EXPECT_EQ(snapshot.upstreams[0]->config.name, "east");
-  EXPECT_EQ(snapshot.upstreams[0]->credentials->kind, Credentials::Kind::bearer);
+  EXPECT_EQ(snapshot.upstreams[0]->credentials->slot->now().credentials->kind,
+            Credentials::Kind::bearer);
   EXPECT_FALSE(snapshot.upstreams[0]->tls) << "plain HTTP needs no context";
   EXPECT_THAT(snapshot.meters, ElementsAre(&recorder_->route("sonnet")));
   EXPECT_EQ(snapshot.default_meter, &recorder_->route("default"));

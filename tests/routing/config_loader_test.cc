@@ -367,8 +367,8 @@ TEST(ConfigLoader, RefusesFilesThatAreNoConfigAtAll) {
        "c.yaml:4:54: upstreams.u.credentials.source: is missing"},
       {"listeners: [{address: 127.0.0.1:8080}]\ndefault_route: {upstream: u}\nupstreams:\n  u: "
        "{endpoint: 'https://h', region: r, credentials: {source: vault}}\n",
-       "c.yaml:4:63: upstreams.u.credentials.source: must be default, profile, static, bearer, "
-       "forward_bearer or none"},
+       "c.yaml:4:63: upstreams.u.credentials.source: must be default, environment, profile, "
+       "static, process, web_identity, container, imds, sso, bearer, forward_bearer or none"},
       {"listeners: [{address: 127.0.0.1:8080}]\ndefault_route: {upstream: u}\nupstreams:\n  u: "
        "{endpoint: 'https://h', region: r, credentials: {source: profile}}\n",
        "c.yaml:4:54: upstreams.u.credentials.profile: is missing"},
@@ -391,6 +391,67 @@ TEST(ConfigLoader, RefusesFilesThatAreNoConfigAtAll) {
        "underscores, got a b"},
   };
   for (const BadConfig& row : table) expect_refused(row, load(row.text));
+}
+
+LoadedConfig load_credentials(std::string_view keys) {
+  return load(
+      "listeners: [{address: 127.0.0.1:8080}]\ndefault_route: {upstream: u}\nupstreams:\n"
+      "  u: {endpoint: 'https://h', region: r, credentials: {" +
+      std::string(keys) + "}}\n");
+}
+
+TEST(ConfigLoader, ReadsEverySourceOfCredentials) {
+  using Source = CredentialsConfig::Source;
+  const LoadedConfig loaded = load_credentials(
+      "source: web_identity, token_file: jwt, web_identity_role_arn: 'arn:a', role_arn: 'arn:b', "
+      "external_id: x, role_session_name: me, role_duration: 1h, timeout: 5s, "
+      "max_answer_bytes: 8KiB");
+  ASSERT_TRUE(loaded.config) << listed(loaded);
+  const CredentialsConfig& credentials = loaded.config->upstreams[0].credentials;
+  EXPECT_EQ(credentials.source, Source::web_identity);
+  EXPECT_EQ(credentials.token_file, "/etc/understudy/jwt");
+  EXPECT_EQ(credentials.web_identity_role_arn, "arn:a");
+  EXPECT_EQ(credentials.role_arn, "arn:b");
+  EXPECT_EQ(credentials.external_id, "x");
+  EXPECT_EQ(credentials.role_session_name, "me");
+  EXPECT_EQ(credentials.role_duration, 1h);
+  EXPECT_EQ(credentials.timeout, 5s);
+  EXPECT_EQ(credentials.max_answer_bytes, 8192U);
+  for (const std::string_view good :
+       {"source: default", "source: environment", "source: profile, profile: p",
+        "source: container", "source: imds", "source: sso", "source: sso, profile: p",
+        "source: process, command: a b"}) {
+    const LoadedConfig one = load_credentials(good);
+    EXPECT_TRUE(one.config) << listed(one);
+    EXPECT_EQ(one.config->upstreams[0].credentials.timeout, 2s);
+    EXPECT_EQ(one.config->upstreams[0].credentials.max_answer_bytes, 65'536U);
+  }
+}
+
+TEST(ConfigLoader, RefusesCredentialsThatDoNotFitTogether) {
+  const std::vector<BadConfig> table{
+      {"source: process", "c.yaml:4:54: upstreams.u.credentials.command: is missing"},
+      {"source: imds, command: x",
+       "c.yaml:4:78: upstreams.u.credentials.command: goes only with `source: process`"},
+      {"source: imds, token_file: x",
+       "c.yaml:4:81: upstreams.u.credentials.token_file: goes only with `source: web_identity`"},
+      {"source: none, role_arn: 'arn:aws:iam::1:role/r'",
+       "c.yaml:4:79: upstreams.u.credentials.role_arn: needs a source of keys: a token cannot "
+       "assume a role"},
+      {"source: default, role_arn: r",
+       "c.yaml:4:82: upstreams.u.credentials.role_arn: must be the ARN of a role "
+       "(arn:aws:iam::123456789012:role/name)"},
+      {"source: default, external_id: x",
+       "c.yaml:4:85: upstreams.u.credentials.external_id: goes only with `role_arn`"},
+      {"source: default, role_arn: 'arn:r', role_duration: 1m",
+       "c.yaml:4:106: upstreams.u.credentials.role_duration: must be between 15m and 12h, got 1m"},
+      {"source: default, timeout: 1h",
+       "c.yaml:4:81: upstreams.u.credentials.timeout: must be between 100ms and 5m, got 1h"},
+      {"source: default, max_answer_bytes: 1B",
+       "c.yaml:4:90: upstreams.u.credentials.max_answer_bytes: must be between 1KiB and 1MiB, got "
+       "1B"},
+  };
+  for (const BadConfig& row : table) expect_refused(row, load_credentials(row.text));
 }
 
 TEST(ConfigLoader, RefusesBytesThatAreNoUtf8) {

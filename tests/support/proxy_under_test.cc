@@ -77,8 +77,11 @@ std::string ProxySetup::text() const {
   return yaml.str();
 }
 
-ProxyUnderTest::ProxyUnderTest(const std::string& config)
-    : recorder_(metrics::make_prometheus_recorder()) {
+ProxyUnderTest::ProxyUnderTest(const std::string& config, proxy::Environment environment,
+                               std::function<proxy::WallTime()> now)
+    : recorder_(metrics::make_prometheus_recorder()),
+      keeper_(std::make_unique<proxy::aws::CredentialsKeeper>(*recorder_, std::move(now))),
+      environment_(std::move(environment)) {
   auto snapshot = snapshot_of(config);
   if (!snapshot) throw std::invalid_argument("the test's config has problems:\n" + config);
   auto started = proxy::Server::start(std::move(snapshot), *recorder_);
@@ -92,9 +95,7 @@ std::shared_ptr<const proxy::Snapshot> ProxyUnderTest::snapshot_of(const std::st
     if (!problem.warning && loaded.config) ADD_FAILURE() << problem.to_string();
   }
   if (!loaded.config) return nullptr;
-  return proxy::make_snapshot(loaded.config, *recorder_,
-                              [](std::string_view) { return std::optional<std::string>(); })
-      .snapshot;
+  return proxy::make_snapshot(loaded.config, *recorder_, *keeper_, environment_).snapshot;
 }
 
 proxy::Status ProxyUnderTest::apply(const std::string& config) {

@@ -41,12 +41,18 @@ struct ProxySetup {
 
 class ProxyUnderTest {
  public:
-  explicit ProxyUnderTest(const std::string& config);  // throws with every problem of the config
+  // Throws with every problem of the config. The environment is empty and the time the system's,
+  // unless they are given.
+  explicit ProxyUnderTest(
+      const std::string& config,
+      proxy::Environment environment = [](std::string_view) { return std::nullopt; },
+      std::function<proxy::WallTime()> now = std::chrono::system_clock::now);
   explicit ProxyUnderTest(const ProxySetup& setup) : ProxyUnderTest(setup.text()) {}
 
   std::uint16_t port() const { return server_->ports().at(0); }
   proxy::Server& server() { return *server_; }
   metrics::Recorder& recorder() { return *recorder_; }
+  proxy::aws::CredentialsKeeper& keeper() { return *keeper_; }
 
   // Puts another config in force and waits until it is.
   proxy::Status apply(const std::string& config);
@@ -68,7 +74,9 @@ class ProxyUnderTest {
 
  private:
   std::unique_ptr<metrics::Recorder> recorder_;
-  std::unique_ptr<proxy::Server> server_;  // ends before the recorder
+  std::unique_ptr<proxy::aws::CredentialsKeeper> keeper_;
+  const proxy::Environment environment_;
+  std::unique_ptr<proxy::Server> server_;  // ends first
 };
 
 // Waits for `met`, which some other thread will make true; false where it does not within

@@ -1,0 +1,505 @@
+// Fetching and renewing against real sockets, files and processes; the time is the test's.
+
+#include "proxy/aws/keeper.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "proxy/aws/refresh_policy.h"
+#include "tests/support/fake_aws.h"
+#include "tests/support/home.h"
+#include "tests/support/proxy_under_test.h"
+
+namespace understudy::proxy::aws {
+namespace {
+
+using namespace std::chrono_literals;
+using routing::CredentialsConfig;
+using testing::HasSubstr;
+using testing_support::answer;
+using testing_support::eventually;
+using testing_support::FakeAws;
+using testing_support::FakeClock;
+using testing_support::Home;
+using testing_support::kPatience;
+using Source = CredentialsConfig::Source;
+
+class KeeperTest : public testing::Test {
+ protected:
+  KeeperTest() {
+    home_.set("AWS_ENDPOINT_URL_STS", aws_.url());
+    home_.set("AWS_ENDPOINT_URL_SSO", aws_.url());
+    home_.set("AWS_ENDPOINT_URL_SSO_OIDC", aws_.url());
+    home_.set("AWS_EC2_METADATA_SERVICE_ENDPOINT", aws_.url());
+    config_.source = Source::default_chain;
+  }
+
+  std::shared_ptr<const CredentialUse> use(const std::string& upstream = "east") {
+    auto plan = plan_credentials(config_, "us-east-1", home_.environment());
+    EXPECT_TRUE(plan) << plan.error().context;
+    return keeper_.use(upstream, std::move(*plan));
+  }
+
+  // The access key id that the source gives, or what is wrong.
+  std::string first(const std::shared_ptr<const CredentialUse>& use) {
+    EXPECT_TRUE(keeper_.wait_for_first(*use->slot, kPatience));
+    return id(*use);
+  }
+  static std::string id(const CredentialUse& use) {
+    const auto now = use.slot->now();
+    return now.credentials ? now.credentials->keys.access_key_id
+                           : "none: " + use.slot->status().problem;
+  }
+  std::string fetched() { return first(use()); }
+
+  void advance(std::chrono::seconds by) {
+    clock_.advance(by);
+    keeper_.look();
+  }
+  bool reaches(const CredentialUse& use, CredentialState state) {
+    return eventually([&] { return use.slot->status().state == state; });
+  }
+  std::string metrics() { return recorder_->render(); }
+  std::string executable(const std::string& name, const std::string& script) {
+    home_.file(name, "#!/bin/sh\n" + script + "\n");
+    const auto path = home_.path() / name;
+    std::filesystem::permissions(path, std::filesystem::perms::owner_all);
+    return path.string();
+  }
+
+  FakeClock clock_;
+  FakeAws aws_;
+  Home home_;
+  CredentialsConfig config_;
+  std::unique_ptr<metrics::Recorder> recorder_ = metrics::make_prometheus_recorder();
+  CredentialsKeeper keeper_{*recorder_, [this] { return clock_.now(); }};
+};
+
+// --- The sources
+
+TEST_F(KeeperTest, FixedCredentialsAreThereAtOnce) {
+  home_.set("AWS_ACCESS_KEY_ID", "AKID").set("AWS_SECRET_ACCESS_KEY", "key");
+  const auto made = use();
+  EXPECT_EQ(id(*made), "AKID");
+  EXPECT_EQ(made->slot->status().state, CredentialState::valid);
+  EXPECT_EQ(aws_.server().count(), 0U);
+}
+
+TEST_F(KeeperTest, InstanceMetadataIsAskedByItsSecondVersion) {
+  EXPECT_EQ(fetched(), "IMDS.web-role");
+  EXPECT_EQ(aws_.server().request(0).field("x-aws-ec2-metadata-token-ttl-seconds"), "21600");
+  EXPECT_EQ(aws_.server().count(), 3U);
+}
+
+TEST_F(KeeperTest, InstanceMetadataIsNeverAskedByItsFirstVersion) {
+  aws_.answer_with(answer("", "403 Forbidden"));
+  EXPECT_THAT(fetched(), HasSubstr("answered 403 to the token request"));
+  EXPECT_EQ(aws_.server().count(), aws_.count("/latest/api/token"));
+}
+
+TEST_F(KeeperTest, ContainerEndpointGetsTheTokenOfTheFileAsItIsNow) {
+  home_.set("AWS_CONTAINER_CREDENTIALS_FULL_URI", aws_.url("/container?x=1"));
+  home_.set("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", (home_.path() / "token").string());
+  home_.file("token", "one\n");
+  const auto made = use();
+  EXPECT_EQ(first(made), "CONTAINER.one");
+  home_.file("token", "two");
+  aws_.expires_at(clock_.now() + 2h);
+  advance(50min);
+  EXPECT_TRUE(eventually([&] { return id(*made) == "CONTAINER.two"; })) << id(*made);
+}
+
+TEST_F(KeeperTest, ContainerTokenThatWouldBreakTheHeaderIsRefused) {
+  home_.set("AWS_CONTAINER_CREDENTIALS_FULL_URI", aws_.url("/container"));
+  home_.set("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", (home_.path() / "token").string());
+  home_.file("token", "HIDDEN\r\nx: y");
+  const std::string problem = fetched();
+  EXPECT_THAT(problem, HasSubstr("no header may"));
+  EXPECT_EQ(problem.find("HIDDEN"), std::string::npos);
+  EXPECT_EQ(aws_.server().count(), 0U);
+}
+
+TEST_F(KeeperTest, ContainerTokenOfAVariableIsHeldToTheSameRule) {
+  home_.set("AWS_CONTAINER_CREDENTIALS_FULL_URI", aws_.url("/container"));
+  home_.set("AWS_CONTAINER_AUTHORIZATION_TOKEN", "HIDDEN\r\nx: y");
+  const auto plan = plan_credentials(config_, "us-east-1", home_.environment());
+  ASSERT_FALSE(plan);
+  EXPECT_THAT(plan.error().context, HasSubstr("AWS_CONTAINER_AUTHORIZATION_TOKEN"));
+  EXPECT_EQ(plan.error().context.find("HIDDEN"), std::string::npos);
+}
+
+TEST_F(KeeperTest, WebIdentityIsExchangedUnsigned) {
+  home_.file("token", "jwt.of.pod\n");
+  home_.set("AWS_WEB_IDENTITY_TOKEN_FILE", (home_.path() / "token").string());
+  home_.set("AWS_ROLE_ARN", "arn:aws:iam::1:role/pod");
+  EXPECT_EQ(fetched(), "STS.pod.by.jwt.of.pod");
+  EXPECT_FALSE(aws_.server().request(0).has("authorization"));
+  EXPECT_THAT(aws_.server().request(0).body,
+              HasSubstr("Version=2011-06-15&RoleArn=arn%3Aaws%3Aiam%3A%3A1%3Arole%2Fpod"));
+}
+
+TEST_F(KeeperTest, RolesAreAssumedOneWithTheOther) {
+  home_.config(
+      "[default]\nrole_arn=arn:aws:iam::1:role/top\nsource_profile=mid\nexternal_id=e d\n"
+      "duration_seconds=900\n"
+      "[profile mid]\nrole_arn=arn:aws:iam::1:role/mid\ncredential_source=Ec2InstanceMetadata\n"
+      "role_session_name=me\n");
+  EXPECT_EQ(fetched(), "STS.top.by.STS.mid.by.IMDS.web-role");
+  EXPECT_THAT(aws_.server().request(3).body, HasSubstr("RoleSessionName=me"));
+  EXPECT_THAT(aws_.server().request(3).field("authorization"), HasSubstr("/us-east-1/sts/"));
+  EXPECT_EQ(aws_.server().request(3).field("x-amz-security-token"), "token");
+  EXPECT_THAT(aws_.server().request(4).body,
+              HasSubstr("&RoleSessionName=understudy&DurationSeconds=900&ExternalId=e%20d"));
+  EXPECT_EQ(aws_.server().request(4).field("x-amz-security-token"), "token&more");
+}
+
+TEST_F(KeeperTest, TheConfiguredRoleComesOnTopOfAnySource) {
+  config_.source = Source::imds;
+  config_.role_arn = "arn:aws:iam::1:role/candidate";
+  EXPECT_EQ(fetched(), "STS.candidate.by.IMDS.web-role");
+}
+
+TEST_F(KeeperTest, RefusalsOfStsAreToldByTheirCode) {
+  home_.set("AWS_ACCESS_KEY_ID", "AKID").set("AWS_SECRET_ACCESS_KEY", "key");
+  config_.role_arn = "arn:aws:iam::1:role/x";
+  aws_.answer_with(
+      answer("<ErrorResponse><Error><Type>Sender</Type><Code>AccessDenied</Code>"
+             "<Message>HIDDEN</Message></Error></ErrorResponse>",
+             "403 Forbidden"));
+  const std::string problem = fetched();
+  EXPECT_THAT(problem, HasSubstr("assume role arn:aws:iam::1:role/x: http://127.0.0.1"));
+  EXPECT_THAT(problem, HasSubstr("answered 403 AccessDenied"));
+  EXPECT_EQ(problem.find("HIDDEN"), std::string::npos);
+}
+
+class SingleSignOnTest : public KeeperTest {
+ protected:
+  SingleSignOnTest() {
+    home_.config(
+        "[default]\nsso_session=work\nsso_account_id=1\nsso_role_name=dev\n"
+        "[sso-session work]\nsso_region=eu-west-1\nsso_start_url=https://start\n");
+    std::filesystem::create_directories(home_.path() / ".aws/sso/cache");
+  }
+  // The file's name is the SHA-1 of "work".
+  void token(std::string_view expires, std::string_view more = "") {
+    home_.file(kTokenFile, "{\"accessToken\":\"old\",\"expiresAt\":\"" + std::string(expires) +
+                               "\"" + std::string(more) + "}");
+  }
+  static constexpr char kTokenFile[] =
+      ".aws/sso/cache/e274eeff768c6396088ec6eb091f4bf4d47ab1e0.json";
+  static constexpr std::string_view kRegistered =
+      R"(,"refreshToken":"r1","clientId":"c","clientSecret":"s","registrationExpiresAt":"2099-01-01T00:00:00Z")";
+};
+
+TEST_F(SingleSignOnTest, ExchangesTheCachedToken) {
+  token("2099-01-01T00:00:00Z");
+  EXPECT_EQ(fetched(), "SSO.dev.old");
+  EXPECT_EQ(aws_.server().count(), 1U);
+}
+
+TEST_F(SingleSignOnTest, RenewsATokenThatEndsSoonAndKeepsTheNewOne) {
+  token("2027-01-15T08:00:00Z", kRegistered);  // the clock's own time
+  EXPECT_EQ(fetched(), "SSO.dev.renewed");
+  EXPECT_THAT(aws_.server().request(0).body, HasSubstr("\"refreshToken\":\"r1\""));
+  std::ifstream file(home_.path() / kTokenFile);
+  const std::string saved((std::istreambuf_iterator<char>(file)), {});
+  EXPECT_THAT(saved, HasSubstr("\"accessToken\":\"renewed\""));
+  EXPECT_THAT(saved, HasSubstr("\"refreshToken\":\"refresh2\""));
+  EXPECT_THAT(saved, HasSubstr("\"expiresAt\":\"2027-01-15T16:00:00Z\""));
+  EXPECT_EQ(std::filesystem::status(home_.path() / kTokenFile).permissions(),
+            std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
+}
+
+TEST_F(SingleSignOnTest, AsksPeopleToLogInWhereTheTokenCannotBeRenewed) {
+  EXPECT_THAT(fetched(), HasSubstr("run `aws sso login`"));
+  token("2020-01-01T00:00:00Z");
+  keeper_.look();
+  const auto made = use();
+  EXPECT_TRUE(eventually([&] { return id(*made).find("has ended") != std::string::npos; }))
+      << id(*made);
+}
+
+TEST_F(KeeperTest, ProcessPrintsCredentials) {
+  config_.source = Source::process;
+  config_.command =
+      executable("keys",
+                 "printf '{\"Version\":1,\"AccessKeyId\":\"%s\",'\\\n"
+                 "'\"SecretAccessKey\":\"s\",\"Expiration\":\"2099-01-01T00:00:00Z\"}' \"$1\"") +
+      " 'my key'\\''s'";
+  EXPECT_THAT(fetched(), HasSubstr("holds a space"));
+  config_.command = executable("other",
+                               "echo '{\"Version\":1,\"AccessKeyId\":\"P\","
+                               "\"SecretAccessKey\":\"s\"}'");
+  EXPECT_EQ(fetched(), "P");
+}
+
+TEST_F(KeeperTest, ProcessThatGoesWrongIsToldAndLeavesNothingBehind) {
+  config_.source = Source::process;
+  config_.timeout = 300ms;
+  const std::string marker = (home_.path() / "alive").string();
+  const std::vector<std::pair<std::string, std::string>> cases = {
+      {"echo HIDDEN >&2; exit 3", "ended with exit status 3"},
+      {"echo HIDDEN", "no JSON object"},
+      {"echo '{\"Version\":2}'", "Version is not 1"},
+      {"kill -9 $$", "ended with signal 9"},
+      {"sleep 60", "did not end within"},
+      {"exec 1>&-; sleep 60", "did not end within"},
+      {"(sleep 60) & sleep 60", "did not end within"},
+      {"while :; do echo HIDDENHIDDENHIDDENHIDDEN; done", "exceeds credentials.max_answer_bytes"},
+      {"exit 0", "no JSON object"},
+  };
+  for (std::size_t i = 0; i < cases.size(); ++i) {
+    config_.command = executable("p" + std::to_string(i), cases[i].first);
+    const std::string problem = fetched();
+    EXPECT_THAT(problem, HasSubstr(cases[i].second)) << cases[i].first;
+    EXPECT_EQ(problem.find("HIDDEN"), std::string::npos) << problem;
+  }
+  config_.command = (home_.path() / "missing").string();
+  EXPECT_THAT(fetched(), HasSubstr("No such file"));
+}
+
+TEST_F(KeeperTest, ProcessInheritsNoDescriptor) {
+  config_.source = Source::process;
+  config_.command = executable(
+      "fds",
+      "n=0; for f in /proc/self/fd/*; do n=$((n+1)); done\n"
+      "echo "
+      "\"{\\\"Version\\\":1,\\\"AccessKeyId\\\":\\\"N$n\\\",\\\"SecretAccessKey\\\":\\\"s\\\"}\"");
+  // Its own three, the script that the shell reads, and the directory that is being listed.
+  EXPECT_THAT(fetched(), testing::AnyOf("N4", "N5"));
+}
+
+// --- What goes wrong on the wire
+
+struct BadAnswer {
+  std::string bytes;
+  std::string_view result;  // the metric's label
+};
+
+TEST_F(KeeperTest, BadAnswersAreErrorsOfTheirKind) {
+  const std::string html = "<!DOCTYPE html><html>HIDDEN <Credentials></html>";
+  const std::vector<BadAnswer> cases = {
+      {answer(html), "bad_message"},
+      {answer(html, "500 Internal Server Error"), "credentials"},
+      {answer("", "301 Moved", "location: http://127.0.0.1:1/\r\n"), "credentials"},
+      {answer("{}"), "bad_message"},
+      {answer(""), "bad_message"},
+      {answer(std::string(70'000, 'x')), "too_large"},
+      {"HTTP/1.1 200 OK\r\nx: " + std::string(70'000, 'x'), "too_large"},
+      {"HTTP/1.1 200 OK\r\ncontent-length: 5\r\ncontent-length: 6\r\n\r\n", "bad_message"},
+      {"no http\r\n\r\n", "bad_message"},
+      {"HTTP/1.1 200 OK\r\ncontent-length: 900\r\n\r\nshort", "timeout"},
+      {"hang", "timeout"},
+  };
+  home_.set("AWS_CONTAINER_CREDENTIALS_FULL_URI", aws_.url("/container"));
+  config_.timeout = 300ms;
+  for (std::size_t i = 0; i < cases.size(); ++i) {
+    aws_.answer_with(cases[i].bytes);
+    config_.max_answer_bytes = (64u << 10) - i;  // another plan, another fetch
+    const std::string name = "u" + std::to_string(i);
+    const std::string problem = first(use(name));
+    EXPECT_THAT(problem, HasSubstr("none: ")) << i;
+    EXPECT_EQ(problem.find("HIDDEN"), std::string::npos) << problem;
+    EXPECT_THAT(metrics(), HasSubstr("understudy_credential_refreshes_total{upstream=\"" + name +
+                                     "\",result=\"" + std::string(cases[i].result) + "\"} 1"))
+        << problem;
+  }
+}
+
+// --- Renewing
+
+TEST_F(KeeperTest, EqualPlansShareOneFetch) {
+  const auto east = use("east");
+  const auto west = use("west");
+  EXPECT_EQ(east->slot, west->slot);
+  EXPECT_EQ(first(west), "IMDS.web-role");
+  EXPECT_EQ(aws_.count("/latest/api/token"), 1U);
+  EXPECT_THAT(metrics(),
+              HasSubstr("credential_refreshes_total{upstream=\"east\",result=\"ok\"} 1"));
+  EXPECT_THAT(metrics(),
+              HasSubstr("credential_refreshes_total{upstream=\"west\",result=\"ok\"} 1"));
+  EXPECT_THAT(metrics(),
+              HasSubstr("credential_expiry_timestamp_seconds{upstream=\"west\"} 1800003600"));
+}
+
+TEST_F(KeeperTest, OtherCredentialsDoNotShare) {
+  const auto one = use();
+  config_.role_arn = "arn:aws:iam::1:role/candidate";
+  const auto other = use();
+  EXPECT_EQ(first(one), "IMDS.web-role");
+  EXPECT_EQ(first(other), "STS.candidate.by.IMDS.web-role");
+}
+
+TEST_F(KeeperTest, RenewsOnceBeforeTheEndWhileManyRead) {
+  const auto made = use();
+  first(made);
+  std::atomic<bool> stop{false};
+  std::atomic<std::uint64_t> without{0};
+  std::vector<std::thread> readers;
+  for (int i = 0; i < 4; ++i) {
+    readers.emplace_back([&] {
+      CredentialsReader reader;
+      while (!stop) {
+        if (reader.read(*made->slot) == nullptr) ++without;
+      }
+    });
+  }
+  aws_.expires_at(clock_.now() + 3h);
+  advance(44min);
+  EXPECT_EQ(aws_.count("/latest/api/token"), 1U) << "more than a quarter of an hour is left";
+  advance(2min);
+  EXPECT_TRUE(eventually([&] { return made->slot->status().refreshes == 2; }));
+  for (int i = 0; i < 50; ++i) keeper_.look();
+  advance(1min);
+  EXPECT_TRUE(reaches(*made, CredentialState::valid));
+  stop = true;
+  for (std::thread& reader : readers) reader.join();
+  EXPECT_EQ(without, 0U);
+  EXPECT_EQ(aws_.count("/latest/api/token"), 2U);
+  EXPECT_EQ(made->slot->now().credentials->expires, WallTime(FakeClock::kBegin + 3h));
+}
+
+TEST_F(KeeperTest, GoesOnWithValidCredentialsWhileTheSourceHangsAndThenSaysWhatIsMissing) {
+  home_.set("AWS_CONTAINER_CREDENTIALS_FULL_URI", aws_.url("/container"));
+  config_.timeout = 100ms;
+  const auto made = use();
+  ASSERT_EQ(first(made), "CONTAINER.");
+  aws_.answer_with("hang");
+  advance(46min);
+  EXPECT_TRUE(eventually([&] { return made->slot->status().failures >= 1; }));
+  EXPECT_EQ(made->slot->status().state, CredentialState::valid);
+  EXPECT_EQ(id(*made), "CONTAINER.");
+  advance(6min);
+  EXPECT_TRUE(reaches(*made, CredentialState::late));
+  EXPECT_EQ(id(*made), "CONTAINER.") << "they are good until their end";
+  advance(10min);
+  EXPECT_TRUE(reaches(*made, CredentialState::expired));
+  EXPECT_THAT(id(*made), HasSubstr("none: http://127.0.0.1"));
+  aws_.answer_with("");
+  aws_.expires_at(clock_.now() + 1h);
+  EXPECT_TRUE(eventually([&] {
+    advance(10s);
+    return id(*made) == "CONTAINER.";
+  }));
+  EXPECT_EQ(made->slot->status().state, CredentialState::valid);
+  EXPECT_EQ(made->slot->status().problem, "");
+}
+
+TEST_F(KeeperTest, TriesAgainWithAPauseThatGrows) {
+  home_.set("AWS_CONTAINER_CREDENTIALS_FULL_URI", aws_.url("/container"));
+  aws_.answer_with(answer("", "500 No"));
+  const auto made = use();
+  first(made);
+  for (int i = 0; i < 20; ++i) keeper_.look();
+  EXPECT_EQ(made->slot->status().failures, 1U) << "no time has passed";
+  for (std::uint64_t tries = 2; tries < 6; ++tries) {
+    advance(10s);
+    EXPECT_TRUE(eventually([&] { return made->slot->status().failures == tries; }));
+  }
+}
+
+TEST_F(KeeperTest, AReloadTriesAgainAtOnceWhatFailed) {
+  home_.set("AWS_CONTAINER_CREDENTIALS_FULL_URI", aws_.url("/container"));
+  aws_.answer_with(answer("", "500 No"));
+  const auto made = use();
+  first(made);
+  aws_.answer_with("");
+  const auto again = use();
+  EXPECT_EQ(made->slot, again->slot);
+  EXPECT_TRUE(eventually([&] { return id(*again) == "CONTAINER."; }));
+}
+
+TEST_F(KeeperTest, ExpiredCredentialsOfInstanceMetadataGoOnBeingUsed) {
+  aws_.expires_at(clock_.now() - 1h);
+  const auto made = use();
+  EXPECT_EQ(first(made), "IMDS.web-role");
+  const auto expires = *made->slot->now().credentials->expires;
+  EXPECT_GE(expires, clock_.now() + 17min);
+  EXPECT_LE(expires, clock_.now() + 25min + 1s);
+}
+
+TEST_F(KeeperTest, ExpiredCredentialsOfOthersAreRefused) {
+  home_.set("AWS_CONTAINER_CREDENTIALS_FULL_URI", aws_.url("/container"));
+  aws_.expires_at(clock_.now() - 1h);
+  EXPECT_THAT(fetched(), HasSubstr("had ended already"));
+}
+
+TEST_F(KeeperTest, KeysOfTheEnvironmentEndWhenTheySay) {
+  home_.set("AWS_ACCESS_KEY_ID", "AKID").set("AWS_SECRET_ACCESS_KEY", "key");
+  home_.set("AWS_CREDENTIAL_EXPIRATION", "2027-01-15T09:00:00Z");
+  const auto made = use();
+  EXPECT_EQ(id(*made), "AKID");
+  advance(55min);
+  EXPECT_TRUE(reaches(*made, CredentialState::late));
+  advance(6min);
+  EXPECT_TRUE(reaches(*made, CredentialState::expired));
+  EXPECT_EQ(made->slot->now().credentials, nullptr);
+}
+
+TEST_F(KeeperTest, ABearerKeyThatHasEndedIsToldAndStillSent) {
+  // X-Amz-Date=20270115T080000Z, X-Amz-Expires=3600
+  home_.set(
+      "AWS_BEARER_TOKEN_BEDROCK",
+      "bedrock-api-key-YmVkcm9jay5hbWF6b25hd3MuY29tLz9YLUFtei1EYXRlPTIwMjcwMTE1VDA4MDAwMFomWC1"
+      "BbXotRXhwaXJlcz0zNjAwJlZlcnNpb249MQ==");
+  const auto made = use();
+  EXPECT_EQ(made->slot->status().state, CredentialState::valid);
+  EXPECT_THAT(metrics(),
+              HasSubstr("credential_expiry_timestamp_seconds{upstream=\"east\"} 1800003600"));
+  advance(61min);
+  EXPECT_TRUE(reaches(*made, CredentialState::expired));
+  EXPECT_NE(made->slot->now().credentials, nullptr) << "the upstream's own answer tells more";
+}
+
+TEST_F(KeeperTest, EndsWhileAFetchHangs) {
+  aws_.answer_with("hang");
+  config_.timeout = 5min;
+  const auto made = use();
+  ASSERT_TRUE(aws_.server().wait_for_requests(1));
+  config_.source = Source::process;
+  config_.command = "sleep 60";
+  const auto process = use();
+  EXPECT_EQ(process->slot->status().state, CredentialState::fetching);
+}
+
+// --- Times
+
+TEST(RefreshPolicy, RenewsAQuarterOfAnHourBeforeTheEndOrAfterHalfOfAShortLife) {
+  const WallTime now(FakeClock::kBegin);
+  EXPECT_EQ(next_refresh(now, now + 1h), now + 45min);
+  EXPECT_EQ(next_refresh(now, now + 12h), now + 12h - 15min);
+  EXPECT_EQ(next_refresh(now, now + 15min), now + 450s);
+  EXPECT_EQ(next_refresh(now, now - 1h), now);
+}
+
+TEST(RefreshPolicy, PausesAreJitteredAndBounded) {
+  for (unsigned failures = 1; failures < 100; ++failures) {
+    for (const std::uint32_t random : {0u, 1u, 499u, 12'345u, ~0u}) {
+      const auto calm = retry_delay(failures, false, random);
+      const auto urgent = retry_delay(failures, true, random);
+      EXPECT_GE(calm, 500ms);
+      EXPECT_LE(calm, 60s);
+      EXPECT_LE(urgent, 10s);
+    }
+  }
+  EXPECT_LE(retry_delay(1, false, ~0u), 1s);
+  EXPECT_GE(retry_delay(20, false, 0), 30s);
+}
+
+TEST(RefreshPolicy, ExtendsWhatEndsSoonBySeventeenToTwentyFiveMinutes) {
+  const WallTime now(FakeClock::kBegin);
+  EXPECT_EQ(extended_expiry(now, now + 6h, 0), now + 6h);
+  for (const std::uint32_t random : {0u, 480u, 481u, ~0u}) {
+    const auto extended = extended_expiry(now, now - 1h, random) - now;
+    EXPECT_GE(extended, 17min);
+    EXPECT_LE(extended, 25min);
+  }
+}
+
+}  // namespace
+}  // namespace understudy::proxy::aws
