@@ -11,7 +11,7 @@ usage: tests/run.sh [--all] [--jobs N] [--fuzz-seconds N]
 Installs what is missing, builds everything once with AddressSanitizer and UndefinedBehaviorSanitizer, and runs
   - the unit and integration tests,
   - the AWS SDKs for Python and JavaScript, unmodified, through the proxy against the Bedrock simulator,
-  - the signer against botocore, case by case.
+  - the signer and the credential chain against botocore, case by case.
 
   --all             also: the tests under ThreadSanitizer, every fuzzer for a while, clang-tidy, clang-format
   --jobs N          how many things to build and test at once (default: one per core)
@@ -124,12 +124,14 @@ install_javascript_client() {
 
 run_with_real_clients() { "$python" tests/clients/run.py --programs "$1"; }
 
-run_sigv4_table() {
-  if ! [[ -x build/asan/sigv4-tool ]]; then
+# run_botocore_table <sigv4|credentials>
+run_botocore_table() {
+  local tool=build/asan/$1-tool
+  if ! [[ -x $tool ]]; then
     echo "0 passed, 1 failed"
     return
   fi
-  "$python" tests/clients/sigv4_table.py build/asan/sigv4-tool
+  "$python" "tests/clients/$1_table.py" "$tool"
 }
 
 run_fuzzers() {
@@ -183,7 +185,9 @@ if build asan; then
   step "Real clients through the proxy"
   many "real clients" run_with_real_clients build/asan
   step "Signatures against botocore"
-  many "signatures" run_sigv4_table
+  many "signatures" run_botocore_table sigv4
+  step "The credential chain against botocore"
+  many "credentials" run_botocore_table credentials
 else
   echo "FAIL - the build"
   failed=$((failed + 1))
