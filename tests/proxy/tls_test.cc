@@ -7,7 +7,6 @@
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
-#include <openssl/x509v3.h>
 #include <unistd.h>
 
 #include <boost/asio/io_context.hpp>
@@ -21,6 +20,8 @@
 #include <string>
 #include <utility>
 
+#include "tests/support/certificates.h"
+
 namespace understudy::proxy {
 namespace {
 
@@ -31,62 +32,9 @@ using boost::system::error_code;
 
 constexpr char kHost[] = "bedrock.test";
 
-struct FreeKey {
-  void operator()(EVP_PKEY* key) const { EVP_PKEY_free(key); }
-};
-struct FreeCertificate {
-  void operator()(X509* certificate) const { X509_free(certificate); }
-};
-
-struct Identity {
-  std::unique_ptr<EVP_PKEY, FreeKey> key{EVP_EC_gen("P-256")};
-  std::unique_ptr<X509, FreeCertificate> certificate{X509_new()};
-};
-
-struct CertificateFacts {
-  std::string name = kHost;
-  std::string alternative_names = "DNS:bedrock.test";
-  int valid_from_day = -1, valid_to_day = 1;
-  bool is_authority = false;
-  const Identity* issuer = nullptr;  // itself where null
-};
-
-void add_extension(X509* certificate, X509* issuer, int id, const std::string& value) {
-  X509V3_CTX context;
-  X509V3_set_ctx_nodb(&context);
-  X509V3_set_ctx(&context, issuer, certificate, nullptr, nullptr, 0);
-  X509_EXTENSION* extension = X509V3_EXT_conf_nid(nullptr, &context, id, value.c_str());
-  ASSERT_NE(extension, nullptr) << value;
-  X509_add_ext(certificate, extension, -1);
-  X509_EXTENSION_free(extension);
-}
-
-Identity make_identity(const CertificateFacts& facts) {
-  Identity identity;
-  X509* const certificate = identity.certificate.get();
-  const Identity& issuer = facts.issuer == nullptr ? identity : *facts.issuer;
-  static long serial = 0;
-  X509_set_version(certificate, X509_VERSION_3);
-  ASN1_INTEGER_set(X509_get_serialNumber(certificate), ++serial);
-  X509_time_adj_ex(X509_getm_notBefore(certificate), facts.valid_from_day, 0, nullptr);
-  X509_time_adj_ex(X509_getm_notAfter(certificate), facts.valid_to_day, 0, nullptr);
-  X509_set_pubkey(certificate, identity.key.get());
-  X509_NAME_add_entry_by_txt(X509_get_subject_name(certificate), "CN", MBSTRING_ASC,
-                             reinterpret_cast<const unsigned char*>(facts.name.c_str()), -1, -1, 0);
-  X509_set_issuer_name(certificate, X509_get_subject_name(issuer.certificate.get()));
-  add_extension(certificate, issuer.certificate.get(), NID_basic_constraints,
-                facts.is_authority ? "critical,CA:TRUE" : "critical,CA:FALSE");
-  if (!facts.alternative_names.empty()) {
-    add_extension(certificate, issuer.certificate.get(), NID_subject_alt_name,
-                  facts.alternative_names);
-  }
-  EXPECT_GT(X509_sign(certificate, issuer.key.get(), EVP_sha256()), 0);
-  return identity;
-}
-
-Identity make_authority(const std::string& name) {
-  return make_identity({.name = name, .alternative_names = "", .is_authority = true});
-}
+using testing_support::Identity;
+using testing_support::make_authority;
+using testing_support::make_identity;
 
 // A file that holds the certificate while the object lives.
 class PemFile {

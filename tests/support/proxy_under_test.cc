@@ -16,11 +16,15 @@ namespace {
 using std::chrono::steady_clock;
 using namespace std::chrono_literals;
 
-std::string upstream_line(std::string_view name, std::uint16_t port, std::string_view credentials,
-                          std::string_view more) {
+std::string on_loopback(std::uint16_t port) {
+  return "http://127.0.0.1:" + std::to_string(port);
+}
+
+std::string upstream_line(std::string_view name, std::string_view endpoint,
+                          std::string_view credentials, std::string_view more) {
   std::ostringstream line;
-  line << "  " << name << ": {endpoint: \"http://127.0.0.1:" << port
-       << "\", region: us-east-1, credentials: {" << credentials << "}" << more << "}\n";
+  line << "  " << name << ": {endpoint: \"" << endpoint << "\", region: us-east-1, credentials: {"
+       << credentials << "}" << more << "}\n";
   return line.str();
 }
 
@@ -60,15 +64,19 @@ bool eventually(const std::function<bool()>& met) {
 }
 
 std::string ProxySetup::text() const {
+  const bool has_candidate = candidate_port != 0 || !candidate_endpoint.empty();
   std::ostringstream yaml;
   yaml << "listeners: [{address: 127.0.0.1:0" << listener_more << "}]\n"
        << "admin: {address: 127.0.0.1:0}\nthreads: {io: 2}\nupstreams:\n"
-       << upstream_line("primary", primary_port, primary_credentials, primary_more);
-  if (candidate_port != 0)
-    yaml << upstream_line("candidate", candidate_port, candidate_credentials, candidate_more);
+       << upstream_line("primary", on_loopback(primary_port), primary_credentials, primary_more);
+  if (has_candidate) {
+    yaml << upstream_line(
+        "candidate", candidate_endpoint.empty() ? on_loopback(candidate_port) : candidate_endpoint,
+        candidate_credentials, candidate_more);
+  }
   yaml << "routes:\n  - name: route\n    match: {" << match
        << "}\n    primary: {upstream: primary}\n";
-  if (candidate_port != 0) {
+  if (has_candidate) {
     yaml << "    candidate: {upstream: candidate, model: \"" << candidate_model << '"';
     if (!rewrite.empty()) yaml << ", rewrite: " << rewrite;
     yaml << "}\n    shadow: {" << shadow << "}\n    canary: {" << canary << "}\n";

@@ -23,7 +23,7 @@ using Labels = std::map<std::string, std::string>;
 // text is YAML.
 struct ProxySetup {
   std::uint16_t primary_port = 0;
-  std::uint16_t candidate_port = 0;  // 0: no candidate
+  std::uint16_t candidate_port = 0;  // 0: no candidate, unless candidate_endpoint names one
   std::string shadow = "percent: 100";
   std::string canary = "percent: 0";
   std::string candidate_model = "amazon.candidate-v1:0";
@@ -31,7 +31,8 @@ struct ProxySetup {
   std::string primary_credentials = "source: none";
   std::string candidate_credentials = "source: none";
   std::string primary_more{};
-  std::string candidate_more{};  // further keys of the upstreams: ", connect_timeout: 1s"
+  std::string candidate_more{};      // further keys of the upstreams: ", connect_timeout: 1s"
+  std::string candidate_endpoint{};  // instead of http://127.0.0.1:candidate_port
   std::string match = "models: [\"*\"]";
   std::string listener_more{};  // ", base_path: /bedrock"
   std::string top{};            // further keys at the top level
