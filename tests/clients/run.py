@@ -19,7 +19,11 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parents[1] / "deploy"))
 import stack as stacks  # noqa: E402
 
-CLIENTS = {"boto3": [sys.executable, "boto3_test.py"], "the AWS SDK for JavaScript": ["node", "js_sdk_test.mjs"]}
+CLIENTS = {
+    "boto3": [sys.executable, "boto3_test.py"],
+    "the AWS SDK for JavaScript": ["node", "js_sdk_test.mjs"],
+    "the AWS SDK for JavaScript over HTTP/1.1": ["node", "js_sdk_test.mjs", "--http1"],
+}
 CLIENT_SECONDS = 900
 SANITIZER = re.compile(r"(ERROR|WARNING|SUMMARY): \w+Sanitizer.*|.*runtime error: .*")
 
