@@ -102,7 +102,9 @@ AdminReply page() {
 AdminReply ready(const AdminSources& sources) {
   const ProcessStatus process = sources.process();
   if (process.ready) return text_reply("ready\n" + process.lacking);
-  return text_reply((process.draining ? "draining\n" : "starting\n") + process.lacking, 503);
+  if (process.draining) return text_reply("draining\n", 503);
+  if (process.lacking.empty()) return text_reply("starting\n", 503);
+  return text_reply("waiting for credentials\n" + process.lacking, 503);
 }
 
 AdminReply metrics_page(const AdminSources& sources) {

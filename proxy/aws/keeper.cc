@@ -238,7 +238,7 @@ struct CredentialsKeeper::Impl {
         {{"source", slot.plan().origin},
          {"what", error.context},
          {"state", label(state)},
-         {"expires", when(entry.status.expires)}});
+         {"expires", entry.current ? when(entry.status.expires) : "none are there"}});
   }
 
   // What time alone changes.
