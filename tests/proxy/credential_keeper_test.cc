@@ -5,12 +5,19 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/read_until.hpp>
+#include <boost/asio/ssl/context.hpp>
+#include <boost/asio/ssl/stream.hpp>
+#include <boost/asio/write.hpp>
 #include <filesystem>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "proxy/aws/refresh_policy.h"
+#include "tests/support/certificates.h"
 #include "tests/support/fake_aws.h"
 #include "tests/support/home.h"
 #include "tests/support/proxy_under_test.h"
@@ -19,6 +26,8 @@ namespace understudy::proxy::aws {
 namespace {
 
 using namespace std::chrono_literals;
+namespace ssl = boost::asio::ssl;
+using boost::asio::ip::tcp;
 using routing::CredentialsConfig;
 using testing::HasSubstr;
 using testing_support::answer;
@@ -309,6 +318,70 @@ TEST_F(KeeperTest, BadAnswersAreErrorsOfTheirKind) {
                                      "\",result=\"" + std::string(cases[i].result) + "\"} 1"))
         << problem;
   }
+}
+
+// One TLS server that answers a request with these bytes; tells what it was sent.
+class TlsServer {
+ public:
+  TlsServer(const testing_support::Identity& identity, std::string answer_bytes)
+      : bytes_(std::move(answer_bytes)) {
+    const auto text = [](const std::string& pem) { return boost::asio::buffer(pem); };
+    context_.use_certificate(text(certificate_pem(identity)), ssl::context::pem);
+    context_.use_private_key(text(key_pem(identity)), ssl::context::pem);
+    thread_ = std::thread([this] { serve(); });
+  }
+  ~TlsServer() {
+    boost::system::error_code ignored;
+    tcp::socket(loop_).connect(acceptor_.local_endpoint(), ignored);  // where nobody came
+    thread_.join();
+  }
+  std::uint16_t port() const { return acceptor_.local_endpoint().port(); }
+
+ private:
+  void serve() {
+    boost::system::error_code error;
+    ssl::stream<tcp::socket> stream(acceptor_.accept(), context_);
+    stream.handshake(ssl::stream_base::server, error);
+    if (error) return;
+    std::string request;
+    boost::asio::read_until(stream, boost::asio::dynamic_buffer(request), "\r\n\r\n", error);
+    boost::asio::write(stream, boost::asio::buffer(bytes_), error);
+    stream.shutdown(error);
+  }
+  const std::string bytes_;
+  boost::asio::io_context loop_;
+  ssl::context context_{ssl::context::tls_server};
+  tcp::acceptor acceptor_{loop_, {boost::asio::ip::address_v4::loopback(), 0}};
+  std::thread thread_;
+};
+
+TEST_F(KeeperTest, StsIsAskedByTlsAndMustBeWhoItSays) {
+  const testing_support::ScratchDirectory directory;
+  const auto authority = testing_support::make_authority("Test CA");
+  const auto identity = testing_support::make_identity(
+      {.name = "localhost", .alternative_names = "DNS:localhost", .issuer = &authority});
+  home_.set("AWS_ACCESS_KEY_ID", "AKID").set("AWS_SECRET_ACCESS_KEY", "key");
+  home_.set("AWS_CA_BUNDLE", directory.write("ca.pem", certificate_pem(authority)));
+  config_.role_arn = "arn:aws:iam::1:role/x";
+  const std::string sts = answer(
+      "<AssumeRoleResponse><AssumeRoleResult><Credentials><AccessKeyId>BY-TLS</AccessKeyId>"
+      "<SecretAccessKey>s</SecretAccessKey><SessionToken>t</SessionToken><Expiration>"
+      "2099-01-01T00:00:00Z</Expiration></Credentials></AssumeRoleResult>"
+      "</AssumeRoleResponse>");
+  {
+    const TlsServer server(identity, sts);
+    home_.set("AWS_ENDPOINT_URL_STS", "https://localhost:" + std::to_string(server.port()));
+    EXPECT_EQ(fetched(), "BY-TLS");
+  }
+  {
+    const TlsServer server(identity, sts);
+    home_.set("AWS_ENDPOINT_URL_STS", "https://127.0.0.1:" + std::to_string(server.port()));
+    EXPECT_THAT(fetched(), HasSubstr("TLS handshake")) << "the certificate is for localhost";
+  }
+  const TlsServer server(identity, sts);
+  home_.set("AWS_ENDPOINT_URL_STS", "https://localhost:" + std::to_string(server.port()));
+  home_.set("AWS_CA_BUNDLE", "");
+  EXPECT_THAT(fetched(), HasSubstr("TLS handshake")) << "nobody here knows the authority";
 }
 
 // --- Renewing
