@@ -61,7 +61,6 @@ asio::awaitable<void> H2Connection::run() {
 // A client that is idle is told that no more requests are taken; requests that are on their way
 // meanwhile still are.
 void H2Connection::finish() noexcept {
-  announced_ = true;
   session_.announce_end();
   watch();
   flush_soon();
@@ -112,10 +111,7 @@ void H2Connection::handle_events() {
 void H2Connection::handle(const H2Session::Event& event) {
   using Kind = H2Session::Event::Kind;
   if (event.kind == Kind::malformed) return worker_.recorder.refused("http2");
-  if (event.kind == Kind::round_trip) {
-    announced_ = false;
-    return session_.end_gently();
-  }
+  if (event.kind == Kind::round_trip) return session_.end_gently();
   if (event.kind == Kind::head) {
     H2Stream* stream = session_.find(event.stream);
     // Reset behind its head: it costs nothing more.
@@ -222,7 +218,7 @@ void H2Connection::watch() {
     now = Awaiting::greeting;
   } else if (session_.reading_head() != 0) {
     now = Awaiting::head;
-  } else if (announced_) {
+  } else if (session_.awaits_round_trip()) {
     now = Awaiting::round_trip;
   } else if (session_.open_streams() == 0) {
     now = Awaiting::request;
@@ -258,7 +254,6 @@ void H2Connection::expired() noexcept {
       session_.end();
       break;
     case Awaiting::round_trip:
-      announced_ = false;
       session_.end_gently();
       break;
     case Awaiting::request:

@@ -73,7 +73,6 @@ class H2Connection final : public DownstreamConnection,
   bool flushing_ = false;  // asked for in this turn
   bool writing_ = false;   // the writing coroutine is there
   bool closed_ = false;    // nothing more comes in
-  bool announced_ = false;
   Awaiting awaiting_ = Awaiting::nothing;
   std::int32_t awaited_head_ = 0;
 };

@@ -90,8 +90,9 @@ asio::awaitable<void> H2Request::run_exchange() {
 void H2Request::gone() {
   clear();
   if (!answering_) return connection_.ended(stream_.id);
+  const bool in_write = sent_.waiting();
   if (exchange_) exchange_->client_gone();
-  written();
+  if (in_write) written();
 }
 
 void H2Request::expired() noexcept {

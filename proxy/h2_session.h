@@ -18,80 +18,14 @@
 
 #include "metrics/blocks.h"
 #include "proxy/downstream.h"
-#include "proxy/h2_fields.h"
 #include "proxy/h2_flood.h"
-#include "proxy/http_head.h"
+#include "proxy/h2_output.h"
+#include "proxy/h2_stream.h"
 #include "routing/config.h"
 
 struct nghttp2_session;
 
 namespace understudy::proxy {
-
-// One request and its answer, as the session keeps them. Nobody else changes it.
-struct H2Stream {
-  explicit H2Stream(std::int32_t stream_id) : id(stream_id) {}
-  const std::int32_t id;
-
-  // The request.
-  H2RequestFields fields;              // until the head is whole
-  metrics::Block head;                 // as HTTP/1.1, for scan_request_head()
-  std::optional<HeadProblem> problem;  // why there is none
-  metrics::Block body;
-  bool drops_body = false;
-  bool request_ended = false;
-
-  // The answer.
-  bool answered = false;                // its head was handed in
-  bool head_sent = false;               // and has been made a frame
-  std::vector<std::string_view> parts;  // of the body, handed in and not yet in frames
-  std::size_t first_part = 0;
-  std::size_t unsent = 0;  // bytes in them
-  bool last_given = false;
-  bool answer_ended = false;
-  bool cut = false;        // by us, for no fault of the client's
-  bool in_flight = false;  // a write under way refers to the parts
-
-  bool closed = false;  // for the library: nothing more can be sent or comes in
-  bool held = false;    // somebody was told of it, who has to release() it
-
-  // What was handed in and has not all been made frames.
-  bool sending() const noexcept {
-    return !closed && (!head_sent || unsent > 0 || (last_given && !answer_ended));
-  }
-};
-
-// What goes out in one write. The parts of bodies are not copied: they must live until the write
-// is over.
-class H2Output {
- public:
-  static constexpr std::size_t kEnough = 256u << 10;
-
-  bool empty() const noexcept { return bytes_ == 0; }
-  bool full() const noexcept { return bytes_ >= kEnough || pieces_.size() >= kMaxPieces; }
-  void copy(std::string_view bytes);
-  void refer(std::string_view bytes);
-  void touch(std::int32_t stream);
-
-  // In their order.
-  template <typename Visit>
-  void for_each_piece(Visit visit) const {
-    for (const Piece& piece : pieces_)
-      visit(piece.data ? piece.data : frames_.data() + piece.offset, piece.size);
-  }
-  // Whose answers are in it, or were found to have ended.
-  const std::vector<std::int32_t>& streams() const noexcept { return streams_; }
-
- private:
-  static constexpr std::size_t kMaxPieces = 60;  // Asio hands the kernel 64 at once
-  struct Piece {
-    const char* data;  // null: in frames_
-    std::size_t offset, size;
-  };
-  std::string frames_;
-  std::vector<Piece> pieces_;
-  std::vector<std::int32_t> streams_;
-  std::size_t bytes_ = 0;
-};
 
 class H2Session {
  public:
@@ -153,6 +87,8 @@ class H2Session {
   void announce_end();
   void end_gently();
   void end();
+  // Announced, and nobody has said yet that the client knows.
+  bool awaits_round_trip() const noexcept { return announced_ && !ends_gently_ && !ended_; }
   // The connection is lost: all streams are gone. No write may be under way.
   void abandon();
   // Nothing more is to be read or sent.
@@ -187,7 +123,7 @@ class H2Session {
   bool greeted_ = false;
   std::int32_t reading_head_ = 0;
   std::int32_t last_opened_ = 0;
-  bool announced_ = false;                 // the end
+  bool announced_ = false, ends_gently_ = false;
   std::optional<std::uint32_t> end_with_;  // the error code of our GOAWAY
   bool ended_ = false;                     // that one was handed in
   bool failed_ = false;                    // the bytes are no HTTP/2
