@@ -12,34 +12,72 @@ std::string_view label(Signal signal) noexcept {
       return "error_class";
     case Signal::validation_error:
       return "validation_error";
+    case Signal::refusal:
+      return "refusal";
     case Signal::stop_reason:
       return "stop_reason";
+    case Signal::truncation:
+      return "truncation";
+    case Signal::empty:
+      return "empty";
     case Signal::json_contract:
       return "json_contract";
+    case Signal::tool_contract:
+      return "tool_contract";
     case Signal::tool_agreement:
       return "tool_agreement";
-    case Signal::verbosity:
-      return "verbosity";
+    case Signal::label:
+      return "label";
+    case Signal::number:
+      return "number";
+    case Signal::language:
+      return "language";
     case Signal::containment:
       return "containment";
+    case Signal::verbosity:
+      return "verbosity";
+    case Signal::markdown:
+      return "markdown";
+    case Signal::thinking:
+      return "thinking";
+    case Signal::stream_shape:
+      return "stream_shape";
+    case Signal::latency:
+      return "latency";
+    case Signal::first_token:
+      return "first_token";
+    case Signal::cost:
+      return "cost";
   }
   return "error_class";
 }
 
-// How long an answer is belongs to its style: it is reported and makes no pair different.
+namespace {
+
+// How long, how fast and how dear an answer is, and how it is set, make no other answer of it.
+bool says_how(Signal signal) noexcept {
+  return signal == Signal::verbosity || signal == Signal::markdown || signal == Signal::latency ||
+         signal == Signal::first_token || signal == Signal::cost;
+}
+
+}  // namespace
+
 bool Comparison::any_divergence() const noexcept {
   return std::any_of(findings.begin(), findings.end(), [](const Finding& finding) {
-    return finding.diverges && finding.signal != Signal::verbosity;
+    return finding.diverges && !says_how(finding.signal);
   });
 }
 
-Comparison compare(const Observation& served, const Observation& other) {
+Comparison compare(const Observation& served, const Observation& other,
+                   const Expectations& expectations) {
+  const divergence::Pair pair{served, other, expectations};
   Comparison comparison;
+  comparison.findings.reserve(kSignals.size());
   for (const auto signal :
        {divergence::error_class, divergence::validation_error, divergence::stop_reason,
-        divergence::json_contract, divergence::tool_agreement, divergence::verbosity,
-        divergence::containment}) {
-    if (const auto finding = signal(served, other)) comparison.findings.push_back(*finding);
+        divergence::json_contract, divergence::tool_agreement, divergence::containment,
+        divergence::verbosity}) {
+    if (const auto finding = signal(pair)) comparison.findings.push_back(*finding);
   }
   return comparison;
 }

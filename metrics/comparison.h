@@ -9,32 +9,61 @@
 #include <string_view>
 #include <vector>
 
+#include "metrics/divergence/expectations.h"
 #include "metrics/observation.h"
 
 namespace understudy::metrics {
 
-// The closed set of signals (also the metric label). Those measured so far; the names are an
-// interface: add, don't rename.
+// The closed set of signals (also the metric label). The names are an interface: add, don't rename.
 enum class Signal : std::uint8_t {
   error_class,
   validation_error,
+  refusal,
   stop_reason,
+  truncation,
+  empty,
   json_contract,
+  tool_contract,
   tool_agreement,
+  label,
+  number,
+  language,
+  containment,
   verbosity,
-  containment
+  markdown,
+  thinking,
+  stream_shape,
+  latency,
+  first_token,
+  cost,
 };
-inline constexpr std::array kSignals{
-    Signal::error_class,    Signal::validation_error, Signal::stop_reason, Signal::json_contract,
-    Signal::tool_agreement, Signal::verbosity,        Signal::containment};
+inline constexpr std::array kSignals{Signal::error_class,    Signal::validation_error,
+                                     Signal::refusal,        Signal::stop_reason,
+                                     Signal::truncation,     Signal::empty,
+                                     Signal::json_contract,  Signal::tool_contract,
+                                     Signal::tool_agreement, Signal::label,
+                                     Signal::number,         Signal::language,
+                                     Signal::containment,    Signal::verbosity,
+                                     Signal::markdown,       Signal::thinking,
+                                     Signal::stream_shape,   Signal::latency,
+                                     Signal::first_token,    Signal::cost};
 std::string_view label(Signal signal) noexcept;
 
 struct Finding {
   Signal signal = Signal::error_class;
-  bool diverges = false;    // what divergence_total counts
-  bool served_bad = false;  // directional signals: the same function applied to each side
+  // The two answers differ in it: what divergence_total counts. Two answers of one model may do so
+  // too, so it means something only above the noise of the control legs.
+  bool diverges = false;
+  // What is wrong with either side alone, by the same function; never set by label, number,
+  // language, containment, verbosity, latency, first_token and cost, which need both.
+  bool served_bad = false;
   bool other_bad = false;
-  double value = 0.0;  // verbosity: ln(chars other / chars served); containment: 0 to 1; else 0
+  // ln(other / served) of characters, latency, time to first token and cost; containment: the share
+  // of words that both have; else 0.
+  double value = 0.0;
+  // What was found, of the words in divergence/signals.h: of the other side, or of the served one
+  // where only that is bad. Empty where nothing is to be said.
+  std::string_view detail{};
 };
 
 struct Comparison {
@@ -43,6 +72,7 @@ struct Comparison {
 };
 
 // `served` is what the client got, `other` the copy's answer.
-Comparison compare(const Observation& served, const Observation& other);
+Comparison compare(const Observation& served, const Observation& other,
+                   const Expectations& expectations = {});
 
 }  // namespace understudy::metrics

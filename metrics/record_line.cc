@@ -10,7 +10,8 @@
 //                   cache_read, cache_write}, cost_usd, text_bytes, thinking_bytes, tools[] (names;
 //                   redacted, full: {name, arguments}), text (redacted, full)}; what is unknown is
 //                   absent
-//   signals        {name: {diverges, served_bad, other_bad, value}}, only those that applied
+//   signals        {name: {diverges, served_bad, other_bad, value, detail}}, only those that
+//                  applied; detail only where there is something to say
 
 #include <algorithm>
 #include <chrono>
@@ -129,10 +130,12 @@ OrderedJson LineWriter::side(const Observation& seen, const std::string& request
 OrderedJson signals(const Comparison& comparison) {
   OrderedJson json = OrderedJson::object();
   for (const Finding& finding : comparison.findings) {
-    json[std::string{label(finding.signal)}] = {{"diverges", finding.diverges},
-                                                {"served_bad", finding.served_bad},
-                                                {"other_bad", finding.other_bad},
-                                                {"value", finding.value}};
+    OrderedJson& signal = json[std::string{label(finding.signal)}];
+    signal = {{"diverges", finding.diverges},
+              {"served_bad", finding.served_bad},
+              {"other_bad", finding.other_bad},
+              {"value", finding.value}};
+    if (!finding.detail.empty()) signal["detail"] = finding.detail;
   }
   return json;
 }

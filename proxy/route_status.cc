@@ -39,16 +39,42 @@ Wording wording(Signal signal) {
       return {false, "calls failed"};
     case Signal::validation_error:
       return {false, "requests were refused as invalid"};
+    case Signal::refusal:
+      return {false, "answers refuse or evade"};
     case Signal::stop_reason:
       return {false, "answers ended in a refusal, a filter or malformed output"};
+    case Signal::truncation:
+      return {false, "answers are cut off"};
+    case Signal::empty:
+      return {false, "answers are empty"};
     case Signal::json_contract:
-      return {false, "answers that were meant to be JSON are not valid"};
+      return {false, "answers that were meant to be JSON break their form"};
+    case Signal::tool_contract:
+      return {false, "tool calls break the tools' contract"};
     case Signal::tool_agreement:
-      return {false, "answers called no tool where one side did"};
-    case Signal::verbosity:
-      return {true, "answers differ in length by more than a quarter"};
+      return {true, "answers call tools in another way"};
+    case Signal::label:
+      return {true, "answers give another label"};
+    case Signal::number:
+      return {true, "answers give another number"};
+    case Signal::language:
+      return {true, "answers are in another language"};
     case Signal::containment:
       return {true, "answers share almost no words"};
+    case Signal::verbosity:
+      return {true, "answers differ in length by more than a quarter"};
+    case Signal::markdown:
+      return {false, "answers use Markdown where the family never does"};
+    case Signal::thinking:
+      return {false, "answers begin with thinking"};
+    case Signal::stream_shape:
+      return {false, "streams stall or break their order"};
+    case Signal::latency:
+      return {true, "answers differ in time by more than a quarter"};
+    case Signal::first_token:
+      return {true, "answers differ in time to the first token by more than a quarter"};
+    case Signal::cost:
+      return {true, "answers differ in cost by more than a quarter"};
   }
   return {true, "answers differ"};
 }
@@ -79,8 +105,9 @@ std::string share_text(Proportion share) {
 
 std::string value_text(Signal signal, const SignalCounts& counts) {
   const double mean = counts.value_sum / static_cast<double>(counts.pairs);
-  if (signal == Signal::verbosity) {
-    return "; the copies are " + number_text("%.2f", std::exp(mean)) + " times as long on average";
+  if (signal == Signal::verbosity || signal == Signal::latency || signal == Signal::first_token ||
+      signal == Signal::cost) {
+    return "; copies have " + number_text("%.2f", std::exp(mean)) + " times as much on average";
   }
   if (signal == Signal::containment)
     return "; " + number_text("%.0f", mean * 100.0) + " % of the words are shared on average";

@@ -261,8 +261,9 @@ bool is_prose(std::string_view text) {
 
 }  // namespace
 
-std::optional<Finding> containment(const Observation& served, const Observation& other) {
-  if (!both_answered(served, other)) return std::nullopt;
+std::optional<Finding> containment(const Pair& pair) {
+  const auto& [served, other, expected] = pair;
+  if (!both_answered(pair)) return std::nullopt;
   // At temperature 0 the two are often the same to the letter.
   if (served.answer.text == other.answer.text) {
     if (!is_prose(served.answer.text)) return std::nullopt;

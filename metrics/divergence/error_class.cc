@@ -20,7 +20,8 @@ bool refused_as_invalid(const Observation& seen) {
 
 }  // namespace
 
-std::optional<Finding> error_class(const Observation& served, const Observation& other) {
+std::optional<Finding> error_class(const Pair& pair) {
+  const auto& [served, other, expected] = pair;
   if (throttled(served) || throttled(other)) return std::nullopt;
   return Finding{.signal = Signal::error_class,
                  .diverges = served.error_class != other.error_class,
@@ -28,7 +29,8 @@ std::optional<Finding> error_class(const Observation& served, const Observation&
                  .other_bad = failed(other)};
 }
 
-std::optional<Finding> validation_error(const Observation& served, const Observation& other) {
+std::optional<Finding> validation_error(const Pair& pair) {
+  const auto& [served, other, expected] = pair;
   if (throttled(served) || throttled(other)) return std::nullopt;
   const bool served_bad = refused_as_invalid(served);
   const bool other_bad = refused_as_invalid(other);

@@ -18,8 +18,9 @@ bool bad(const Observation& seen) {
 
 }  // namespace
 
-std::optional<Finding> stop_reason(const Observation& served, const Observation& other) {
-  if (!both_answered(served, other)) return std::nullopt;
+std::optional<Finding> stop_reason(const Pair& pair) {
+  const auto& [served, other, expected] = pair;
+  if (!both_answered(pair)) return std::nullopt;
   // CountTokens and embeddings stop for no reason.
   if (served.answer.stop_reason.empty() && other.answer.stop_reason.empty()) return std::nullopt;
   return Finding{.signal = Signal::stop_reason,

@@ -19,8 +19,9 @@ std::vector<std::string_view> sorted_names(const std::vector<ToolCall>& calls) {
 
 }  // namespace
 
-std::optional<Finding> tool_agreement(const Observation& served, const Observation& other) {
-  if (!both_answered(served, other)) return std::nullopt;
+std::optional<Finding> tool_agreement(const Pair& pair) {
+  const auto& [served, other, expected] = pair;
+  if (!both_answered(pair)) return std::nullopt;
   const auto& here = served.answer.tool_calls;
   const auto& there = other.answer.tool_calls;
   if (here.empty() && there.empty()) return std::nullopt;

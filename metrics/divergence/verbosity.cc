@@ -32,8 +32,9 @@ double characters(std::string_view utf8) {
 
 }  // namespace
 
-std::optional<Finding> verbosity(const Observation& served, const Observation& other) {
-  if (!both_answered(served, other)) return std::nullopt;
+std::optional<Finding> verbosity(const Pair& pair) {
+  const auto& [served, other, expected] = pair;
+  if (!both_answered(pair)) return std::nullopt;
   const double here = characters(served.answer.text);
   const double there = characters(other.answer.text);
   if (here < 1.0 || there < 1.0) return std::nullopt;

@@ -7,7 +7,7 @@
 #include <set>
 #include <string>
 
-#include "metrics/divergence/signals.h"
+#include "metrics/divergence/json_form.h"
 
 namespace understudy::metrics {
 namespace {
@@ -15,6 +15,13 @@ namespace {
 using divergence::Container;
 using divergence::json_form;
 using divergence::JsonForm;
+
+// What a test says of a form: how the JSON stands there and whether it is valid.
+using Stands = std::pair<Container, bool>;
+Stands stands(std::string_view text) {
+  const JsonForm form = json_form(text);
+  return {form.container, form.valid};
+}
 
 Observation answer(std::string text, std::string stop_reason = "end_turn") {
   Observation seen;
@@ -99,10 +106,10 @@ TEST(Compare, SeesAnotherStopReason) {
 }
 
 TEST(JsonFormTest, TellsHowJsonStandsInAText) {
-  const JsonForm bare{Container::bare, true}, bare_bad{Container::bare, false};
-  const JsonForm fenced{Container::fenced, true}, fenced_bad{Container::fenced, false};
-  const JsonForm wrapped{Container::wrapped, true}, wrapped_bad{Container::wrapped, false};
-  const std::vector<std::pair<std::string, JsonForm>> cases{
+  const Stands bare{Container::bare, true}, bare_bad{Container::bare, false};
+  const Stands fenced{Container::fenced, true}, fenced_bad{Container::fenced, false};
+  const Stands wrapped{Container::wrapped, true}, wrapped_bad{Container::wrapped, false};
+  const std::vector<std::pair<std::string, Stands>> cases{
       {"", {}},
       {"   \n", {}},
       {"Just words.", {}},
@@ -134,12 +141,12 @@ TEST(JsonFormTest, TellsHowJsonStandsInAText) {
       {"{\"name\": \"somebody\"} is what you want", wrapped},
       {"{\"a\": \"a } in a string\"}", bare},
   };
-  for (const auto& [text, form] : cases) EXPECT_EQ(json_form(text), form) << text;
+  for (const auto& [text, form] : cases) EXPECT_EQ(stands(text), form) << text;
 }
 
 TEST(JsonFormTest, IsBoundedOnDeepAndRepeatedBrackets) {
   EXPECT_EQ(json_form(std::string(1 << 20, '{')).container, Container::none);
-  EXPECT_EQ(json_form(std::string(1 << 20, '[')), (JsonForm{Container::bare, false}));
+  EXPECT_EQ(stands(std::string(1 << 20, '[')), (Stands{Container::bare, false}));
   EXPECT_EQ(json_form("x " + std::string(1 << 20, '[')).container, Container::none);
   std::string fences;
   for (int i = 0; i < 100'000; ++i) fences += "```\n";

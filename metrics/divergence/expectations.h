@@ -1,0 +1,41 @@
+#pragma once
+// What a pair's answers are held to beside each other: what the request demands and what the
+// family's answers have been like. Made on the analysis thread, once per exchange.
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "metrics/divergence/json_schema.h"
+#include "routing/operation.h"
+
+namespace understudy::metrics {
+
+class AnswerProfile;
+
+struct DemandedTool {
+  std::string name;
+  std::optional<divergence::JsonSchema> arguments;
+};
+
+struct Expectations {
+  bool json = false;  // the request wants nothing but JSON
+  std::optional<divergence::JsonSchema> answer_schema;
+  std::vector<DemandedTool> tools;  // sorted by name; empty where the request offers none
+  std::string prefill;              // how the request begins the answer itself, at most kMaxPrefill
+  // Learned from the family's earlier answers of the primary; not owned, may be null. It must not
+  // have learned from this pair.
+  const AnswerProfile* profile = nullptr;
+
+  static constexpr std::size_t kMaxTools = 128;
+  static constexpr std::size_t kMaxPrefill = 4u << 10;
+
+  // Converse (toolConfig, outputConfig.textFormat), Anthropic (tools, output_config.format,
+  // output_format) and OpenAI bodies (tools, response_format). What is not understood demands
+  // nothing.
+  static Expectations from_request(routing::Operation operation, std::string_view body);
+  const DemandedTool* tool(std::string_view name) const noexcept;
+};
+
+}  // namespace understudy::metrics
