@@ -3,6 +3,7 @@
 // config_loader, never changed afterwards, and shared between threads as `std::shared_ptr<const
 // Config>`.
 
+#include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -13,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "routing/gates.h"
 #include "routing/operation.h"
 
 namespace understudy::routing {
@@ -23,6 +25,7 @@ using namespace std::chrono_literals;
 // 0 to 100 with two decimals, held as hundredths of a percent so that comparison is exact.
 struct Percent {
   std::uint32_t hundredths = 0;
+  double fraction() const noexcept { return hundredths / 10'000.0; }
   friend auto operator<=>(Percent, Percent) = default;
 };
 
@@ -181,6 +184,17 @@ struct CanaryConfig {
   friend bool operator==(const CanaryConfig&, const CanaryConfig&) = default;
 };
 
+// What the candidate has to show before it is called safe.
+struct VerdictConfig {
+  std::size_t min_hours = 24;              // of the clock, with pairs in them
+  std::size_t min_pairs_per_family = 100;  // of families with 2 % of the pairs or more
+  Percent max_missing{500};                // copies that the candidate throttled
+  Percent max_dropped{500};                // drawn copies that our limits dropped
+  // As kGates; none: the gate is off.
+  std::array<std::optional<GateThresholds>, kGates.size()> gates = default_gates();
+  friend bool operator==(const VerdictConfig&, const VerdictConfig&) = default;
+};
+
 struct RouteConfig {
   std::string name;
   MatchConfig match;
@@ -188,6 +202,7 @@ struct RouteConfig {
   std::optional<VariantConfig> candidate;
   ShadowConfig shadow;
   CanaryConfig canary;
+  VerdictConfig verdict;
   friend bool operator==(const RouteConfig&, const RouteConfig&) = default;
 };
 
@@ -276,7 +291,8 @@ struct Config {
   std::vector<RouteConfig> routes;
   std::optional<std::size_t> default_upstream;  // index into upstreams; what no route matches
   RecordsConfig records;
-  std::string prices_file;  // absolute once loaded; empty: the built-in prices
+  std::string state_directory;  // absolute once loaded; empty: evidence dies with the process
+  std::string prices_file;      // absolute once loaded; empty: the built-in prices
   LimitsConfig limits;
   ThreadsConfig threads;
   DrainConfig drain;

@@ -124,7 +124,7 @@ void read_root(const ConfigNode& tree, const std::filesystem::path& directory, P
   read_records(root, directory, config.records);
   read_limits(root, config.limits);
   read_process(root, directory, config);
-  root.not_yet({"state", "rollouts", "families", "tracing", "notifications"});
+  root.not_yet({"rollouts", "families", "tracing", "notifications"});
   root.finish();
   check_config(config, tree, problems);
 }

@@ -284,7 +284,8 @@ void read_route(const ConfigNode& node, std::string path, Problems& problems, co
   }
   read_shadow(section, route.shadow);
   read_canary(section, route.canary);
-  section.not_yet({"on_end_of_life", "verdict", "evidence", "lifecycle", "gates", "families"});
+  read_verdict(section, route.verdict);
+  section.not_yet({"on_end_of_life", "evidence", "lifecycle", "gates", "families"});
   section.finish();
 }
 

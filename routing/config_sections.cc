@@ -182,6 +182,12 @@ void read_limits(Section& root, LimitsConfig& limits) {
 }
 
 void read_process(Section& root, const std::filesystem::path& directory, Config& config) {
+  if (const ConfigNode* node = root.find("state")) {
+    Section section(*node, "state", root.problems());
+    section.require("directory");
+    read_path(section, "directory", directory, config.state_directory);
+    section.finish();
+  }
   if (const ConfigNode* node = root.find("threads")) {
     Section section(*node, "threads", root.problems());
     section.read("io", config.threads.io, count_between(0, 256));

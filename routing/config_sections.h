@@ -20,10 +20,11 @@ void read_credentials(Section& upstream, const std::filesystem::path& directory,
                       CredentialsConfig& credentials);
 // `upstreams` must be read by now. Routes keep the order and the number of the file's.
 void read_routes(Section& root, Config& config);
+void read_verdict(Section& route, VerdictConfig& verdict);
 void read_default_route(Section& root, Config& config);
 void read_records(Section& root, const std::filesystem::path& directory, RecordsConfig& records);
 void read_limits(Section& root, LimitsConfig& limits);
-// threads, drain, log, sampling_salt, prices_file
+// state, threads, drain, log, sampling_salt, prices_file
 void read_process(Section& root, const std::filesystem::path& directory, Config& config);
 
 // Reads a path, absolute once resolved against `directory`; the second reports a path that names no

@@ -130,7 +130,7 @@ TEST(ConfigLoader, RefusesEachMistakeAtItsPlace) {
       {"admin: {address: 127.1:9901}\n",
        "c.yaml:4:18: admin.address: must be an IP address and a port (like 127.0.0.1:8080), got "
        "127.1:9901"},
-      {"state: {directory: state}\n", "c.yaml:4:1: state: this version does not have it yet"},
+      {"state: {}\n", "c.yaml:4:8: state.directory: is missing"},
       {"records: {content: full}\n", "c.yaml:4:10: records.directory: is missing"},
       {"records: {directory: r, content: some}\n",
        "c.yaml:4:34: records.content: must be none, redacted or full, got some"},
@@ -237,8 +237,8 @@ TEST(ConfigLoader, RefusesEachMistakeAtItsPlace) {
        "model: a.b}\n    on_end_of_life: x\n",
        "c.yaml:8:5: routes[0].on_end_of_life: this version does not have it yet"},
       {"routes:\n  - name: r\n    primary: {upstream: here}\n    candidate: {upstream: here, "
-       "model: a.b}\n    verdict: {}\n",
-       "c.yaml:8:5: routes[0].verdict: this version does not have it yet"},
+       "model: a.b}\n    lifecycle: {}\n",
+       "c.yaml:8:5: routes[0].lifecycle: this version does not have it yet"},
       {"routes:\n  - name: r\n    primary: {upstream: here}\n    candidate: {upstream: here, "
        "model: a.b}\n    evidence: {}\n",
        "c.yaml:8:5: routes[0].evidence: this version does not have it yet"},
@@ -759,6 +759,42 @@ TEST(ConfigLoader, ReadsEveryKeyOutsideOfRoutes) {
   EXPECT_EQ(config.drain, (DrainConfig{0s, 24h}));
   EXPECT_EQ(config.log.level, LogConfig::Level::debug);
   EXPECT_EQ(config.sampling_salt, "pepper");
+}
+
+TEST(ConfigLoader, ReadsTheRulesOfAVerdict) {
+  const Config config = good(
+      "state: {directory: state}\n"
+      "routes:\n  - name: r\n    primary: {upstream: here}\n"
+      "    candidate: {upstream: here, model: a.b}\n"
+      "    verdict:\n      min_hours: 6\n      min_pairs_per_family: 50\n"
+      "      max_missing_percent: 2.5\n      max_dropped_percent: 1\n"
+      "      gates: {latency: {alarm: 20, margin: 50}, refusal: {margin: 2}, cost: off}\n");
+  EXPECT_EQ(config.state_directory, "/etc/understudy/state");
+  const VerdictConfig& verdict = config.routes[0].verdict;
+  EXPECT_EQ(verdict.min_hours, 6u);
+  EXPECT_EQ(verdict.min_pairs_per_family, 50u);
+  EXPECT_EQ(verdict.max_missing, Percent{250});
+  EXPECT_EQ(verdict.max_dropped, Percent{100});
+  EXPECT_EQ(verdict.gates[*gate_of("latency")], (GateThresholds{0.2, 0.5}));
+  EXPECT_EQ(verdict.gates[*gate_of("refusal")], (GateThresholds{0.0, 0.02}));
+  EXPECT_FALSE(verdict.gates[*gate_of("cost")]);
+  EXPECT_EQ(verdict.gates[*gate_of("language")], kGates[*gate_of("language")].thresholds);
+}
+
+TEST(ConfigLoader, RefusesRulesOfAVerdictThatMakeNoSense) {
+  const auto with = [](std::string_view verdict) {
+    return problems_of("routes:\n  - name: r\n    primary: {upstream: here}\n    verdict: " +
+                       std::string(verdict) + "\n");
+  };
+  EXPECT_EQ(with("{gates: {refusals: off}}"),
+            "c.yaml:7:23: routes[0].verdict.gates.refusals: is not a known key (did you mean "
+            "refusal?)\n");
+  EXPECT_EQ(with("{gates: {refusal: {margin: 0}}}"),
+            "c.yaml:7:41: routes[0].verdict.gates.refusal.margin: must be above alarm: what is "
+            "safe lies beyond what alarms\n");
+  EXPECT_EQ(with("{gates: {refusal: {margin: 101}}}"),
+            "c.yaml:7:41: routes[0].verdict.gates.refusal.margin: must be a number of per cent "
+            "from 0 to 100, got 101\n");
 }
 
 TEST(ConfigLoader, GivesDefaultsAndAHashOfTheBytes) {
