@@ -1,0 +1,51 @@
+#include "metrics/family.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+namespace understudy::metrics {
+namespace {
+
+constexpr std::string_view kModel = "anthropic.claude-sonnet-5";
+
+TEST(Family, IsTheTagBeforeAllElse) {
+  EXPECT_EQ(family_of("invoices", kModel, R"({"requestMetadata":{"family":"other"}})"), "invoices");
+  EXPECT_EQ(family_of("in voices\n{\"x\"}", kModel, "{}"), "in-voices---x--");
+  EXPECT_EQ(family_of(std::string(500, 'a'), kModel, "{}").size(), 64u);
+}
+
+TEST(Family, IsNamedByTheRequestsMetadata) {
+  EXPECT_EQ(family_of("", kModel, R"({"requestMetadata":{"family":"support:de"}})"), "support-de");
+}
+
+TEST(Family, IsNamedByAProfileOrPromptMadeForAPurpose) {
+  EXPECT_EQ(family_of("",
+                      "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/"
+                      "abc123",
+                      "{}"),
+            "application-inference-profile-abc123");
+  EXPECT_EQ(family_of("", "arn:aws:bedrock:us-east-1::foundation-model/anthropic.claude-v2", "{}"),
+            "");
+}
+
+TEST(Family, IsNamedByItsToolsInAnyOrderAndOfEveryApi) {
+  const std::string converse = family_of("", kModel, R"({"toolConfig":{"tools":[
+      {"toolSpec":{"name":"search"}},{"toolSpec":{"name":"book"}}]}})");
+  EXPECT_TRUE(converse.starts_with("tools-book.search-")) << converse;
+  EXPECT_EQ(converse, family_of("", kModel, R"({"tools":[{"name":"book"},{"name":"search"}]})"));
+  EXPECT_EQ(converse, family_of("", kModel, R"({"tools":[
+      {"type":"function","function":{"name":"search"}},{"function":{"name":"book"}}]})"));
+  EXPECT_NE(converse, family_of("", kModel, R"({"tools":[{"name":"book"}]})"));
+}
+
+TEST(Family, IsNothingForHostileAndPlainBodies) {
+  for (const std::string& body :
+       {std::string{}, std::string{"no json"}, std::string(100'000, '['), std::string{"{}"},
+        std::string{R"({"tools":"x","requestMetadata":7})"}}) {
+    EXPECT_EQ(family_of("", kModel, body), "");
+  }
+}
+
+}  // namespace
+}  // namespace understudy::metrics
