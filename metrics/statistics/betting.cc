@@ -19,11 +19,28 @@ double value_at(std::size_t k, std::size_t values) noexcept {
   return static_cast<double>(k) / static_cast<double>(values - 1);
 }
 
-double log_sum_exp(const std::array<double, kBets.size()>& logs) noexcept {
-  const double largest = *std::max_element(logs.begin(), logs.end());
+// ln of what each bet has made of 1.
+using Wealth = std::array<double, kBets.size()>;
+
+Wealth log_wealth(ValueCounts counts, Null null, double mean) noexcept {
+  const double unit = null == Null::mean_at_most ? 1.0 / mean : -1.0 / (1.0 - mean);
+  Wealth wealth{};
+  for (std::size_t k = 0; k < counts.size(); ++k) {
+    if (counts[k] == 0) continue;
+    const double gain = unit * (value_at(k, counts.size()) - mean);
+    for (std::size_t g = 0; g < kBets.size(); ++g) {
+      wealth[g] += static_cast<double>(counts[k]) * std::log1p(kBets[g] * gain);
+    }
+  }
+  return wealth;
+}
+
+// ln of the mean over the bets.
+double mixture(const Wealth& wealth) noexcept {
+  const double largest = *std::max_element(wealth.begin(), wealth.end());
   double sum = 0.0;
-  for (const double log : logs) sum += std::exp(log - largest);
-  return largest + std::log(sum);
+  for (const double log : wealth) sum += std::exp(log - largest);
+  return largest + std::log(sum / static_cast<double>(wealth.size()));
 }
 
 // Where `rejected` changes between `inside`, where it is false, and `outside`.
@@ -45,16 +62,23 @@ std::size_t index_of(double value, std::size_t values) noexcept {
 }  // namespace
 
 double log_e(ValueCounts counts, Null null, double mean) noexcept {
-  const double unit = null == Null::mean_at_most ? 1.0 / mean : -1.0 / (1.0 - mean);
-  std::array<double, kBets.size()> wealth{};
-  for (std::size_t k = 0; k < counts.size(); ++k) {
-    if (counts[k] == 0) continue;
-    const double gain = unit * (value_at(k, counts.size()) - mean);
-    for (std::size_t g = 0; g < kBets.size(); ++g) {
-      wealth[g] += static_cast<double>(counts[k]) * std::log1p(kBets[g] * gain);
-    }
-  }
-  return log_sum_exp(wealth) - std::log(static_cast<double>(kBets.size()));
+  return mixture(log_wealth(counts, null, mean));
+}
+
+std::optional<double> factor_to_reject(ValueCounts counts, Null null, double mean,
+                                       double alpha) noexcept {
+  const Wealth wealth = log_wealth(counts, null, mean);
+  const double threshold = log_threshold(alpha);
+  const auto rejects = [&](double factor) {
+    Wealth grown = wealth;
+    for (double& bet : grown) bet *= factor;
+    return mixture(grown) >= threshold;
+  };
+  if (rejects(1.0)) return 1.0;
+  constexpr double kMost = 1e6;  // beyond that nobody waits
+  if (*std::max_element(wealth.begin(), wealth.end()) <= 0.0 || !rejects(kMost))
+    return std::nullopt;
+  return boundary(1.0, kMost, rejects);
 }
 
 double log_threshold(double alpha) noexcept {

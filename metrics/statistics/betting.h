@@ -9,6 +9,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <span>
 
 #include "metrics/statistics/proportions.h"
@@ -25,6 +26,10 @@ double log_e(ValueCounts counts, Null null, double mean) noexcept;
 
 // ln(1 / alpha): what log_e() must reach to reject.
 double log_threshold(double alpha) noexcept;
+
+// How many times as many of the same counts would reject; none where they never would. At least 1.
+std::optional<double> factor_to_reject(ValueCounts counts, Null null, double mean,
+                                       double alpha) noexcept;
 
 // The confidence sequence of the mean: holds the true one at all times with probability 1 - alpha.
 // [0, 1] where nothing was counted.

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <cmath>
 #include <random>
 #include <vector>
 
@@ -93,6 +94,25 @@ TEST(Betting, RaisesNoAlarmOnNoiseHoweverOftenItIsLookedAt) {
   }
   // At most 5 % in the long run; this many of 200 happen once in a thousand suites.
   EXPECT_LE(alarms, 20);
+}
+
+TEST(Betting, TellsHowManyMorePairsItNeedsIfAllGoesOnAsItDid) {
+  const double mean = mean_of_difference(.01);
+  const Flags seen = flags(1, 1, 298);
+  const auto factor = factor_to_reject(seen, Null::mean_at_least, mean, .05);
+  ASSERT_TRUE(factor);
+  EXPECT_GT(*factor, 1.0);
+  const auto grown = [&](double by) {
+    Flags more = seen;
+    for (auto& count : more)
+      count = static_cast<std::uint64_t>(std::ceil(static_cast<double>(count) * by));
+    return log_e(more, Null::mean_at_least, mean);
+  };
+  EXPECT_GE(grown(std::ceil(*factor)), log_threshold(.05));
+  EXPECT_EQ(factor_to_reject(flags(0, 0, 5'000), Null::mean_at_least, mean, .05), 1.0);
+  EXPECT_FALSE(factor_to_reject(flags(50, 0, 50), Null::mean_at_least, mean, .05))
+      << "it is worse: no number of pairs makes it safe";
+  EXPECT_FALSE(factor_to_reject(flags(0, 0, 0), Null::mean_at_least, mean, .05));
 }
 
 TEST(Betting, AddsUpWhateverTheOrderAndTheThread) {

@@ -1,0 +1,222 @@
+#include "metrics/evidence/evidence.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <optional>
+#include <utility>
+
+namespace understudy::metrics {
+namespace {
+
+// D of -1, 0 or +1 as one of three values.
+std::size_t value_of(bool candidate, bool reference) noexcept {
+  return 1u + (candidate ? 1u : 0u) - (reference ? 1u : 0u);
+}
+
+const Finding* find(const Comparison& comparison, std::string_view signal) noexcept {
+  for (const Finding& finding : comparison.findings) {
+    if (label(finding.signal) == signal) return &finding;
+  }
+  return nullptr;
+}
+
+bool is_about_errors(std::size_t gate) noexcept {
+  const std::string_view signal = routing::kGates[gate].signal;
+  return signal == "validation_error" || signal == "error_class";
+}
+
+// Of a failed attempt nothing is known but that it failed.
+bool both_answered(const PairOutcome& pair) noexcept {
+  return pair.served.error_class == ErrorClass::ok && pair.other.error_class == ErrorClass::ok;
+}
+
+void count_flag(GateCounts& counts, const Finding* finding, bool served_by_candidate) noexcept {
+  // Where a signal does not apply, neither side is bad: prose breaks no JSON contract.
+  bool primary = finding && finding->served_bad;
+  bool candidate = finding && finding->other_bad;
+  if (served_by_candidate) std::swap(primary, candidate);
+  ++counts.values[value_of(candidate, primary)];
+  ++counts.primary_pairs;
+  ++counts.candidate_pairs;
+  counts.primary_bad += primary ? 1 : 0;
+  counts.candidate_bad += candidate ? 1 : 0;
+}
+
+void count_ratio(GateCounts& counts, const Finding* finding, bool served_by_candidate) noexcept {
+  if (!finding || !std::isfinite(finding->value)) return;
+  const double log_ratio = served_by_candidate ? -finding->value : finding->value;
+  ++counts.values[value_of_ratio(std::exp(log_ratio))];
+  ++counts.candidate_pairs;
+}
+
+void count_pair(FamilyEvidence& into, const PairOutcome& pair) noexcept {
+  ++into.pairs;
+  for (std::size_t gate = 0; gate < kGateCount; ++gate) {
+    if (!is_about_errors(gate) && !both_answered(pair)) continue;
+    GateCounts& counts = into.gates[gate];
+    const Finding* finding = find(pair.comparison, routing::kGates[gate].signal);
+    switch (gate_kind(gate)) {
+      case GateKind::flag:
+        count_flag(counts, finding, pair.served_by_candidate);
+        break;
+      case GateKind::ratio:
+        count_ratio(counts, finding, pair.served_by_candidate);
+        break;
+      case GateKind::noise:
+        ++counts.candidate_pairs;
+        counts.candidate_bad += finding && finding->diverges ? 1 : 0;
+        break;
+    }
+  }
+}
+
+std::uint64_t tokens(const std::optional<std::int64_t>& count) noexcept {
+  return count && *count > 0 ? static_cast<std::uint64_t>(*count) : 0;
+}
+
+std::uint64_t characters(std::string_view utf8) noexcept {
+  return static_cast<std::uint64_t>(std::count_if(utf8.begin(), utf8.end(), [](char c) {
+    return (static_cast<unsigned char>(c) & 0xC0) != 0x80;
+  }));
+}
+
+void count_spend(PairedSpend& into, const Observation& seen, bool priced) noexcept {
+  ++into.pairs;
+  into.input_tokens +=
+      tokens(seen.usage.input) + tokens(seen.usage.cache_read) + tokens(seen.usage.cache_write);
+  into.cache_read_tokens += tokens(seen.usage.cache_read);
+  into.output_tokens += tokens(seen.usage.output);
+  into.characters += characters(seen.answer.text);
+  if (!priced) return;
+  ++into.priced;
+  into.cost_usd += *seen.cost_usd;
+}
+
+void count_spend(FamilyEvidence& into, const PairOutcome& pair) noexcept {
+  if (!both_answered(pair) || pair.served.usage.missing() || pair.other.usage.missing()) return;
+  const bool priced = pair.served.cost_usd && pair.other.cost_usd;
+  const bool swapped = pair.served_by_candidate;
+  count_spend(swapped ? into.candidate : into.primary, pair.served, priced);
+  count_spend(swapped ? into.primary : into.candidate, pair.other, priced);
+}
+
+void count_triple(FamilyEvidence& into, const Comparison& shadow,
+                  const Comparison& control) noexcept {
+  ++into.triples;
+  for (std::size_t gate = 0; gate < kGateCount; ++gate) {
+    if (gate_kind(gate) != GateKind::noise) continue;
+    GateCounts& counts = into.gates[gate];
+    const std::string_view signal = routing::kGates[gate].signal;
+    const Finding* other = find(shadow, signal);
+    const Finding* again = find(control, signal);
+    const bool noise = again && again->diverges;
+    ++counts.values[value_of(other && other->diverges, noise)];
+    ++counts.primary_pairs;
+    counts.primary_bad += noise ? 1 : 0;
+  }
+}
+
+double milliseconds(nanoseconds time) noexcept {
+  return std::chrono::duration<double, std::milli>(time).count();
+}
+
+}  // namespace
+
+GateKind gate_kind(std::size_t gate) noexcept {
+  const routing::GateDefault& of = routing::kGates[gate];
+  if (of.unit == routing::GateUnit::ratio) return GateKind::ratio;
+  // Two answers of one model may differ in these, too.
+  const bool noisy = of.signal == "label" || of.signal == "number" || of.signal == "language" ||
+                     of.signal == "tool_agreement";
+  return noisy ? GateKind::noise : GateKind::flag;
+}
+
+std::size_t gate_values(std::size_t gate) noexcept {
+  return gate_kind(gate) == GateKind::ratio ? kRatioValues : kFlagValues;
+}
+
+std::uint64_t GateCounts::total() const noexcept {
+  return std::accumulate(values.begin(), values.end(), std::uint64_t{0});
+}
+
+void GateCounts::merge(const GateCounts& other) noexcept {
+  for (std::size_t k = 0; k < values.size(); ++k) values[k] += other.values[k];
+  candidate_pairs += other.candidate_pairs;
+  candidate_bad += other.candidate_bad;
+  primary_pairs += other.primary_pairs;
+  primary_bad += other.primary_bad;
+}
+
+void PairedSpend::merge(const PairedSpend& other) noexcept {
+  pairs += other.pairs;
+  input_tokens += other.input_tokens;
+  cache_read_tokens += other.cache_read_tokens;
+  output_tokens += other.output_tokens;
+  characters += other.characters;
+  priced += other.priced;
+  cost_usd += other.cost_usd;
+}
+
+void FamilyEvidence::merge(const FamilyEvidence& other) noexcept {
+  pairs += other.pairs;
+  triples += other.triples;
+  for (std::size_t gate = 0; gate < kGateCount; ++gate) gates[gate].merge(other.gates[gate]);
+  alarmed |= other.alarmed;
+  primary.merge(other.primary);
+  candidate.merge(other.candidate);
+}
+
+RouteEvidence::RouteEvidence(std::string experiment, std::chrono::system_clock::time_point since)
+    : experiment_(std::move(experiment)), since_(since) {}
+
+FamilyEvidence& RouteEvidence::family(std::string_view name) {
+  if (const auto known = families_.find(name); known != families_.end()) return known->second;
+  const bool room = families_.size() + (families_.contains(kOther) ? 0 : 1) < kMaxFamilies;
+  if (name.empty() || !room) name = kOther;
+  return families_[std::string(name)];
+}
+
+void RouteEvidence::record_pair(std::string_view family_name, const PairOutcome& pair,
+                                std::chrono::system_clock::time_point now) {
+  for (FamilyEvidence* evidence : {&pooled_, &family(family_name)}) {
+    count_pair(*evidence, pair);
+    count_spend(*evidence, pair);
+  }
+  const std::int64_t hour = std::chrono::floor<std::chrono::hours>(now).time_since_epoch().count();
+  if (std::exchange(last_hour_, hour) != hour) ++hours_;
+  if (!both_answered(pair)) return;
+  for (const Observation* seen : {&pair.served, &pair.other}) {
+    const auto variant = static_cast<std::size_t>(seen->variant);
+    latency_[variant].add(milliseconds(seen->total));
+    if (seen->first_token) first_token_[variant].add(milliseconds(*seen->first_token));
+  }
+}
+
+void RouteEvidence::record_triple(std::string_view family_name, const Comparison& shadow,
+                                  const Comparison& control) {
+  for (FamilyEvidence* evidence : {&pooled_, &family(family_name)})
+    count_triple(*evidence, shadow, control);
+}
+
+void RouteEvidence::latch(std::string_view family_name, std::size_t gate) {
+  if (const auto known = families_.find(family_name); known != families_.end())
+    known->second.alarmed.set(gate);
+}
+
+void RouteEvidence::merge(const RouteEvidence& other) {
+  since_ = std::min(since_, other.since_);
+  pooled_.merge(other.pooled_);
+  for (const auto& [name, evidence] : other.families_) family(name).merge(evidence);
+  missing_ += other.missing_;
+  repeats_ += other.repeats_;
+  // Proxies of one fleet see the same hours.
+  hours_ = std::max(hours_, other.hours_);
+  last_hour_ = std::max(last_hour_, other.last_hour_);
+  for (std::size_t variant = 0; variant < latency_.size(); ++variant) {
+    latency_[variant].merge(other.latency_[variant]);
+    first_token_[variant].merge(other.first_token_[variant]);
+  }
+}
+
+}  // namespace understudy::metrics

@@ -1,0 +1,36 @@
+#pragma once
+// Where evidence lives between two runs: one file a route, written whole under another name and
+// renamed, so that a reader or a crash never meets half of one. One thread.
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "metrics/evidence/evidence.h"
+
+namespace understudy::metrics {
+
+class EvidenceFiles {
+ public:
+  // An empty directory keeps nothing. It is made where it is missing.
+  explicit EvidenceFiles(std::filesystem::path directory) : directory_(std::move(directory)) {}
+
+  struct Loaded {
+    std::optional<RouteEvidence> evidence;
+    std::string problem;  // why a file that was there could not be used; it was set aside
+  };
+  Loaded load(std::string_view route);
+
+  // Sets the file aside, so that another experiment can begin. False where there is none.
+  bool set_aside(std::string_view route, std::string_view why);
+
+  // Empty on success, else what went wrong.
+  std::string save(std::string_view route, const RouteEvidence& evidence);
+
+ private:
+  std::filesystem::path path_of(std::string_view route) const;
+  std::filesystem::path directory_;
+};
+
+}  // namespace understudy::metrics

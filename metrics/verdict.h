@@ -1,0 +1,68 @@
+#pragma once
+// What the evidence of a route allows: each gate's state, the verdict with its reasons, and what is
+// still missing. A pure function of counts and rules (divergence reference 2.6 and 5).
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "metrics/evidence/evidence.h"
+#include "routing/config.h"
+
+namespace understudy::metrics {
+
+enum class VerdictState : std::uint8_t { safe_to_promote, keep_shadowing, fix_first, roll_back };
+std::string_view label(VerdictState state) noexcept;
+
+enum class GateState : std::uint8_t {
+  alarm,  // worse beyond chance, however often one looked
+  open,   // not known yet
+  safe,   // worse by less than the margin, beyond chance
+  info    // no gate, or switched off
+};
+std::string_view label(GateState state) noexcept;
+
+inline constexpr std::string_view kAllFamilies = "all";
+
+// One gate, over all traffic or in one family.
+struct GateResult {
+  std::string family{kAllFamilies};
+  std::size_t gate = 0;  // index into routing::kGates
+  GateState state = GateState::open;
+  bool critical = false;
+  std::uint64_t pairs = 0;               // that it was judged by
+  std::optional<double> primary_rate;    // shares of bad answers; none for ratios
+  std::optional<double> candidate_rate;  // for noise gates: of pairs that differ
+  // Shares: candidate minus primary. Ratios: the candidate's figure over the primary's, minus 1.
+  std::optional<double> difference;
+  Interval interval;                          // a confidence sequence, 95 %, in the same unit
+  double log_e_worse = 0.0;                   // against "not worse"
+  double log_e_safe = 0.0;                    // against "worse by the margin"
+  std::optional<std::uint64_t> pairs_needed;  // until safe, if all goes on as it did
+  std::string text;                           // in plain words
+};
+
+// What the evidence does not tell by itself.
+struct CoverageFacts {
+  std::uint64_t drawn = 0;    // copies that should have been sent
+  std::uint64_t dropped = 0;  // of those, by our own limits
+  bool candidate_serves = false;
+};
+
+struct Verdict {
+  VerdictState state = VerdictState::keep_shadowing;
+  std::string text;                  // one sentence
+  std::vector<GateResult> reasons;   // the most telling first: alarms, then what is open, then safe
+  std::vector<std::string> missing;  // why it is not safe_to_promote, where no gate says so
+  std::uint64_t pairs = 0, triples = 0, hours = 0;
+};
+
+Verdict judge(const RouteEvidence& evidence, const routing::VerdictConfig& rules,
+              const CoverageFacts& facts);
+
+// Remembers in the evidence which gates alarm at this moment, over all traffic and in each family.
+void latch_alarms(RouteEvidence& evidence, const routing::VerdictConfig& rules);
+
+}  // namespace understudy::metrics

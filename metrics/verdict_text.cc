@@ -1,0 +1,135 @@
+#include "metrics/verdict_text.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstdio>
+
+namespace understudy::metrics {
+namespace {
+
+struct Wording {
+  std::string_view signal;
+  std::string_view what;  // of a share: what the bad ones did; of a ratio: the figure
+};
+
+constexpr std::array kWordings{
+    Wording{"validation_error", "requests are refused as invalid"},
+    Wording{"error_class", "calls fail"},
+    Wording{"refusal", "answers refuse or do not answer"},
+    Wording{"truncation", "answers break off"},
+    Wording{"empty", "answers are empty"},
+    Wording{"json_contract", "answers break the JSON contract"},
+    Wording{"tool_contract", "tool calls break the tools' contract"},
+    Wording{"language", "answers are in another language"},
+    Wording{"label", "answers give another label"},
+    Wording{"number", "answers give another number"},
+    Wording{"tool_agreement", "answers call other tools or with other arguments"},
+    Wording{"latency", "answers take"},
+    Wording{"cost", "requests cost"},
+};
+
+std::string_view wording(std::size_t gate) noexcept {
+  const std::string_view signal = routing::kGates[gate].signal;
+  const auto found = std::ranges::find(kWordings, signal, &Wording::signal);
+  return found == kWordings.end() ? signal : found->what;
+}
+
+std::string percent(double share) {
+  return text_of_number(share * 100.0) + " %";
+}
+
+std::string signed_percent(double share) {
+  return (share < 0.0 ? "-" : "+") + percent(std::abs(share));
+}
+
+std::string where(const GateResult& result) {
+  return result.family == kAllFamilies ? "" : " in family " + result.family;
+}
+
+std::string counted(std::uint64_t pairs) {
+  return std::to_string(pairs) + (pairs == 1 ? " pair" : " pairs");
+}
+
+std::string ratio_text(const GateResult& result) {
+  const std::string what{wording(result.gate)};
+  if (!result.difference) return what + where(result) + ": not measured yet";
+  return what + where(result) + " " + signed_percent(*result.difference) + " (between " +
+         signed_percent(result.interval.low) + " and " + signed_percent(result.interval.high) +
+         "), " + counted(result.pairs);
+}
+
+std::string share_text(const GateResult& result) {
+  const bool noisy = gate_kind(result.gate) == GateKind::noise;
+  std::string text = std::string{wording(result.gate)} + where(result) + ": ";
+  if (!result.candidate_rate) return text + "no pair yet";
+  text += percent(*result.candidate_rate) + " of the candidate's, ";
+  if (result.primary_rate) {
+    text += percent(*result.primary_rate) +
+            (noisy ? " of the primary's own second answers" : " of the primary's");
+  } else {
+    text += "not measured between two answers of the primary (control_percent)";
+  }
+  return text + ", " + counted(result.pairs);
+}
+
+std::string what_next(const GateResult& result) {
+  switch (result.state) {
+    case GateState::alarm:
+      return result.family == kAllFamilies && result.critical ? ". This alone forbids the switch"
+                                                              : ". Worse than by chance";
+    case GateState::safe:
+      return ". Safe";
+    case GateState::info:
+      return ". Switched off: for information";
+    case GateState::open:
+      break;
+  }
+  if (!result.pairs_needed) return ". Not shown to be safe";
+  return ". About " + counted(*result.pairs_needed) + " more needed if it goes on like this";
+}
+
+}  // namespace
+
+std::string text_of_number(double number) {
+  std::array<char, 32> text{};
+  const double size = std::abs(number);
+  const int decimals = size >= 9.95 || size < 0.005 ? (size >= 99.95 || size < 0.005 ? 0 : 1) : 2;
+  std::snprintf(text.data(), text.size(), "%.*f", decimals, number);
+  return text.data();
+}
+
+std::string text_of(const GateResult& result) {
+  std::string text =
+      gate_kind(result.gate) == GateKind::ratio ? ratio_text(result) : share_text(result);
+  text += what_next(result) + ".";
+  text.front() = static_cast<char>(text.front() - 'a' + 'A');
+  return text;
+}
+
+std::string text_of(const Verdict& verdict, const CoverageFacts& facts) {
+  const auto of_state = [&](GateState state) {
+    return std::ranges::count(verdict.reasons, state, &GateResult::state);
+  };
+  const std::string alarms = std::to_string(of_state(GateState::alarm));
+  switch (verdict.state) {
+    case VerdictState::roll_back:
+      return (facts.candidate_serves
+                  ? std::string{"Roll back: the candidate is worse where it must not be ("}
+                  : std::string{"Do not promote: the candidate is worse where it must not be ("}) +
+             alarms + " alarms).";
+    case VerdictState::fix_first:
+      return "Fix first: " + alarms +
+             " alarms; what they do not name may go on being prepared for the switch.";
+    case VerdictState::safe_to_promote:
+      return "Safe to promote: every gate is shown to be within its margin, " +
+             counted(verdict.pairs) + ".";
+    case VerdictState::keep_shadowing:
+      break;
+  }
+  return "Keep shadowing: nothing alarms, " + std::to_string(of_state(GateState::open)) +
+         " gates are open and " + std::to_string(verdict.missing.size()) +
+         " conditions of coverage are not met.";
+}
+
+}  // namespace understudy::metrics

@@ -1,0 +1,88 @@
+#include "metrics/evidence/evidence_json.h"
+
+#include <gtest/gtest.h>
+
+#include <random>
+#include <string>
+
+namespace understudy::metrics {
+namespace {
+
+using namespace std::chrono_literals;
+
+RouteEvidence some_evidence() {
+  constexpr std::chrono::system_clock::time_point kMorning{std::chrono::seconds{1'790'000'000}};
+  RouteEvidence evidence("0123456789abcdef", kMorning);
+  Observation served, other;
+  served.variant = routing::Variant::primary;
+  other.variant = routing::Variant::candidate;
+  served.total = 700ms;
+  other.total = 900ms;
+  other.first_token = 80ms;
+  served.answer.text = other.answer.text = "text";
+  served.usage = other.usage = {.input = 10, .output = 5, .cache_read = 3, .cache_write = {}};
+  served.cost_usd = other.cost_usd = 0.25;
+  Comparison comparison;
+  Finding finding;
+  finding.signal = Signal::json_contract;
+  finding.diverges = finding.other_bad = true;
+  comparison.findings.push_back(finding);
+  for (int i = 0; i < 30; ++i) {
+    evidence.record_pair("family \"quoted\" \xc3\xa9", {comparison, served, other},
+                         kMorning + i * 1h);
+  }
+  evidence.record_triple("invoices", comparison, comparison);
+  evidence.record_missing();
+  evidence.record_repeat();
+  evidence.latch("invoices", 3);
+  evidence.latch_pooled(5);
+  return evidence;
+}
+
+TEST(EvidenceJson, ComesBackAsItWas) {
+  const RouteEvidence before = some_evidence();
+  const auto read = evidence_from_json(to_json_text(before));
+  ASSERT_TRUE(std::holds_alternative<RouteEvidence>(read)) << std::get<EvidenceProblem>(read).what;
+  const RouteEvidence& after = std::get<RouteEvidence>(read);
+  EXPECT_EQ(after.experiment(), before.experiment());
+  EXPECT_EQ(after.since(), before.since());
+  EXPECT_EQ(after.hours(), before.hours());
+  EXPECT_EQ(after.missing(), 1u);
+  EXPECT_EQ(after.repeats(), 1u);
+  EXPECT_EQ(after.pooled(), before.pooled());
+  EXPECT_EQ(after.families(), before.families());
+  EXPECT_EQ(to_json_text(after), to_json_text(before));
+  EXPECT_EQ(after.latency(routing::Variant::candidate).quantile(.5),
+            before.latency(routing::Variant::candidate).quantile(.5));
+}
+
+TEST(EvidenceJson, RefusesWhatDoesNotFitWithAReason) {
+  const std::string good = to_json_text(some_evidence());
+  const auto changed = [&](std::string_view from, std::string_view to) {
+    std::string text = good;
+    text.replace(text.find(from), from.size(), to);
+    return text;
+  };
+  for (const std::string& bad :
+       {std::string{}, std::string{"{}"}, std::string{"[1"}, good.substr(0, good.size() / 2),
+        changed("\"version\":1", "\"version\":2"), changed("\"pairs\":30", "\"pairs\":-1"),
+        changed("\"pairs\":30", "\"pairs\":1.5"), changed("json_contract", "json_contraband"),
+        std::string(100'000, '['), std::string(1'000, '\xff')}) {
+    const auto read = evidence_from_json(bad);
+    ASSERT_TRUE(std::holds_alternative<EvidenceProblem>(read)) << bad.substr(0, 200);
+    EXPECT_FALSE(std::get<EvidenceProblem>(read).what.empty());
+  }
+}
+
+TEST(EvidenceJson, SurvivesAnyDamage) {
+  const std::string good = to_json_text(some_evidence());
+  std::minstd_rand random(17);
+  for (int round = 0; round < 2'000; ++round) {
+    std::string text = good;
+    for (int i = 0; i < 3; ++i) text[random() % text.size()] = static_cast<char>(random() % 256);
+    (void)evidence_from_json(text);  // anything but a crash
+  }
+}
+
+}  // namespace
+}  // namespace understudy::metrics

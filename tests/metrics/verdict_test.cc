@@ -1,0 +1,262 @@
+#include "metrics/verdict.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <stdexcept>
+#include <string>
+
+namespace understudy::metrics {
+namespace {
+
+using routing::gate_of;
+using std::chrono::system_clock;
+using namespace std::chrono_literals;
+
+constexpr system_clock::time_point kMorning{std::chrono::seconds{1'790'000'000}};
+
+Observation good(routing::Variant variant) {
+  Observation seen;
+  seen.variant = variant;
+  seen.status = 200;
+  seen.answer.parsed = true;
+  seen.answer.text = "An answer.";
+  seen.total = 1s;
+  seen.usage = {.input = 100, .output = 50, .cache_read = {}, .cache_write = {}};
+  seen.cost_usd = 0.001;
+  return seen;
+}
+
+Finding flag(Signal signal, bool served_bad, bool other_bad) {
+  Finding finding;
+  finding.signal = signal;
+  finding.diverges = served_bad != other_bad;
+  finding.served_bad = served_bad;
+  finding.other_bad = other_bad;
+  return finding;
+}
+
+// Records pairs as a route would see them: a day's worth of hours, ratios of 1 unless told.
+class Evidence {
+ public:
+  void pairs(int count, const std::vector<Finding>& findings = {},
+             std::string_view family = "support") {
+    Comparison comparison;
+    comparison.findings = findings;
+    for (const Signal signal : kSignals) {
+      if (label(signal) == "latency" || label(signal) == "cost") {
+        const bool told = std::ranges::any_of(
+            findings, [&](const Finding& finding) { return finding.signal == signal; });
+        if (!told) comparison.findings.push_back(flag(signal, false, false));
+      }
+    }
+    const Observation served = good(routing::Variant::primary);
+    const Observation other = good(routing::Variant::candidate);
+    for (int i = 0; i < count; ++i) {
+      evidence.record_pair(family, {comparison, served, other}, kMorning + (seen_++ % 48) * 1h);
+      evidence.record_triple(family, comparison, control);
+    }
+  }
+  Verdict verdict() const { return judge(evidence, rules, facts); }
+
+  RouteEvidence evidence{"an experiment", kMorning};
+  routing::VerdictConfig rules;
+  CoverageFacts facts;
+  Comparison control;
+
+ private:
+  int seen_ = 0;
+};
+
+const GateResult& result(const Verdict& verdict, std::string_view signal,
+                         std::string_view family = kAllFamilies) {
+  const auto found = std::ranges::find_if(verdict.reasons, [&](const GateResult& reason) {
+    return routing::kGates[reason.gate].signal == signal && reason.family == family;
+  });
+  if (found == verdict.reasons.end()) throw std::runtime_error("no such reason");
+  return *found;
+}
+
+TEST(Verdict, KeepsShadowingWhileNothingIsKnown) {
+  const Evidence none;
+  const Verdict verdict = none.verdict();
+  EXPECT_EQ(verdict.state, VerdictState::keep_shadowing);
+  EXPECT_EQ(verdict.reasons.size(), kGateCount);
+  for (const GateResult& reason : verdict.reasons) {
+    EXPECT_EQ(reason.state, GateState::open);
+    EXPECT_FALSE(reason.text.empty());
+  }
+  EXPECT_FALSE(verdict.missing.empty());
+}
+
+TEST(Verdict, IsSafeOnceEveryGateIsShownToBeWithinItsMargin) {
+  Evidence seen;
+  seen.pairs(3'000);
+  const Verdict verdict = seen.verdict();
+  EXPECT_EQ(verdict.state, VerdictState::safe_to_promote) << verdict.text;
+  for (const GateResult& reason : verdict.reasons)
+    EXPECT_EQ(reason.state, GateState::safe) << reason.text;
+  EXPECT_TRUE(verdict.missing.empty());
+}
+
+TEST(Verdict, RollsBackWhenACriticalGateAlarmsOnAllTraffic) {
+  Evidence seen;
+  seen.pairs(500);
+  seen.pairs(60, {flag(Signal::refusal, false, true)});
+  const Verdict verdict = seen.verdict();
+  EXPECT_EQ(verdict.state, VerdictState::roll_back);
+  const GateResult& first = verdict.reasons.front();
+  EXPECT_EQ(routing::kGates[first.gate].signal, "refusal");
+  EXPECT_EQ(first.family, kAllFamilies);
+  EXPECT_EQ(first.state, GateState::alarm);
+  EXPECT_NEAR(*first.candidate_rate, 60.0 / 560, 1e-12);
+  EXPECT_DOUBLE_EQ(*first.primary_rate, 0.0);
+  EXPECT_GT(first.interval.low, 0.0);
+}
+
+TEST(Verdict, TellsPromotersAndThoseWhoServeApart) {
+  Evidence seen;
+  seen.pairs(200, {flag(Signal::json_contract, false, true)});
+  EXPECT_TRUE(seen.verdict().text.starts_with("Do not promote"));
+  seen.facts.candidate_serves = true;
+  EXPECT_TRUE(seen.verdict().text.starts_with("Roll back"));
+}
+
+TEST(Verdict, AsksToFixAFamilyFirstAndNamesIt) {
+  Evidence seen;
+  // A small family breaks, and the mean over families spreads its alarm over many.
+  for (int family = 0; family < 40; ++family) seen.pairs(300, {}, "f" + std::to_string(family));
+  seen.pairs(25, {flag(Signal::truncation, false, true)}, "invoices");
+  const Verdict verdict = seen.verdict();
+  EXPECT_EQ(verdict.state, VerdictState::fix_first) << verdict.text;
+  const GateResult& invoices = result(verdict, "truncation", "invoices");
+  EXPECT_EQ(invoices.state, GateState::alarm);
+  EXPECT_EQ(invoices.pairs, 25u);
+  EXPECT_NE(invoices.text.find("invoices"), std::string::npos);
+}
+
+TEST(Verdict, AsksToFixWhatIsNotCriticalFirst) {
+  Evidence seen;
+  Finding slower = flag(Signal::latency, false, false);
+  slower.value = std::log(1.4);
+  seen.pairs(1'000, {slower});
+  const Verdict verdict = seen.verdict();
+  EXPECT_EQ(verdict.state, VerdictState::fix_first);
+  const GateResult& latency = result(verdict, "latency");
+  EXPECT_EQ(latency.state, GateState::alarm);
+  EXPECT_NEAR(*latency.difference, 0.4, 0.02);
+  EXPECT_FALSE(latency.primary_rate);
+}
+
+TEST(Verdict, CountsDifferencesOnlyAboveTheNoiseOfThePrimaryItself) {
+  Evidence noisy;
+  const std::vector<Finding> differ{flag(Signal::tool_agreement, false, false)};
+  std::vector<Finding> differs = differ;
+  differs[0].diverges = true;
+  noisy.control.findings = differs;  // the primary differs from itself just as often
+  noisy.pairs(500, differs);
+  EXPECT_NE(result(noisy.verdict(), "tool_agreement").state, GateState::alarm);
+
+  Evidence changed;
+  changed.pairs(500, differs);
+  EXPECT_EQ(result(changed.verdict(), "tool_agreement").state, GateState::alarm);
+}
+
+TEST(Verdict, SaysWhatIsMissingAndHowManyPairsItNeeds) {
+  Evidence few;
+  few.pairs(150);
+  const Verdict verdict = few.verdict();
+  EXPECT_EQ(verdict.state, VerdictState::keep_shadowing);
+  const GateResult& refusal = result(verdict, "refusal");
+  EXPECT_EQ(refusal.state, GateState::open);
+  ASSERT_TRUE(refusal.pairs_needed);
+  EXPECT_GT(*refusal.pairs_needed, 100u);
+  EXPECT_LT(*refusal.pairs_needed, 1'000u);
+}
+
+TEST(Verdict, IsNotSafeWithoutCoverage) {
+  Evidence seen;
+  seen.pairs(3'000);
+  seen.rules.min_hours = 100'000;
+  EXPECT_EQ(seen.verdict().state, VerdictState::keep_shadowing);
+  seen.rules.min_hours = 24;
+  ASSERT_EQ(seen.verdict().state, VerdictState::safe_to_promote);
+  seen.facts = {.drawn = 100, .dropped = 6};
+  EXPECT_EQ(seen.verdict().state, VerdictState::keep_shadowing);
+  EXPECT_NE(seen.verdict().missing.at(0).find("max_dropped_percent"), std::string::npos);
+  seen.facts = {};
+  for (int i = 0; i < 200; ++i) seen.evidence.record_missing();
+  EXPECT_EQ(seen.verdict().state, VerdictState::keep_shadowing);
+  EXPECT_NE(seen.verdict().missing.at(0).find("throttled"), std::string::npos);
+}
+
+TEST(Verdict, WaitsForEveryFamilyOfSomeSize) {
+  Evidence seen;
+  seen.pairs(3'000);
+  seen.pairs(80, {}, "new");
+  EXPECT_EQ(seen.verdict().state, VerdictState::keep_shadowing);
+  EXPECT_NE(seen.verdict().missing.at(0).find("family new"), std::string::npos);
+  seen.pairs(20, {}, "new");
+  EXPECT_EQ(seen.verdict().state, VerdictState::safe_to_promote);
+}
+
+TEST(Verdict, LeavesOutGatesThatAreOff) {
+  Evidence seen;
+  seen.pairs(200, {flag(Signal::refusal, false, true)});
+  seen.rules.gates[*gate_of("refusal")].reset();
+  EXPECT_EQ(seen.verdict().state, VerdictState::keep_shadowing);
+  EXPECT_EQ(result(seen.verdict(), "refusal").state, GateState::info);
+}
+
+TEST(Verdict, RemembersAnAlarmThatLaterPairsWouldOutvote) {
+  Evidence seen;
+  seen.pairs(100);
+  seen.pairs(30, {flag(Signal::empty, false, true)});
+  latch_alarms(seen.evidence, seen.rules);
+  seen.pairs(60, {flag(Signal::empty, true, false)});
+  EXPECT_EQ(result(seen.verdict(), "empty").state, GateState::alarm);
+}
+
+TEST(Verdict, DoesNotBlameTheCandidateForWhatBothDo) {
+  Evidence seen;
+  seen.pairs(2'000, {flag(Signal::refusal, true, true)});
+  EXPECT_NE(result(seen.verdict(), "refusal").state, GateState::alarm);
+}
+
+TEST(Verdict, TurnsPairsAroundWhereTheCandidateServed) {
+  Evidence seen;
+  Comparison comparison;
+  comparison.findings = {flag(Signal::refusal, true, false)};
+  const Observation served = good(routing::Variant::candidate);
+  const Observation other = good(routing::Variant::primary);
+  for (int i = 0; i < 100; ++i) {
+    seen.evidence.record_pair("support", {comparison, served, other, true}, kMorning);
+  }
+  EXPECT_EQ(result(seen.verdict(), "refusal").state, GateState::alarm);
+  EXPECT_DOUBLE_EQ(*result(seen.verdict(), "refusal").candidate_rate, 1.0);
+}
+
+TEST(Evidence, AddsUpOverProxies) {
+  Evidence both, first, second;
+  first.pairs(100);
+  first.pairs(7, {flag(Signal::refusal, false, true)}, "a");
+  second.pairs(50, {flag(Signal::empty, true, false)}, "b");
+  both.pairs(100);
+  both.pairs(7, {flag(Signal::refusal, false, true)}, "a");
+  both.pairs(50, {flag(Signal::empty, true, false)}, "b");
+  first.evidence.merge(second.evidence);
+  EXPECT_EQ(first.evidence.pooled(), both.evidence.pooled());
+  EXPECT_EQ(first.evidence.families(), both.evidence.families());
+}
+
+TEST(Evidence, KeepsABoundedNumberOfFamilies) {
+  Evidence seen;
+  for (int family = 0; family < 1'000; ++family) seen.pairs(1, {}, std::to_string(family));
+  EXPECT_EQ(seen.evidence.families().size(), RouteEvidence::kMaxFamilies);
+  EXPECT_EQ(seen.evidence.families().at("other").pairs, 1'000u - (RouteEvidence::kMaxFamilies - 1));
+  EXPECT_EQ(seen.evidence.pooled().pairs, 1'000u);
+}
+
+}  // namespace
+}  // namespace understudy::metrics
