@@ -6,6 +6,7 @@
 #include <optional>
 #include <utility>
 
+#include "metrics/evidence/evidence_json.h"
 #include "proxy/admin_page.h"
 #include "routing/fields.h"
 
@@ -110,20 +111,28 @@ AdminReply ready(const AdminSources& sources) {
 AdminReply metrics_page(const AdminSources& sources) {
   AdminReply reply;
   reply.content_type = "text/plain; version=0.0.4; charset=utf-8";
-  reply.body = sources.exposition();
+  reply.body = sources.exposition() + verdict_exposition(*sources.snapshot(), sources.evidence);
   return reply;
 }
 
 AdminReply status(const AdminSources& sources) {
-  return json_reply(status_json(*sources.snapshot(), sources.process(), sources.exposition()));
+  return json_reply(
+      status_json(*sources.snapshot(), sources.process(), sources.exposition(), sources.evidence));
 }
 
 AdminReply routes(const AdminSources& sources) {
-  return json_reply(routes_json(*sources.snapshot(), sources.exposition()));
+  return json_reply(routes_json(*sources.snapshot(), sources.exposition(), sources.evidence));
 }
 
 AdminReply one_route(std::string_view name, const AdminSources& sources) {
-  auto described = route_json(*sources.snapshot(), name, sources.exposition());
+  constexpr std::string_view kEvidence = "/evidence";
+  if (name.ends_with(kEvidence)) {
+    name.remove_suffix(kEvidence.size());
+    const auto evidence = sources.evidence(name);
+    if (!evidence) return error(404, "no evidence of a route of that name");
+    return json_reply(metrics::to_json_text(*evidence));
+  }
+  auto described = route_json(*sources.snapshot(), name, sources.exposition(), sources.evidence);
   if (!described) return error(404, "no route of that name");
   return json_reply(std::move(*described));
 }

@@ -21,6 +21,7 @@ struct AdminSources {
   std::function<std::shared_ptr<const Snapshot>()> snapshot;  // in force
   std::function<ProcessStatus()> process;
   std::function<ReloadOutcome()> reload;
+  EvidenceSource evidence;
 };
 
 struct AdminRequest {

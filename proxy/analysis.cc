@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 
+#include "metrics/family.h"
 #include "metrics/usage.h"
 #include "proxy/log.h"
 #include "proxy/shadow_account.h"
@@ -18,13 +19,55 @@ void price(metrics::Observation& observation, const metrics::Prices& prices) {
   observation.cost_usd = prices.cost(observation.model_id, observation.usage, today);
 }
 
+ExperimentContext experiment_of(const PairContext& pair) {
+  const routing::RouteConfig& route = pair.snapshot->config().routes[pair.route];
+  return {route.name, pair.snapshot->experiments[pair.route], route.verdict};
+}
+
+// The served answer against a copy's, both held to what the request demands and to what the
+// family's answers have been like.
+metrics::Comparison compare(const PairContext& pair, const metrics::Observation& other,
+                            EvidenceBook& evidence) {
+  ServedSlot& slot = *pair.served;
+  if (!slot.expectations) {
+    const std::string_view body = pair.request_body.view();
+    slot.expectations = metrics::Expectations::from_request(slot.observation->operation, body);
+    slot.family = metrics::family_of(pair.family, slot.observation->model_id, body);
+  }
+  slot.expectations->profile = &evidence.profile(experiment_of(pair), slot.family);
+  return metrics::compare(*slot.observation, other, *slot.expectations);
+}
+
+// Adds a comparison to the route's evidence: a shadow pair at once, the noise beside it when the
+// control leg's comparison is there, too, whichever came first.
+void weigh(const PairContext& pair, metrics::Leg leg, const metrics::Observation& other,
+           const metrics::Comparison& comparison, EvidenceBook& evidence) {
+  ServedSlot& slot = *pair.served;
+  const ExperimentContext experiment = experiment_of(pair);
+  if (leg == metrics::Leg::control) {
+    slot.control = comparison;
+  } else {
+    slot.shadow = comparison;
+    const bool by_candidate = slot.observation->variant == routing::Variant::candidate;
+    slot.counts_as_evidence =
+        evidence.record_pair(experiment, slot.family, pair.request_body.view(),
+                             {.comparison = comparison,
+                              .served = *slot.observation,
+                              .other = other,
+                              .served_by_candidate = by_candidate});
+    evidence.learn(experiment, slot.family, by_candidate ? other : *slot.observation);
+  }
+  if (slot.shadow && slot.control && slot.counts_as_evidence)
+    evidence.record_triple(experiment, slot.family, *slot.shadow, *slot.control);
+}
+
 }  // namespace
 
 void ServedAnswerTask::refused() noexcept {
   meter->unread_answer(facts.variant, facts.leg);
 }
 
-void ServedAnswerTask::run(metrics::RecordLog*) {
+void ServedAnswerTask::run(AnalysisThread&) {
   metrics::Observation observation = metrics::read_answer(facts, captured);
   price(observation, *snapshot->prices);
   meter->answer(observation);
@@ -69,7 +112,7 @@ void PairTask::count(const metrics::Comparison& comparison,
   }
 }
 
-void PairTask::run(metrics::RecordLog* records) {
+void PairTask::run(AnalysisThread& thread) {
   metrics::RouteMeter& meter = *pair->snapshot->meters[pair->route];
   metrics::Observation other = metrics::read_answer(facts, captured);
   price(other, *pair->snapshot->prices);
@@ -81,28 +124,50 @@ void PairTask::run(metrics::RecordLog* records) {
   if (other.error_class == metrics::ErrorClass::ok && !other.answer.parsed) {
     if (facts.leg == metrics::Leg::control)
       return meter.control_failed(metrics::FailReason::unreadable);
-    return meter.failed(metrics::FailReason::unreadable);
+    meter.failed(metrics::FailReason::unreadable);
+    other.error_class = metrics::ErrorClass::stream_broken;
+    return weigh(*pair, facts.leg, other, compare(*pair, other, thread.evidence), thread.evidence);
   }
-  const metrics::Comparison comparison = metrics::compare(*pair->served->observation, other);
+  const metrics::Comparison comparison = compare(*pair, other, thread.evidence);
   count(comparison, meter);
-  if (!records) return;
-  records->append({.exchange_id = pair->exchange_id,
-                   .route = pair->snapshot->config().routes[pair->route].name,
-                   .family = pair->family,
-                   .request_id_served = pair->served->request_id,
-                   .request_id_other =
-                       std::string{metrics::captured_field(captured.fields, "x-amzn-requestid")},
-                   .leg = facts.leg,
-                   .request_body = pair->request_body.view(),
-                   .served = &*pair->served->observation,
-                   .other = &other,
-                   .comparison = &comparison});
+  weigh(*pair, facts.leg, other, comparison, thread.evidence);
+  if (thread.records) record(*thread.records, other, comparison);
+}
+
+void PairTask::record(metrics::RecordLog& records, const metrics::Observation& other,
+                      const metrics::Comparison& comparison) const {
+  records.append({.exchange_id = pair->exchange_id,
+                  .route = pair->snapshot->config().routes[pair->route].name,
+                  .family = pair->served->family,
+                  .request_id_served = pair->served->request_id,
+                  .request_id_other =
+                      std::string{metrics::captured_field(captured.fields, "x-amzn-requestid")},
+                  .leg = facts.leg,
+                  .request_body = pair->request_body.view(),
+                  .served = &*pair->served->observation,
+                  .other = &other,
+                  .comparison = &comparison});
+}
+
+void FailedCopyTask::run(AnalysisThread& thread) {
+  if (reason == metrics::FailReason::throttled)
+    return thread.evidence.record_missing(experiment_of(*pair));
+  if (!pair->served->observation) return;
+  metrics::Observation other;
+  other.variant = facts.variant;
+  other.leg = facts.leg;
+  other.operation = facts.operation;
+  other.model_id = facts.model_id;
+  other.error_class = reason == metrics::FailReason::timeout ? metrics::ErrorClass::timeout
+                                                             : metrics::ErrorClass::transport;
+  weigh(*pair, facts.leg, other, compare(*pair, other, thread.evidence), thread.evidence);
 }
 
 Analysis::Analysis(const routing::Config& config, metrics::Recorder& recorder)
     : recorder_(recorder),
       max_queued_(config.limits.max_analysis_queue),
-      max_bytes_(config.limits.max_analysis_bytes) {
+      max_bytes_(config.limits.max_analysis_bytes),
+      evidence_(config.state_directory) {
   new_records_ = config.records;
   has_new_records_ = true;
   thread_ = std::thread([this] { loop(); });
@@ -150,7 +215,8 @@ void Analysis::take_new_records() {
 
 void Analysis::run_one(AnalysisTask::Pointer task) noexcept {
   try {
-    task->run(records_.get());
+    AnalysisThread thread{records_.get(), evidence_};
+    task->run(thread);
   } catch (const std::exception& problem) {
     // A bug, or no memory: this one answer is lost.
     log_error("analysis_failed", {{"what", problem.what()}});
@@ -166,6 +232,7 @@ void Analysis::loop() {
     take_new_records();
     const bool any =
         tasks_.take_all([this](AnalysisTask::Pointer task) { run_one(std::move(task)); });
+    evidence_.publish();
     if (last_round && !any) return;
     if (!last_round) std::this_thread::sleep_for(kLookEvery);
   }

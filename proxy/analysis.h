@@ -12,6 +12,8 @@
 
 #include "metrics/answer.h"
 #include "metrics/records.h"
+#include "metrics/shadow_outcome.h"
+#include "proxy/evidence_book.h"
 #include "proxy/handover.h"
 #include "proxy/recycler.h"
 #include "proxy/snapshot.h"
@@ -25,6 +27,12 @@ class ShadowAccount;
 struct ServedSlot {
   std::optional<metrics::Observation> observation;
   std::string request_id;
+  // Of its copies, as they come: with both, the difference can be held against the noise.
+  std::optional<metrics::Comparison> shadow, control;
+  bool counts_as_evidence = false;  // its shadow pair does
+  // What both answers are held to, and the family that it is judged in; made with the first copy.
+  std::optional<metrics::Expectations> expectations;
+  std::string family;
 };
 
 // What is known of an exchange when its pair is recorded.
@@ -36,6 +44,12 @@ struct PairContext {
   metrics::Block request_body;
   std::shared_ptr<ServedSlot> served;
   std::shared_ptr<ShadowAccount> account;  // the route's shadow budget
+};
+
+// What tasks use of the analysis thread.
+struct AnalysisThread {
+  metrics::RecordLog* records = nullptr;  // none: nothing is recorded
+  EvidenceBook& evidence;
 };
 
 class AnalysisTask : public HandoverNode<AnalysisTask> {
@@ -53,7 +67,7 @@ class AnalysisTask : public HandoverNode<AnalysisTask> {
 
  private:
   friend class Analysis;
-  virtual void run(metrics::RecordLog* records) = 0;
+  virtual void run(AnalysisThread& thread) = 0;
   virtual void done() noexcept = 0;
 };
 
@@ -69,7 +83,7 @@ class ServedAnswerTask final : public AnalysisTask, public Recycled<ServedAnswer
   void clear() noexcept;
 
  private:
-  void run(metrics::RecordLog* records) override;
+  void run(AnalysisThread& thread) override;
   void done() noexcept override { Recycler<ServedAnswerTask>::give_back(this); }
 };
 
@@ -83,10 +97,26 @@ class PairTask final : public AnalysisTask, public Recycled<PairTask> {
   void clear() noexcept;
 
  private:
-  void run(metrics::RecordLog* records) override;
+  void run(AnalysisThread& thread) override;
   void done() noexcept override { Recycler<PairTask>::give_back(this); }
   void drop() const noexcept;
   void count(const metrics::Comparison& comparison, metrics::RouteMeter& meter) const noexcept;
+  void record(metrics::RecordLog& records, const metrics::Observation& other,
+              const metrics::Comparison& comparison) const;
+};
+
+// A copy that has no answer to compare: the books know already, the evidence must. Rare, so it is
+// not recycled.
+class FailedCopyTask final : public AnalysisTask {
+ public:
+  metrics::AttemptFacts facts;
+  metrics::FailReason reason = metrics::FailReason::transport;
+  std::shared_ptr<const PairContext> pair;
+  void refused() noexcept override {}
+
+ private:
+  void run(AnalysisThread& thread) override;
+  void done() noexcept override { delete this; }
 };
 
 class Analysis {
@@ -101,6 +131,8 @@ class Analysis {
   // A new config's limits and records. Any thread.
   void apply(const routing::Config& config);
   std::size_t queued() const noexcept { return queued_.load(std::memory_order_relaxed); }
+  // Any thread may read it.
+  const EvidenceBook& evidence() const noexcept { return evidence_; }
 
  private:
   void loop();
@@ -119,6 +151,7 @@ class Analysis {
   std::atomic<bool> has_new_records_{false};
   // The thread's own.
   std::unique_ptr<metrics::RecordLog> records_;
+  EvidenceBook evidence_;
   routing::RecordsConfig records_config_;
 
   std::atomic<bool> stopping_{false};

@@ -142,9 +142,11 @@ std::vector<std::string> changes_between(const routing::Config& before,
                 named(after, now.candidate));
         compare_shadow(changes, key + ".shadow", old.shadow, now.shadow);
         compare(changes, key + ".canary.percent", old.canary.percent, now.canary.percent);
+        compare(changes, key + ".verdict", old.verdict, now.verdict);
       });
   compare(changes, "default_route", default_upstream_name(before), default_upstream_name(after));
   compare(changes, "records", before.records, after.records);
+  compare(changes, "state.directory", before.state_directory, after.state_directory);
   compare(changes, "prices_file", before.prices_file, after.prices_file);
   compare(changes, "limits", before.limits, after.limits);
   compare(changes, "threads", before.threads, after.threads);

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "metrics/statistics/proportions.h"
+#include "proxy/verdict_status.h"
 
 namespace understudy::proxy {
 namespace {
@@ -19,11 +20,6 @@ using metrics::Proportion;
 using metrics::Signal;
 using metrics::SignalCounts;
 using nlohmann::json;
-
-constexpr std::string_view kMeasuresOnly =
-    "This version measures and does not judge yet: read the rates and their bounds. ";
-constexpr std::string_view kBothWays =
-    "While the canary serves, 'primary' in these lines is the variant that served. ";
 
 // How a signal's count is told. Where a signal holds two answers against each other, the rates are
 // shares of pairs that differ: primary against its own second answer (the noise), and candidate
@@ -281,18 +277,16 @@ json Measured::describe() const {
 
 }  // namespace
 
-nlohmann::json describe_reasons(const std::map<Signal, SignalCounts>& signals,
-                                const std::map<Signal, SignalCounts>& noise, bool canary_serves) {
+nlohmann::json describe_information(const std::map<Signal, SignalCounts>& signals,
+                                    const std::map<Signal, SignalCounts>& noise) {
   std::vector<json> reasons;
   for (const Signal signal : metrics::kSignals) {
+    if (routing::gate_of(label(signal))) continue;
     reasons.push_back(
         describe_reason(signal, counts_of(signals, signal), counts_of(noise, signal)));
   }
   std::stable_sort(reasons.begin(), reasons.end(),
                    [](const json& a, const json& b) { return tellingness(a) > tellingness(b); });
-  json& text = reasons.front()["text"];
-  text = std::string(kMeasuresOnly) + std::string(canary_serves ? kBothWays : "") +
-         text.get<std::string>();
   return reasons;
 }
 
@@ -314,10 +308,10 @@ nlohmann::json describe_measurements(std::string_view route, const std::vector<S
 }
 
 nlohmann::json describe_route(const routing::Config& config, const routing::RouteConfig& route,
-                              const metrics::RouteMeter& meter,
-                              const std::vector<Sample>& samples) {
+                              const metrics::RouteMeter& meter, const std::vector<Sample>& samples,
+                              const metrics::RouteEvidence* evidence) {
   const metrics::RouteCounts counts = meter.counts();
-  return {
+  json described = {
       {"name", route.name},
       {"primary", describe_variant(config, route.primary)},
       {"candidate", route.candidate ? describe_variant(config, *route.candidate) : json()},
@@ -326,10 +320,11 @@ nlohmann::json describe_route(const routing::Config& config, const routing::Rout
       {"served", describe_shares(route.name, counts, samples)},
       {"counts", describe_counts(counts)},
       {"measured", describe_measurements(route.name, samples)},
-      {"verdict", "keep_shadowing"},
-      {"reasons", describe_reasons(meter.signals(), meter.control_signals(),
-                                   route.canary.percent.hundredths > 0)},
   };
+  described.update(describe_verdict(judge_route(route, counts, evidence), evidence));
+  for (json& signal : describe_information(meter.signals(), meter.control_signals()))
+    described["reasons"].push_back(std::move(signal));
+  return described;
 }
 
 }  // namespace understudy::proxy

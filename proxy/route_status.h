@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "metrics/evidence/evidence.h"
 #include "metrics/recorder.h"
 #include "proxy/exposition.h"
 #include "routing/config.h"
@@ -17,12 +18,13 @@ namespace understudy::proxy {
 // The field names are an interface: add, don't rename. `samples` is the whole exposition, read once
 // for all routes.
 nlohmann::json describe_route(const routing::Config& config, const routing::RouteConfig& route,
-                              const metrics::RouteMeter& meter, const std::vector<Sample>& samples);
+                              const metrics::RouteMeter& meter, const std::vector<Sample>& samples,
+                              const metrics::RouteEvidence* evidence);
 
-// One entry per measured signal, most telling first. `noise` are the signals of the control legs.
-nlohmann::json describe_reasons(const std::map<metrics::Signal, metrics::SignalCounts>& signals,
-                                const std::map<metrics::Signal, metrics::SignalCounts>& noise,
-                                bool canary_serves);
+// One entry per signal that is for information only, most telling first. `noise` are the signals of
+// the control legs.
+nlohmann::json describe_information(const std::map<metrics::Signal, metrics::SignalCounts>& signals,
+                                    const std::map<metrics::Signal, metrics::SignalCounts>& noise);
 
 // Latency, first token, tokens and cost of each variant and leg that was asked.
 nlohmann::json describe_measurements(std::string_view route, const std::vector<Sample>& samples);

@@ -147,6 +147,10 @@ bool Server::drain(milliseconds limit) {
   return impl_->services.connections.load() == 0;
 }
 
+std::shared_ptr<const metrics::RouteEvidence> Server::evidence(std::string_view route) const {
+  return impl_->analysis.evidence().evidence(route);
+}
+
 Server::Load Server::load() const {
   return {.connections = impl_->services.connections.load(),
           .shadow_queued = impl_->dispatcher.queued(),

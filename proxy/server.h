@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "metrics/evidence/evidence.h"
 #include "metrics/recorder.h"
 #include "proxy/credentials.h"
 #include "proxy/error.h"
@@ -50,6 +51,8 @@ class Server {
     std::size_t analysis_queued = 0;
   };
   Load load() const;  // any thread
+  // The newest evidence of a route; null before its first pair. Any thread.
+  std::shared_ptr<const metrics::RouteEvidence> evidence(std::string_view route) const;
 
  private:
   struct Impl;

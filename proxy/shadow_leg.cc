@@ -99,6 +99,26 @@ void hand_to_analysis(const LegRun& run, Recycler<PairTask>::Pointer task,
   run.thread.analysis.offer(AnalysisTask::Pointer(task.release()));
 }
 
+// What the candidate itself is to blame for, and that it was throttled, is evidence.
+void report_failure(const LegRun& run) {
+  switch (*run.result.failure) {
+    case FailReason::throttled:
+    case FailReason::timeout:
+    case FailReason::connect:
+    case FailReason::transport:
+    case FailReason::cut:
+    case FailReason::garbage:
+      break;
+    default:
+      return;
+  }
+  auto task = std::make_unique<FailedCopyTask>();
+  task->facts = run.result.facts;
+  task->reason = *run.result.failure;
+  task->pair = {run.job, &run.job->pair};
+  run.thread.analysis.offer(AnalysisTask::Pointer(task.release()));
+}
+
 // Sends, and captures what comes.
 asio::awaitable<std::optional<FailReason>> exchange(LegRun& run, std::shared_ptr<UpstreamPool> pool,
                                                     const routing::ShadowConfig& limits,
@@ -229,6 +249,7 @@ asio::awaitable<LegResult> run_leg(ShadowThread& thread, std::shared_ptr<ShadowJ
     log_error("shadow_leg_failed", {{"what", problem.what()}});
     run.result.failure = FailReason::transport;
   }
+  if (leg == metrics::Leg::shadow && run.result.failure) report_failure(run);
   co_return std::move(run.result);
 }
 

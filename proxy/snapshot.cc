@@ -8,6 +8,7 @@
 #include "proxy/log.h"
 #include "proxy/read_file.h"
 #include "proxy/tls_contexts.h"
+#include "routing/experiment.h"
 
 namespace understudy::proxy {
 namespace {
@@ -112,12 +113,16 @@ SnapshotResult make_snapshot(std::shared_ptr<const routing::Config> config,
 
   // Meters last: a refused config leaves no series behind.
   std::vector<metrics::RouteMeter*> meters;
-  for (const routing::RouteConfig& route : config->routes)
+  std::vector<std::string> experiments;
+  for (const routing::RouteConfig& route : config->routes) {
     meters.push_back(&recorder.route(route.name));
+    experiments.push_back(routing::experiment_id(*config, route));
+  }
   result.snapshot = std::make_shared<const Snapshot>(Snapshot{
       .routes = routing::RouteTable(std::move(config)),
       .upstreams = std::move(upstreams),
       .meters = std::move(meters),
+      .experiments = std::move(experiments),
       .default_meter = &recorder.route("default"),
       .prices = std::move(loaded.prices),
   });

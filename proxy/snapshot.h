@@ -30,6 +30,7 @@ struct Snapshot {
   routing::RouteTable routes;
   std::vector<std::shared_ptr<const UpstreamTarget>> upstreams;  // as Config::upstreams
   std::vector<metrics::RouteMeter*> meters;  // as Config::routes; owned by the Recorder
+  std::vector<std::string> experiments;      // as Config::routes; routing::experiment_id()
   metrics::RouteMeter* default_meter = nullptr;
   std::shared_ptr<const metrics::Prices> prices;
 

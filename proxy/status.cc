@@ -66,12 +66,19 @@ json describe_upstreams(const Snapshot& snapshot) {
   return upstreams;
 }
 
-json describe_routes(const Snapshot& snapshot, const std::vector<Sample>& samples) {
-  json routes = json::array();
+json describe_one(const Snapshot& snapshot, std::size_t route, const std::vector<Sample>& samples,
+                  const EvidenceSource& evidence) {
   const routing::Config& config = snapshot.config();
-  for (std::size_t i = 0; i < config.routes.size(); ++i) {
-    routes.push_back(describe_route(config, config.routes[i], *snapshot.meters.at(i), samples));
-  }
+  const auto of_route = evidence(config.routes[route].name);
+  return describe_route(config, config.routes[route], *snapshot.meters.at(route), samples,
+                        of_route.get());
+}
+
+json describe_routes(const Snapshot& snapshot, const std::vector<Sample>& samples,
+                     const EvidenceSource& evidence) {
+  json routes = json::array();
+  for (std::size_t i = 0; i < snapshot.config().routes.size(); ++i)
+    routes.push_back(describe_one(snapshot, i, samples, evidence));
   return routes;
 }
 
@@ -84,7 +91,7 @@ json describe_default_route(const routing::Config& config, const std::vector<Sam
 }  // namespace
 
 std::string status_json(const Snapshot& snapshot, const ProcessStatus& process,
-                        std::string_view exposition) {
+                        std::string_view exposition, const EvidenceSource& evidence) {
   const auto samples = parse_exposition(exposition);
   const routing::Config& config = snapshot.config();
   return dumped({
@@ -98,21 +105,21 @@ std::string status_json(const Snapshot& snapshot, const ProcessStatus& process,
       {"load", describe_load(process.load)},
       {"default_route", describe_default_route(config, samples)},
       {"upstreams", describe_upstreams(snapshot)},
-      {"routes", describe_routes(snapshot, samples)},
+      {"routes", describe_routes(snapshot, samples, evidence)},
   });
 }
 
-std::string routes_json(const Snapshot& snapshot, std::string_view exposition) {
-  return dumped({{"routes", describe_routes(snapshot, parse_exposition(exposition))}});
+std::string routes_json(const Snapshot& snapshot, std::string_view exposition,
+                        const EvidenceSource& evidence) {
+  return dumped({{"routes", describe_routes(snapshot, parse_exposition(exposition), evidence)}});
 }
 
 std::optional<std::string> route_json(const Snapshot& snapshot, std::string_view name,
-                                      std::string_view exposition) {
+                                      std::string_view exposition, const EvidenceSource& evidence) {
   const routing::Config& config = snapshot.config();
   for (std::size_t i = 0; i < config.routes.size(); ++i) {
     if (config.routes[i].name == name) {
-      return dumped(describe_route(config, config.routes[i], *snapshot.meters.at(i),
-                                   parse_exposition(exposition)));
+      return dumped(describe_one(snapshot, i, parse_exposition(exposition), evidence));
     }
   }
   return std::nullopt;

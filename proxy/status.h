@@ -10,6 +10,7 @@
 #include "proxy/reload.h"
 #include "proxy/server.h"
 #include "proxy/snapshot.h"
+#include "proxy/verdict_status.h"
 
 namespace understudy::proxy {
 
@@ -25,14 +26,15 @@ struct ProcessStatus {
 // The whole picture; `routes` holds what /api/routes/{name} answers. `exposition` is
 // Recorder::render().
 std::string status_json(const Snapshot& snapshot, const ProcessStatus& process,
-                        std::string_view exposition);
+                        std::string_view exposition, const EvidenceSource& evidence);
 
 // {"routes": [...]}
-std::string routes_json(const Snapshot& snapshot, std::string_view exposition);
+std::string routes_json(const Snapshot& snapshot, std::string_view exposition,
+                        const EvidenceSource& evidence);
 
 // One route; none of that name.
 std::optional<std::string> route_json(const Snapshot& snapshot, std::string_view name,
-                                      std::string_view exposition);
+                                      std::string_view exposition, const EvidenceSource& evidence);
 
 // The answer to POST /api/reload: {"result": "applied", "problems": []}
 std::string reload_json(const ReloadOutcome& outcome);

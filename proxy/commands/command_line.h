@@ -12,9 +12,14 @@
 
 namespace understudy::proxy {
 
-// What the shell sees (also in DESIGN of the command line: 0 good, 1 a negative answer, 2 usage, 78
-// bad config).
-enum ExitStatus : int { kExitGood = 0, kExitNegative = 1, kExitUsage = 2, kExitBadConfig = 78 };
+// What the shell sees.
+enum ExitStatus : int {
+  kExitGood = 0,
+  kExitNegative = 1,
+  kExitUsage = 2,
+  kExitNotKnown = 3,
+  kExitBadConfig = 78
+};
 
 struct Option {
   std::string_view name;   // "config"

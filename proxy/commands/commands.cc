@@ -12,7 +12,7 @@ namespace understudy::proxy {
 namespace {
 
 std::vector<Command> all_commands() {
-  return {serve_command(), check_command()};
+  return {serve_command(), check_command(), verdict_command()};
 }
 
 std::string general_help() {
@@ -30,7 +30,8 @@ std::string general_help() {
       "  help      explain a command\n\n"
       "`understudy help COMMAND` or `understudy COMMAND --help` tells more; `understudy --version` "
       "prints the version.\n\n"
-      "Exit status: 0 good, 1 a negative answer, 2 wrong usage, 78 bad config.\n\n"
+      "Exit status: 0 good, 1 a negative answer, 2 wrong usage, 3 not known yet, 78 bad "
+      "config.\n\n"
       "Start with:\n"
       "  understudy check --config config.yaml\n"
       "  understudy serve --config config.yaml\n"

@@ -11,6 +11,7 @@ namespace understudy::proxy {
 
 Command serve_command();
 Command check_command();
+Command verdict_command();
 
 // Everything behind the program's name.
 int run_command_line(std::span<const std::string_view> arguments, std::ostream& out,

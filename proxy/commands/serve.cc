@@ -145,7 +145,8 @@ class Program {
     return {.exposition = [this] { return recorder_.render(); },
             .snapshot = [this] { return in_force(); },
             .process = [this] { return status(); },
-            .reload = [this] { return reloader_.reload(ReloadSource::request); }};
+            .reload = [this] { return reloader_.reload(ReloadSource::request); },
+            .evidence = [this](std::string_view route) { return server_->evidence(route); }};
   }
 
   ProcessStatus status() const {

@@ -49,6 +49,7 @@ std::shared_ptr<const Snapshot> example_snapshot(metrics::Recorder& recorder) {
       Snapshot{.routes = routing::RouteTable(std::make_shared<const routing::Config>(config)),
                .upstreams = {},
                .meters = {&recorder.route(route.name)},
+               .experiments = {"experiment"},
                .default_meter = &recorder.route("default"),
                .prices = nullptr});
 }
@@ -56,15 +57,16 @@ std::shared_ptr<const Snapshot> example_snapshot(metrics::Recorder& recorder) {
 class AdminTest : public testing::Test {
  protected:
   AdminTest() {
-    auto started =
-        Admin::start({"127.0.0.1", 0}, {.exposition = [this] { return recorder_->render(); },
-                                        .snapshot = [this] { return snapshot_; },
-                                        .process = [this] { return process_; },
-                                        .reload =
-                                            [this] {
-                                              ++reloads_;
-                                              return reload_outcome_;
-                                            }});
+    auto started = Admin::start({"127.0.0.1", 0},
+                                {.exposition = [this] { return recorder_->render(); },
+                                 .snapshot = [this] { return snapshot_; },
+                                 .process = [this] { return process_; },
+                                 .reload =
+                                     [this] {
+                                       ++reloads_;
+                                       return reload_outcome_;
+                                     },
+                                 .evidence = [this](std::string_view) { return evidence_; }});
     if (!started) throw std::runtime_error(started.error().context);
     admin_ = std::move(*started);
     host_ = "127.0.0.1:" + std::to_string(admin_->port());
@@ -91,6 +93,7 @@ class AdminTest : public testing::Test {
                          .last_reload = {}};
   ReloadOutcome reload_outcome_{metrics::ReloadResult::applied, {}};
   std::atomic<int> reloads_ = 0;
+  std::shared_ptr<const metrics::RouteEvidence> evidence_;
   std::unique_ptr<Admin> admin_;
   std::string host_;
 };
@@ -176,35 +179,50 @@ TEST_F(AdminTest, DescribesARouteByTheFieldNamesOthersRelyOn) {
   EXPECT_EQ(route["served"]["candidate_percent"], 0.0);
   EXPECT_EQ(route["served"]["shadowed_percent"], 75.0);
 
-  ASSERT_EQ(route["reasons"].size(), metrics::kSignals.size());
-  const json& first = route["reasons"][0];
-  EXPECT_EQ(first["signal"], "error_class") << "what differs most comes first";
-  EXPECT_THAT(first["text"].get<std::string>(), HasSubstr("does not judge yet"));
-  EXPECT_THAT(first["text"].get<std::string>(),
-              HasSubstr("primary 0 of 1 (0.00 %), candidate 1 of 1 (100.00 %)"));
+  ASSERT_EQ(route["reasons"].size(), metrics::kSignals.size()) << "gates and information";
+  EXPECT_EQ(route["reasons"][0]["state"], "open");
+  EXPECT_EQ(route["reasons"].back()["state"], "info");
   for (const json& reason : route["reasons"]) {
     EXPECT_EQ(reason["family"], "all");
-    EXPECT_EQ(reason["state"], "info");
     for (const char* field :
          {"text", "pairs", "primary_rate", "candidate_rate", "difference", "interval"}) {
       EXPECT_TRUE(reason.contains(field)) << field;
     }
   }
+  EXPECT_FALSE(route["verdict_text"].get<std::string>().empty());
+  EXPECT_EQ(route["coverage"]["pairs"], 0);
+  EXPECT_FALSE(route["missing"].empty());
 }
 
-TEST_F(AdminTest, GivesDifferencesWithTheirBounds) {
-  for (int i = 0; i < 1000; ++i) {
-    meter().compared(
-        {.findings = {{.signal = Signal::error_class, .served_bad = i < 5, .other_bad = i < 20}}});
+TEST_F(AdminTest, JudgesTheEvidenceOfARoute) {
+  metrics::RouteEvidence evidence("experiment", {});
+  metrics::Observation served, other;
+  served.answer.parsed = other.answer.parsed = true;
+  other.variant = Variant::candidate;
+  metrics::Finding refusal;
+  refusal.signal = Signal::refusal;
+  refusal.other_bad = refusal.diverges = true;
+  const metrics::Comparison refuses{.findings = {refusal}};
+  for (int i = 0; i < 50; ++i) {
+    evidence.record_pair("support", {.comparison = refuses, .served = served, .other = other}, {});
   }
-  const json reason = get("/api/routes/sonnet-4.5_a").json()["reasons"][0];
-  EXPECT_EQ(reason["signal"], "error_class");
-  EXPECT_EQ(reason["pairs"], 1000);
-  EXPECT_NEAR(reason["primary_rate"], 0.005, 1e-12);
-  EXPECT_NEAR(reason["candidate_rate"], 0.020, 1e-12);
-  EXPECT_NEAR(reason["difference"], 0.015, 1e-12);
-  EXPECT_NEAR(reason["interval"][0], 0.005332, 1e-6);
-  EXPECT_NEAR(reason["interval"][1], 0.026067, 1e-6);
+  evidence_ = std::make_shared<const metrics::RouteEvidence>(evidence);
+  const json route = get("/api/routes/sonnet-4.5_a").json();
+  EXPECT_EQ(route["verdict"], "roll_back");
+  EXPECT_EQ(route["coverage"]["pairs"], 50);
+  const json& first = route["reasons"][0];
+  EXPECT_EQ(first["signal"], "refusal");
+  EXPECT_EQ(first["state"], "alarm");
+  EXPECT_EQ(first["primary_rate"], 0.0);
+  EXPECT_EQ(first["candidate_rate"], 1.0);
+  EXPECT_EQ(first["difference"], 1.0);
+  EXPECT_THAT(get("/metrics").body, HasSubstr("understudy_verdict{route=\"sonnet-4.5_a\","
+                                              "verdict=\"roll_back\"} 1"));
+  EXPECT_EQ(get("/api/routes/sonnet-4.5_a/evidence").json()["experiment"], "experiment");
+}
+
+TEST_F(AdminTest, HasNoEvidenceOfARouteWithoutPairs) {
+  EXPECT_EQ(get("/api/routes/sonnet-4.5_a/evidence").status, 404);
 }
 
 TEST_F(AdminTest, HoldsARelativeSignalAgainstTheNoiseOfTheControlLegs) {

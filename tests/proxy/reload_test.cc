@@ -43,6 +43,7 @@ class Program {
         .routes = routing::RouteTable(std::make_shared<const routing::Config>(std::move(config))),
         .upstreams = {},
         .meters = {},
+        .experiments = {},
         .default_meter = nullptr,
         .prices = nullptr});
   }

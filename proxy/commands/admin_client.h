@@ -1,0 +1,29 @@
+#pragma once
+// One request to a running proxy's admin port, for the commands that ask it. Blocks.
+
+#include <chrono>
+#include <string>
+#include <string_view>
+
+#include "proxy/error.h"
+
+namespace understudy::proxy {
+
+// How the admin port is reached.
+struct AdminAccess {
+  std::string url;         // "http://127.0.0.1:9901" or https://
+  std::string token_file;  // its token goes along as a bearer token; empty: none
+  std::string ca_file;     // trust anchors for https; empty: the system's
+  std::chrono::seconds timeout{10};
+};
+
+struct AdminAnswer {
+  unsigned status = 0;
+  std::string body;
+};
+
+// The errors name the address and what to look at.
+Result<AdminAnswer> ask_admin(const AdminAccess& access, std::string_view method,
+                              std::string_view target);
+
+}  // namespace understudy::proxy

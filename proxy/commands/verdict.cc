@@ -1,0 +1,253 @@
+// `understudy verdict`: what the evidence allows, for people and for pipelines.
+
+#include <algorithm>
+#include <fstream>
+#include <iterator>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <ostream>
+#include <string>
+#include <vector>
+
+#include "metrics/evidence/evidence_json.h"
+#include "proxy/commands/admin_client.h"
+#include "proxy/commands/commands.h"
+#include "proxy/verdict_status.h"
+#include "routing/config_loader.h"
+
+namespace understudy::proxy {
+namespace {
+
+using metrics::RouteEvidence;
+using nlohmann::json;
+
+constexpr int kMaxDepth = 32;
+
+std::vector<std::string> listed(const Options& options, std::string_view name) {
+  std::vector<std::string> items;
+  const auto found = options.values.find(name);
+  if (found == options.values.end()) return items;
+  std::string_view rest = found->second;
+  while (!rest.empty()) {
+    const std::size_t comma = std::min(rest.find(','), rest.size());
+    if (comma > 0) items.emplace_back(rest.substr(0, comma));
+    rest.remove_prefix(std::min(comma + 1, rest.size()));
+  }
+  return items;
+}
+
+std::string option(const Options& options, std::string_view name) {
+  const auto found = options.values.find(name);
+  return found == options.values.end() ? std::string{} : found->second;
+}
+
+AdminAccess access_to(const Options& options, const std::string& url) {
+  return {
+      .url = url, .token_file = option(options, "token-file"), .ca_file = option(options, "ca")};
+}
+
+Error bad_answer(const std::string& url, std::string_view what) {
+  return {ErrorKind::bad_message, Side::upstream, url + ": " + std::string(what)};
+}
+
+Result<std::string> get(const Options& options, const std::string& url, std::string_view target) {
+  auto answer = ask_admin(access_to(options, url), "GET", target);
+  if (!answer) return answer.error();
+  if (answer->status == 401 || answer->status == 403)
+    return bad_answer(url, "it refuses us; does it want a --token-file?");
+  if (answer->status != 200)
+    return bad_answer(url, "it answered " + std::to_string(answer->status));
+  return std::move(answer->body);
+}
+
+Result<std::vector<json>> routes_of(const Options& options, const std::string& url) {
+  const auto body = get(options, url, "/api/routes");
+  if (!body) return body.error();
+  const auto shallow = [](int depth, json::parse_event_t, json&) { return depth <= kMaxDepth; };
+  const json answer = json::parse(*body, shallow, false);
+  if (answer.is_discarded() || !answer.contains("routes") || !answer["routes"].is_array())
+    return bad_answer(url, "what it answers is no list of routes");
+  return answer["routes"].get<std::vector<json>>();
+}
+
+// --- The evidence of several proxies, judged as one
+
+using EvidenceByRoute = std::map<std::string, RouteEvidence>;
+
+Status add(EvidenceByRoute& all, const std::string& route, const std::string& from,
+           std::string_view text) {
+  auto read = metrics::evidence_from_json(text);
+  if (const auto* problem = std::get_if<metrics::EvidenceProblem>(&read))
+    return bad_answer(from, "it is no evidence: " + problem->what);
+  RouteEvidence& evidence = std::get<RouteEvidence>(read);
+  const auto [known, is_new] = all.try_emplace(route, evidence);
+  if (is_new) return {};
+  if (known->second.experiment() != evidence.experiment()) {
+    return bad_answer(from, "route " + route +
+                                " compares other models, upstreams or rewrites than the others "
+                                "do: their evidence cannot be added up");
+  }
+  known->second.merge(evidence);
+  return {};
+}
+
+Status add_proxy(const Options& options, EvidenceByRoute& all, const std::string& url) {
+  const auto routes = routes_of(options, url);
+  if (!routes) return routes.error();
+  for (const json& route : *routes) {
+    const std::string name = route.value("name", "");
+    auto answer = ask_admin(access_to(options, url), "GET", "/api/routes/" + name + "/evidence");
+    if (!answer) return answer.error();
+    if (answer->status == 404) continue;  // no pair yet
+    if (auto added = add(all, name, url, answer->body); !added) return added;
+  }
+  return {};
+}
+
+// "state/evidence-sonnet.json" is of the route sonnet.
+Status add_file(EvidenceByRoute& all, const std::string& file) {
+  constexpr std::string_view kPrefix = "evidence-";
+  std::string name = file.substr(file.rfind('/') + 1);  // npos + 1 is 0
+  if (name.starts_with(kPrefix)) name.erase(0, kPrefix.size());
+  name = name.substr(0, name.find(".json"));
+  std::ifstream in(file);
+  if (!in) return bad_answer(file, "it cannot be read");
+  return add(all, name, file, std::string(std::istreambuf_iterator<char>(in), {}));
+}
+
+Result<std::vector<json>> judge_together(const Options& options, const routing::Config& config) {
+  EvidenceByRoute all;
+  for (const std::string& url : listed(options, "admin")) {
+    if (auto added = add_proxy(options, all, url); !added) return added.error();
+  }
+  for (const std::string& file : listed(options, "evidence")) {
+    if (auto added = add_file(all, file); !added) return added.error();
+  }
+  std::vector<json> routes;
+  for (const routing::RouteConfig& route : config.routes) {
+    const auto found = all.find(route.name);
+    if (found == all.end()) continue;
+    json judged = {{"name", route.name}};
+    judged.update(describe_verdict(judge_route(route, {}, &found->second), &found->second));
+    routes.push_back(std::move(judged));
+  }
+  return routes;
+}
+
+// --- Telling
+
+std::string percent_text(const json& share) {
+  if (share.is_null()) return "-";
+  std::string text = std::to_string(share.get<double>() * 100.0);
+  return text.substr(0, text.find('.') + 3) + " %";
+}
+
+void print_reason(const json& reason, std::ostream& out) {
+  out << "  " << reason.value("state", "") << "  ";
+  out << reason.value("text", "") << "\n";
+  if (!reason["interval"].is_null()) {
+    out << "         difference " << percent_text(reason["difference"]) << ", 95 % between "
+        << percent_text(reason["interval"][0]) << " and " << percent_text(reason["interval"][1])
+        << "\n";
+  }
+}
+
+void print_route(const json& route, std::ostream& out) {
+  out << route.value("name", "") << ": " << route.value("verdict", "") << "\n  "
+      << route.value("verdict_text", "") << "\n";
+  for (const json& missing : route.value("missing", json::array()))
+    out << "  missing: " << missing.get<std::string>() << "\n";
+  for (const json& reason : route.value("reasons", json::array())) {
+    if (reason.value("state", "") != "info") print_reason(reason, out);
+  }
+  out << "\n";
+}
+
+// A route without a candidate has nothing to be judged.
+bool is_judged(const json& route) {
+  return !route.contains("candidate") || !route["candidate"].is_null();
+}
+
+int exit_status(const std::vector<json>& routes) {
+  bool all_safe = !routes.empty();
+  for (const json& route : routes) {
+    const std::string verdict = route.value("verdict", "");
+    if (verdict == "fix_first" || verdict == "roll_back") return kExitNegative;
+    all_safe = all_safe && verdict == "safe_to_promote";
+  }
+  return all_safe ? kExitGood : kExitNotKnown;
+}
+
+int usage(std::ostream& err, std::string_view what) {
+  err << "understudy: verdict: " << what << "\nTry: understudy help verdict\n";
+  return kExitUsage;
+}
+
+int verdict(const Options& options, std::ostream& out, std::ostream& err) {
+  const auto admins = listed(options, "admin");
+  const bool together = admins.size() > 1 || options.values.contains("evidence");
+  if (admins.empty() && !together) return usage(err, "wants --admin URL or --evidence FILE");
+  Result<std::vector<json>> routes = std::vector<json>{};
+  if (together) {
+    const std::string file = option(options, "config");
+    if (file.empty())
+      return usage(err, "wants --config FILE with the rules for evidence of several proxies");
+    const routing::LoadedConfig loaded = routing::load_config_file(file);
+    for (const auto& problem : loaded.problems) err << problem.to_string() << "\n";
+    if (!loaded.config) return kExitBadConfig;
+    routes = judge_together(options, *loaded.config);
+  } else {
+    routes = routes_of(options, admins.front());
+  }
+  if (!routes) {
+    err << "understudy: " << routes.error().context << "\n";
+    return kExitNotKnown;
+  }
+  const std::string wanted = option(options, "route");
+  std::erase_if(*routes, [&](const json& route) {
+    return !is_judged(route) || (!wanted.empty() && route.value("name", "") != wanted);
+  });
+  if (!wanted.empty() && routes->empty())
+    return usage(err, "there is no route with a candidate called " + wanted);
+  if (options.values.contains("json")) {
+    out << json{{"routes", *routes}}.dump(2, ' ', false, json::error_handler_t::replace) << "\n";
+  } else {
+    for (const json& route : *routes) print_route(route, out);
+  }
+  return exit_status(*routes);
+}
+
+}  // namespace
+
+Command verdict_command() {
+  return {
+      .name = "verdict",
+      .summary = "tell what the evidence of each route allows",
+      .description =
+          "Asks a running proxy for its verdicts: safe_to_promote, keep_shadowing (and what is "
+          "missing), fix_first (and\n"
+          "which families) or roll_back, each with its gates. The evidence of several proxies, or "
+          "evidence files from\n"
+          "their state directories (evidence-ROUTE.json), is added up and judged as one by the "
+          "rules of --config.\n"
+          "Exit status 0: every route is safe to promote; 1: one is to be fixed or rolled back; "
+          "3: not known yet, or the\n"
+          "proxy cannot be asked.",
+      .example =
+          "  understudy verdict --admin http://127.0.0.1:9901\n"
+          "  understudy verdict --admin http://10.0.0.1:9901,http://10.0.0.2:9901 --config "
+          "config.yaml --json",
+      .options = {{.name = "admin", .value = "URL[,URL]", .help = "admin ports of running proxies"},
+                  {.name = "evidence", .value = "FILE[,FILE]", .help = "evidence files to add"},
+                  {.name = "config",
+                   .value = "FILE",
+                   .help = "the rules, where evidence is added up"},
+                  {.name = "route", .value = "NAME", .help = "only this route"},
+                  {.name = "token-file", .value = "FILE", .help = "the admin ports' token"},
+                  {.name = "ca", .value = "FILE", .help = "trust anchors for https"},
+                  {.name = "json", .value = "", .help = "print JSON: {\"routes\": [...]}"}},
+      .run = verdict};
+}
+
+}  // namespace understudy::proxy

@@ -1,0 +1,131 @@
+#include "proxy/evidence_book.h"
+
+#include <utility>
+
+#include "metrics/verdict.h"
+#include "proxy/log.h"
+#include "routing/hash.h"
+#include "routing/sampling.h"
+
+namespace understudy::proxy {
+
+using std::chrono::steady_clock;
+using namespace std::chrono_literals;
+
+namespace {
+
+// A comparison must show within a second; looking at all gates of all families costs milliseconds.
+constexpr auto kPublishEvery = 250ms;
+constexpr auto kSaveEvery = 30s;
+constexpr std::size_t kConversationBytes = 256u << 10;
+
+}  // namespace
+
+EvidenceBook::EvidenceBook(const std::string& state_directory)
+    : files_(state_directory), saved_(steady_clock::now()) {}
+
+EvidenceBook::~EvidenceBook() {
+  for (auto& [route, entry] : entries_) save(route, entry);
+}
+
+EvidenceBook::Entry& EvidenceBook::entry(const ExperimentContext& context) {
+  auto found = entries_.find(context.route);
+  if (found == entries_.end()) {
+    found = entries_.emplace(std::string(context.route), Entry{begin(context)}).first;
+  } else if (found->second.evidence.experiment() != context.experiment) {
+    save(context.route, found->second);
+    found->second = Entry{begin(context)};
+  }
+  Entry& entry = found->second;
+  entry.rules = context.rules;
+  entry.unpublished = entry.unsaved = true;
+  return entry;
+}
+
+// The evidence that was saved, or none at all where another experiment made it.
+metrics::RouteEvidence EvidenceBook::begin(const ExperimentContext& context) {
+  auto loaded = files_.load(context.route);
+  if (!loaded.problem.empty()) log_warn("evidence_not_loaded", {{"what", loaded.problem}});
+  if (loaded.evidence && loaded.evidence->experiment() == context.experiment)
+    return std::move(*loaded.evidence);
+  if (loaded.evidence) {
+    files_.set_aside(context.route, loaded.evidence->experiment());
+    log_info("evidence_begins_anew", {{"route", context.route},
+                                      {"why", "models, upstreams or rewrites changed"},
+                                      {"former_experiment", loaded.evidence->experiment()}});
+  }
+  return {std::string(context.experiment), Clock::now()};
+}
+
+bool EvidenceBook::record_pair(const ExperimentContext& context, std::string_view family,
+                               std::string_view request_body, const metrics::PairOutcome& pair) {
+  Entry& into = entry(context);
+  const auto now = Clock::now();
+  const std::uint64_t conversation = routing::conversation_key(request_body, kConversationBytes);
+  if (!into.repeats.is_new(conversation, routing::hash64(request_body), now)) {
+    into.evidence.record_repeat();
+    return false;
+  }
+  into.evidence.record_pair(family, pair, now);
+  return true;
+}
+
+void EvidenceBook::record_triple(const ExperimentContext& context, std::string_view family,
+                                 const metrics::Comparison& shadow,
+                                 const metrics::Comparison& control) {
+  entry(context).evidence.record_triple(family, shadow, control);
+}
+
+metrics::AnswerProfile& EvidenceBook::profile_of(Entry& entry, std::string_view family) {
+  if (const auto known = entry.profiles.find(family); known != entry.profiles.end())
+    return known->second;
+  const bool room = entry.profiles.size() < metrics::RouteEvidence::kMaxFamilies;
+  return entry.profiles[std::string(room ? family : metrics::RouteEvidence::kOther)];
+}
+
+const metrics::AnswerProfile& EvidenceBook::profile(const ExperimentContext& context,
+                                                    std::string_view family) {
+  return profile_of(entry(context), family);
+}
+
+void EvidenceBook::learn(const ExperimentContext& context, std::string_view family,
+                         const metrics::Observation& primary) {
+  profile_of(entry(context), family).learn(primary);
+}
+
+void EvidenceBook::record_missing(const ExperimentContext& context) {
+  entry(context).evidence.record_missing();
+}
+
+void EvidenceBook::publish() {
+  const auto now = steady_clock::now();
+  if (now - published_ < kPublishEvery) return;
+  published_ = now;
+  const bool save_now = now - saved_ >= kSaveEvery;
+  if (save_now) saved_ = now;
+  for (auto& [route, entry] : entries_) {
+    if (std::exchange(entry.unpublished, false)) {
+      metrics::latch_alarms(entry.evidence, entry.rules);
+      auto copy = std::make_shared<const metrics::RouteEvidence>(entry.evidence);
+      const std::lock_guard lock(mutex_);
+      shown_.insert_or_assign(route, std::move(copy));
+    }
+    if (save_now) save(route, entry);
+  }
+}
+
+void EvidenceBook::save(std::string_view route, Entry& entry) {
+  if (!std::exchange(entry.unsaved, false)) return;
+  if (const std::string problem = files_.save(route, entry.evidence); !problem.empty()) {
+    entry.unsaved = true;  // tried again next time
+    log_warn("evidence_not_saved", {{"route", route}, {"what", problem}});
+  }
+}
+
+std::shared_ptr<const metrics::RouteEvidence> EvidenceBook::evidence(std::string_view route) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = shown_.find(route);
+  return found == shown_.end() ? nullptr : found->second;
+}
+
+}  // namespace understudy::proxy

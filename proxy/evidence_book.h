@@ -1,0 +1,79 @@
+#pragma once
+// The evidence of all routes: fed on the analysis thread, read by anyone. Saved to the state
+// directory now and then and at the end, and taken up again from there.
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+
+#include "metrics/divergence/answer_profile.h"
+#include "metrics/evidence/evidence.h"
+#include "metrics/evidence/evidence_files.h"
+#include "metrics/evidence/repeats.h"
+#include "routing/config.h"
+
+namespace understudy::proxy {
+
+// Which route a pair belongs to, what is compared there, and by which rules.
+struct ExperimentContext {
+  std::string_view route;
+  std::string_view experiment;  // routing::experiment_id()
+  const routing::VerdictConfig& rules;
+};
+
+class EvidenceBook {
+ public:
+  using Clock = std::chrono::system_clock;
+
+  explicit EvidenceBook(const std::string& state_directory);
+  ~EvidenceBook();  // saves what was not
+
+  // --- Analysis thread.
+  // True where the pair was counted; false for a repeat, which says nothing new.
+  bool record_pair(const ExperimentContext& context, std::string_view family,
+                   std::string_view request_body, const metrics::PairOutcome& pair);
+  void record_triple(const ExperimentContext& context, std::string_view family,
+                     const metrics::Comparison& shadow, const metrics::Comparison& control);
+  // What the family's answers have been like so far.
+  const metrics::AnswerProfile& profile(const ExperimentContext& context, std::string_view family);
+  // An answer of the primary, once it has been compared.
+  void learn(const ExperimentContext& context, std::string_view family,
+             const metrics::Observation& primary);
+  // The candidate was throttled.
+  void record_missing(const ExperimentContext& context);
+  // Shows what is new to readers, remembers its alarms, and saves it when it is time. Call it every
+  // few milliseconds.
+  void publish();
+
+  // --- Any thread. The newest published evidence of a route; null before its first pair.
+  std::shared_ptr<const metrics::RouteEvidence> evidence(std::string_view route) const;
+
+ private:
+  struct Entry {
+    metrics::RouteEvidence evidence;
+    routing::VerdictConfig rules{};
+    metrics::RepeatGuard repeats{};
+    // By family, as many as the evidence keeps; not saved: a few answers teach them again.
+    std::map<std::string, metrics::AnswerProfile, std::less<>> profiles{};
+    bool unpublished = true;
+    bool unsaved = false;
+  };
+  Entry& entry(const ExperimentContext& context);
+  metrics::AnswerProfile& profile_of(Entry& entry, std::string_view family);
+  metrics::RouteEvidence begin(const ExperimentContext& context);
+  void save(std::string_view route, Entry& entry);
+
+  // The analysis thread's.
+  metrics::EvidenceFiles files_;
+  std::map<std::string, Entry, std::less<>> entries_;
+  std::chrono::steady_clock::time_point published_{}, saved_{};
+
+  mutable std::mutex mutex_;
+  std::map<std::string, std::shared_ptr<const metrics::RouteEvidence>, std::less<>> shown_;
+};
+
+}  // namespace understudy::proxy

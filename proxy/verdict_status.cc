@@ -1,0 +1,109 @@
+#include "proxy/verdict_status.h"
+
+#include <array>
+#include <cmath>
+#include <nlohmann/json.hpp>
+#include <numeric>
+#include <optional>
+
+namespace understudy::proxy {
+namespace {
+
+using metrics::GateResult;
+using metrics::Verdict;
+using metrics::VerdictState;
+using nlohmann::json;
+
+constexpr std::array kStates{VerdictState::safe_to_promote, VerdictState::keep_shadowing,
+                             VerdictState::fix_first, VerdictState::roll_back};
+
+json or_null(const std::optional<double>& value) {
+  return value && std::isfinite(*value) ? json(*value) : json();
+}
+
+json describe_gate(const GateResult& result) {
+  const bool measured = result.pairs > 0;
+  return {{"family", result.family},
+          {"signal", routing::kGates[result.gate].signal},
+          {"state", label(result.state)},
+          {"critical", result.critical},
+          {"text", result.text},
+          {"pairs", result.pairs},
+          {"primary_rate", or_null(result.primary_rate)},
+          {"candidate_rate", or_null(result.candidate_rate)},
+          {"difference", or_null(result.difference)},
+          {"interval", measured ? json{result.interval.low, result.interval.high} : json()},
+          {"pairs_needed", result.pairs_needed ? json(*result.pairs_needed) : json()}};
+}
+
+json describe_families(const metrics::RouteEvidence& evidence) {
+  json families = json::array();
+  for (const auto& [name, family] : evidence.families()) {
+    families.push_back({{"family", name},
+                        {"pairs", family.pairs},
+                        {"triples", family.triples},
+                        {"alarms", family.alarmed.count()}});
+  }
+  return families;
+}
+
+json describe_coverage(const Verdict& verdict, const metrics::RouteEvidence* evidence) {
+  if (!evidence) return {{"pairs", 0}, {"triples", 0}, {"hours", 0}, {"families", json::array()}};
+  const auto since = std::chrono::floor<std::chrono::seconds>(evidence->since());
+  return {{"pairs", verdict.pairs},
+          {"triples", verdict.triples},
+          {"hours", verdict.hours},
+          {"missing", evidence->missing()},
+          {"repeats", evidence->repeats()},
+          {"experiment", evidence->experiment()},
+          {"since_unix_seconds", since.time_since_epoch().count()},
+          {"families", describe_families(*evidence)}};
+}
+
+std::uint64_t total(const std::map<std::string, std::uint64_t>& reasons) {
+  return std::accumulate(reasons.begin(), reasons.end(), std::uint64_t{0},
+                         [](std::uint64_t sum, const auto& reason) { return sum + reason.second; });
+}
+
+}  // namespace
+
+metrics::Verdict judge_route(const routing::RouteConfig& route, const metrics::RouteCounts& counts,
+                             const metrics::RouteEvidence* evidence) {
+  const auto not_drawn = counts.skipped.find(std::string(label(routing::SkipReason::not_sampled)));
+  const std::uint64_t undrawn = not_drawn == counts.skipped.end() ? 0 : not_drawn->second;
+  const metrics::CoverageFacts facts{.drawn = counts.eligible - std::min(undrawn, counts.eligible),
+                                     .dropped = total(counts.dropped),
+                                     .candidate_serves = route.canary.percent.hundredths > 0};
+  if (evidence) return metrics::judge(*evidence, route.verdict, facts);
+  return metrics::judge(metrics::RouteEvidence({}, {}), route.verdict, facts);
+}
+
+nlohmann::json describe_verdict(const Verdict& verdict, const metrics::RouteEvidence* evidence) {
+  json reasons = json::array();
+  for (const GateResult& result : verdict.reasons) reasons.push_back(describe_gate(result));
+  return {{"verdict", label(verdict.state)},
+          {"verdict_text", verdict.text},
+          {"missing", json(verdict.missing)},
+          {"coverage", describe_coverage(verdict, evidence)},
+          {"reasons", std::move(reasons)}};
+}
+
+std::string verdict_exposition(const Snapshot& snapshot, const EvidenceSource& evidence) {
+  std::string text =
+      "# HELP understudy_verdict What the evidence of a route allows: 1 for the verdict that "
+      "holds\n# TYPE understudy_verdict gauge\n";
+  const routing::Config& config = snapshot.config();
+  for (std::size_t i = 0; i < config.routes.size(); ++i) {
+    const routing::RouteConfig& route = config.routes[i];
+    if (!route.candidate) continue;
+    const auto of_route = evidence(route.name);
+    const Verdict verdict = judge_route(route, snapshot.meters[i]->counts(), of_route.get());
+    for (const VerdictState state : kStates) {
+      text.append("understudy_verdict{route=\"").append(route.name).append("\",verdict=\"");
+      text.append(label(state)).append("\"} ").append(state == verdict.state ? "1\n" : "0\n");
+    }
+  }
+  return text;
+}
+
+}  // namespace understudy::proxy

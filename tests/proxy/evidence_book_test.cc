@@ -1,0 +1,144 @@
+#include "proxy/evidence_book.h"
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <thread>
+
+#include "metrics/verdict.h"
+
+namespace understudy::proxy {
+namespace {
+
+using metrics::Comparison;
+using metrics::Observation;
+using namespace std::chrono_literals;
+
+class EvidenceBookTest : public testing::Test {
+ protected:
+  EvidenceBookTest()
+      : directory_(std::filesystem::path(testing::TempDir()) /
+                   ("evidence-" + std::to_string(getpid()) + "-" +
+                    testing::UnitTest::GetInstance()->current_test_info()->name())) {
+    std::filesystem::remove_all(directory_);
+    served_.answer.parsed = other_.answer.parsed = true;
+    served_.answer.text = other_.answer.text = "An answer.";
+    other_.variant = routing::Variant::candidate;
+  }
+  ~EvidenceBookTest() override { std::filesystem::remove_all(directory_); }
+
+  ExperimentContext context(std::string_view experiment = "one") const {
+    return {"sonnet", experiment, rules_};
+  }
+  bool record(EvidenceBook& book, std::string_view body, std::string_view experiment = "one") {
+    return book.record_pair(context(experiment), "invoices", body,
+                            {.comparison = comparison_, .served = served_, .other = other_});
+  }
+  static std::string body(int n) {
+    return R"({"messages":[{"role":"user","content":")" + std::to_string(n) + R"("}]})";
+  }
+  // What readers see once it has been published.
+  static std::shared_ptr<const metrics::RouteEvidence> shown(EvidenceBook& book,
+                                                             std::uint64_t pairs) {
+    const auto deadline = std::chrono::steady_clock::now() + 10s;
+    while (std::chrono::steady_clock::now() < deadline) {
+      book.publish();
+      const auto evidence = book.evidence("sonnet");
+      if (evidence && evidence->pooled().pairs == pairs) return evidence;
+      std::this_thread::sleep_for(1ms);
+    }
+    return nullptr;
+  }
+  std::filesystem::path file() const { return directory_ / "evidence-sonnet.json"; }
+
+  const std::filesystem::path directory_;
+  routing::VerdictConfig rules_;
+  Comparison comparison_;
+  Observation served_, other_;
+};
+
+TEST_F(EvidenceBookTest, ShowsWhatWasRecorded) {
+  EvidenceBook book("");
+  EXPECT_FALSE(book.evidence("sonnet"));
+  for (int i = 0; i < 5; ++i) EXPECT_TRUE(record(book, body(i)));
+  const auto evidence = shown(book, 5);
+  ASSERT_TRUE(evidence);
+  EXPECT_EQ(evidence->families().at("invoices").pairs, 5u);
+  EXPECT_EQ(evidence->experiment(), "one");
+}
+
+TEST_F(EvidenceBookTest, CountsAConversationOnceAnHour) {
+  EvidenceBook book("");
+  EXPECT_TRUE(record(book, body(1)));
+  const std::string next_turn =
+      R"({"messages":[{"role":"user","content":"1"},{"role":"assistant","content":"x"},)"
+      R"({"role":"user","content":"more"}]})";
+  EXPECT_FALSE(record(book, next_turn));
+  EXPECT_FALSE(record(book, body(1)));
+  EXPECT_TRUE(record(book, body(2)));
+  const auto evidence = shown(book, 2);
+  ASSERT_TRUE(evidence);
+  EXPECT_EQ(evidence->repeats(), 2u);
+}
+
+TEST_F(EvidenceBookTest, GoesOnAfterARestart) {
+  {
+    EvidenceBook book(directory_);
+    for (int i = 0; i < 3; ++i) record(book, body(i));
+  }
+  EXPECT_TRUE(std::filesystem::exists(file()));
+  EvidenceBook book(directory_);
+  record(book, body(10));
+  EXPECT_TRUE(shown(book, 4));
+}
+
+TEST_F(EvidenceBookTest, BeginsAnewWhenTheExperimentChangesAndKeepsTheFormerAside) {
+  {
+    EvidenceBook book(directory_);
+    for (int i = 0; i < 3; ++i) record(book, body(i), "one");
+  }
+  EvidenceBook book(directory_);
+  record(book, body(10), "two");
+  const auto evidence = shown(book, 1);
+  ASSERT_TRUE(evidence);
+  EXPECT_EQ(evidence->experiment(), "two");
+  EXPECT_TRUE(std::filesystem::exists(file().string() + ".one"));
+}
+
+TEST_F(EvidenceBookTest, SetsADamagedFileAside) {
+  std::filesystem::create_directories(directory_);
+  std::ofstream(file()) << "{\"version\":1,";
+  EvidenceBook book(directory_);
+  record(book, body(1));
+  EXPECT_TRUE(shown(book, 1));
+  EXPECT_TRUE(std::filesystem::exists(file().string() + ".damaged"));
+}
+
+TEST_F(EvidenceBookTest, LivesWithADirectoryThatCannotBeWritten) {
+  std::filesystem::create_directories(directory_);
+  std::ofstream(directory_ / "state") << "a file where the directory should be";
+  EvidenceBook book(directory_ / "state");
+  record(book, body(1));
+  EXPECT_TRUE(shown(book, 1));
+}
+
+TEST_F(EvidenceBookTest, KeepsAnAlarmOnceItHasPublishedIt) {
+  EvidenceBook book("");
+  metrics::Finding empty;
+  empty.signal = metrics::Signal::empty;
+  empty.diverges = empty.other_bad = true;
+  comparison_.findings = {empty};
+  for (int i = 0; i < 40; ++i) record(book, body(i));
+  ASSERT_TRUE(shown(book, 40));
+  comparison_.findings[0].other_bad = false;
+  comparison_.findings[0].served_bad = true;
+  for (int i = 100; i < 180; ++i) record(book, body(i));
+  const auto evidence = shown(book, 120);
+  ASSERT_TRUE(evidence);
+  EXPECT_TRUE(evidence->pooled().alarmed.test(*routing::gate_of("empty")));
+}
+
+}  // namespace
+}  // namespace understudy::proxy
