@@ -2,7 +2,6 @@
 
 #include <pthread.h>
 
-#include "metrics/family.h"
 #include "metrics/usage.h"
 #include "proxy/log.h"
 #include "proxy/shadow_account.h"
@@ -32,7 +31,8 @@ metrics::Comparison compare(const PairContext& pair, const metrics::Observation&
   if (!slot.expectations) {
     const std::string_view body = pair.request_body.view();
     slot.expectations = metrics::Expectations::from_request(slot.observation->operation, body);
-    slot.family = metrics::family_of(pair.family, slot.observation->model_id, body);
+    slot.family =
+        evidence.family(experiment_of(pair), pair.family, slot.observation->model_id, body);
   }
   slot.expectations->profile = &evidence.profile(experiment_of(pair), slot.family);
   return metrics::compare(*slot.observation, other, *slot.expectations);

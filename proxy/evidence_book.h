@@ -14,6 +14,7 @@
 #include "metrics/evidence/evidence.h"
 #include "metrics/evidence/evidence_files.h"
 #include "metrics/evidence/repeats.h"
+#include "metrics/family_miner.h"
 #include "routing/config.h"
 
 namespace understudy::proxy {
@@ -38,6 +39,10 @@ class EvidenceBook {
                    std::string_view request_body, const metrics::PairOutcome& pair);
   void record_triple(const ExperimentContext& context, std::string_view family,
                      const metrics::Comparison& shadow, const metrics::Comparison& control);
+  // The family that a request is judged in: named by itself, or found by the words it shares with
+  // others. Call it once for a request.
+  std::string family(const ExperimentContext& context, std::string_view tag,
+                     std::string_view model_id, std::string_view request_body);
   // What the family's answers have been like so far.
   const metrics::AnswerProfile& profile(const ExperimentContext& context, std::string_view family);
   // An answer of the primary, once it has been compared.
@@ -57,6 +62,7 @@ class EvidenceBook {
     metrics::RouteEvidence evidence;
     routing::VerdictConfig rules{};
     metrics::RepeatGuard repeats{};
+    metrics::FamilyMiner miner{};
     // By family, as many as the evidence keeps; not saved: a few answers teach them again.
     std::map<std::string, metrics::AnswerProfile, std::less<>> profiles{};
     bool unpublished = true;

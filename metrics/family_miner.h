@@ -1,0 +1,52 @@
+#pragma once
+// Groups requests by the words that their prompts share, for those that nothing names (divergence
+// reference 3): what stands in many requests is a template, what stands in one is its filling.
+// Depends on the order of requests, so two proxies mine different families. One thread; bounded.
+
+#include <cstdint>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "metrics/prompt_text.h"
+
+namespace understudy::metrics {
+
+class FamilyMiner {
+ public:
+  static constexpr std::size_t kMaxFamilies = 255;
+  static constexpr std::size_t kMaxShingles = 65'536;  // counted at once; rare ones are forgotten
+
+  // The family's name, "mined-" and eight hex digits; empty where the prompt shares too little with
+  // others to belong to one.
+  std::string family_of(const PromptText& prompt);
+
+  std::size_t families() const noexcept { return families_.size(); }
+
+ private:
+  using Shingles = std::vector<std::uint64_t>;  // sorted, each once
+  struct Family {
+    std::string name;
+    Shingles shingles;  // in at least half of its members
+    std::unordered_map<std::uint64_t, std::uint32_t> counts;
+    std::uint32_t members = 0;  // that `counts` counts
+    std::uint32_t since_refresh = 0;
+    std::uint64_t last_used = 0;
+  };
+
+  Shingles frequent(const Shingles& shingles);
+  void forget_rare();
+  Family* nearest(const Shingles& shingles);
+  Family& open(const Shingles& shingles);
+  static void join(Family& family, const Shingles& shingles);
+
+  std::unordered_map<std::uint64_t, std::uint32_t> seen_in_;  // requests, by shingle
+  std::vector<Family> families_;
+  std::uint64_t requests_ = 0;
+};
+
+// Four-word shingles of a prompt, hashed, without what differs from request to request: code,
+// quoted material, addresses, numbers, dates.
+std::vector<std::uint64_t> prompt_shingles(const PromptText& prompt);
+
+}  // namespace understudy::metrics

@@ -1,0 +1,22 @@
+#pragma once
+// What a request says to its model, as far as it tells which template made it: the system prompt
+// and the first turn of the user, of every API. Pure; analysis thread.
+
+#include <string>
+#include <string_view>
+
+namespace understudy::metrics {
+
+struct PromptText {
+  std::string system;
+  std::string user;
+  bool has_media = false;  // an image or a document beside the text
+};
+
+// At most kMaxBytes of each part: its beginning and its end. Empty for what is no known body.
+struct PromptTextLimits {
+  static constexpr std::size_t kMaxBytes = 32u << 10;
+};
+PromptText prompt_text(std::string_view body);
+
+}  // namespace understudy::metrics

@@ -1,0 +1,120 @@
+#include "metrics/family_miner.h"
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <map>
+#include <random>
+#include <set>
+#include <string>
+
+namespace understudy::metrics {
+namespace {
+
+constexpr std::array<std::string_view, 40> kWords{
+    "river",  "stone",  "cloud",  "winter", "paper",  "engine", "garden", "silver",
+    "bridge", "lamp",   "forest", "window", "market", "letter", "ocean",  "ladder",
+    "copper", "valley", "candle", "mirror", "harbor", "meadow", "ticket", "museum",
+    "violin", "carpet", "tunnel", "basket", "planet", "sugar",  "needle", "helmet",
+    "island", "pepper", "dragon", "pocket", "rocket", "saddle", "temple", "walnut"};
+
+std::string chatter(std::minstd_rand& random, std::size_t words) {
+  std::string text;
+  for (std::size_t i = 0; i < words; ++i)
+    text += std::string(kWords[random() % kWords.size()]) + " ";
+  return text;
+}
+
+// A word of letters that nobody has used before.
+std::string fresh_word(std::minstd_rand& random) {
+  std::string word;
+  for (int i = 0; i < 8; ++i) word += static_cast<char>('a' + random() % 26);
+  return word;
+}
+
+PromptText user(std::string text) {
+  PromptText prompt;
+  prompt.user = std::move(text);
+  return prompt;
+}
+
+std::string invoice(std::minstd_rand& random) {
+  return "Extract the total, the currency and the due date from the invoice below and answer with "
+         "JSON only. Invoice number " +
+         std::to_string(random()) + ": " + chatter(random, 60);
+}
+std::string ticket(std::minstd_rand& random) {
+  return "You are a support agent of a parcel service. Classify the customer's message as late, "
+         "lost, damaged or other, with one word. Message: " +
+         chatter(random, 40);
+}
+
+TEST(FamilyMiner, TellsTemplatesApartWhateverFillsThem) {
+  FamilyMiner miner;
+  std::minstd_rand random(5);
+  std::map<std::string, int> invoices, tickets;
+  for (int i = 0; i < 300; ++i) {
+    ++invoices[miner.family_of(user(invoice(random)))];
+    ++tickets[miner.family_of(user(ticket(random)))];
+  }
+  const auto largest = [](const std::map<std::string, int>& counts) {
+    std::pair<std::string, int> most;
+    for (const auto& [name, count] : counts) {
+      if (!name.empty() && count > most.second) most = {name, count};
+    }
+    return most;
+  };
+  EXPECT_GT(largest(invoices).second, 270);
+  EXPECT_GT(largest(tickets).second, 270);
+  EXPECT_NE(largest(invoices).first, largest(tickets).first);
+  EXPECT_TRUE(largest(invoices).first.starts_with("mined-"));
+}
+
+TEST(FamilyMiner, SaysNothingOfFreeChat) {
+  FamilyMiner miner;
+  std::minstd_rand random(6);
+  int named = 0;
+  for (int i = 0; i < 300; ++i) named += miner.family_of(user(chatter(random, 40))).empty() ? 0 : 1;
+  EXPECT_LT(named, 30);
+}
+
+TEST(FamilyMiner, FindsTheTemplateInTheSystemPrompt) {
+  FamilyMiner miner;
+  std::minstd_rand random(7);
+  std::set<std::string> names;
+  for (int i = 0; i < 100; ++i) {
+    PromptText prompt = user(chatter(random, 30));
+    prompt.system =
+        "You translate product descriptions into friendly German for a garden shop. Today is "
+        "2026-11-" +
+        std::to_string(10 + i % 19) + ". Keep names of products as they are.";
+    const std::string name = miner.family_of(prompt);
+    if (i >= 10) names.insert(name);
+  }
+  EXPECT_EQ(names.size(), 1u);
+}
+
+TEST(FamilyMiner, StaysBoundedUnderGarbage) {
+  FamilyMiner miner;
+  std::minstd_rand random(8);
+  for (int i = 0; i < 3'000; ++i) {
+    std::string text;
+    for (int word = 0; word < 30; ++word) text += fresh_word(random) + " ";
+    for (int again = 0; again < 8; ++again) miner.family_of(user(text));
+  }
+  EXPECT_LE(miner.families(), FamilyMiner::kMaxFamilies);
+}
+
+TEST(FamilyMiner, TakesHostileText) {
+  FamilyMiner miner;
+  for (const std::string& text :
+       {std::string(1u << 20, 'a'), std::string(100'000, '<'), std::string(1'000, '\0'),
+        std::string(10'000, '\xff'), std::string("```") + std::string(50'000, '`')}) {
+    PromptText prompt = user(text);
+    prompt.system = text;
+    for (int i = 0; i < 8; ++i) (void)miner.family_of(prompt);
+  }
+}
+
+}  // namespace
+}  // namespace understudy::metrics
