@@ -26,6 +26,7 @@ struct ProxySetup {
   std::uint16_t candidate_port = 0;  // 0: no candidate, unless candidate_endpoint names one
   std::string shadow = "percent: 100";
   std::string canary = "percent: 0";
+  std::string verdict{};  // keys of the route's verdict section
   std::string candidate_model = "amazon.candidate-v1:0";
   std::string rewrite{};  // a list of rules
   std::string primary_credentials = "source: none";
