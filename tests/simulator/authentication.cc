@@ -226,7 +226,9 @@ std::optional<ServiceError> check_scope(const Auth& auth, const Authorization& s
   }
   if (scope.region != auth.region)
     return invalid_signature("Credential should be scoped to a valid region. ");
-  if (scope.service != auth.service) {
+  const auto& more = auth.more_services;
+  if (scope.service != auth.service &&
+      std::find(more.begin(), more.end(), scope.service) == more.end()) {
     return invalid_signature("Credential should be scoped to correct service: '" + auth.service +
                              "'. ");
   }
@@ -351,6 +353,11 @@ std::optional<ServiceError> authenticate(const Auth& auth, const Request& reques
                       equal_ignoring_case(authorization.substr(0, kBearer.size()), kBearer);
   if (bearer && auth.mode != AuthMode::sigv4)
     return check_bearer(auth, trim(authorization.substr(kBearer.size())));
+  const std::string_view api_key = request.header("x-api-key");
+  if (authorization.empty() && !api_key.empty() && auth.mode != AuthMode::sigv4 &&
+      wire_of(parse_operation(request.method, request.path()).operation) != Wire::bedrock) {
+    return check_bearer(auth, api_key);
+  }
   if (authorization.starts_with(kAlgorithm) && auth.mode != AuthMode::bearer) {
     return check_sigv4(auth, request, authorization, body_sha256, now);
   }

@@ -31,26 +31,6 @@ std::string_view name_of(StopReason reason) {
   return "end_turn";
 }
 
-// Text in the pieces in which a model streams it: one to six tokens, never inside a UTF-8
-// character.
-struct Piece {
-  std::string text;
-  double tokens = 0;
-};
-
-std::vector<Piece> pieces_of(std::string_view text, std::uint64_t seed) {
-  std::vector<Piece> pieces;
-  Random random{seed};
-  while (!text.empty()) {
-    const std::uint64_t tokens = 1 + random.below(6);
-    std::size_t size = std::min<std::size_t>(text.size(), tokens * 4);
-    while (size < text.size() && (static_cast<unsigned char>(text[size]) & 0xc0u) == 0x80u) ++size;
-    pieces.push_back({std::string{text.substr(0, size)}, static_cast<double>(tokens)});
-    text.remove_prefix(size);
-  }
-  return pieces;
-}
-
 // All text of the answer, for the families whose body has no blocks.
 std::string plain_text(const Answer& answer) {
   std::string out;
@@ -239,52 +219,7 @@ ordered_json nova_body(const Answer& answer) {
 
 // ---- InvokeModel, streamed: the inner objects; the caller adds the metrics to the last ----
 
-struct Inner {
-  ordered_json value;
-  double tokens = 0;
-};
-
-std::vector<Inner> anthropic_inner(const Answer& answer, const RenderContext& context) {
-  std::vector<Inner> out;
-  out.push_back(
-      {{{"type", "message_start"}, {"message", anthropic_message(answer, context, true)}}, 0});
-  for (std::size_t i = 0; i < answer.blocks.size(); ++i) {
-    const Block& block = answer.blocks[i];
-    const std::uint64_t seed = hash(context.padding_seed, std::to_string(i));
-    ordered_json start = anthropic_block(block);
-    const bool tool = block.kind == Block::Kind::tool_use;
-    const bool thinking = block.kind == Block::Kind::thinking;
-    if (tool) start["input"] = ordered_json::object();
-    if (thinking) start["signature"] = "";
-    if (!tool) start[thinking ? "thinking" : "text"] = "";
-    out.push_back(
-        {{{"type", "content_block_start"}, {"index", i}, {"content_block", std::move(start)}}, 0});
-    const auto delta = [&](const char* type, const char* key, const std::string& value,
-                           double tokens) {
-      out.push_back({{{"type", "content_block_delta"},
-                      {"index", i},
-                      {"delta", {{"type", type}, {key, value}}}},
-                     tokens});
-    };
-    if (tool) delta("input_json_delta", "partial_json", "", 0);
-    for (const Piece& piece : pieces_of(tool ? compact(block.tool_input) : block.text, seed)) {
-      if (tool) delta("input_json_delta", "partial_json", piece.text, piece.tokens);
-      if (thinking) delta("thinking_delta", "thinking", piece.text, piece.tokens);
-      if (!tool && !thinking) delta("text_delta", "text", piece.text, piece.tokens);
-    }
-    if (thinking) delta("signature_delta", "signature", block.signature, 0);
-    out.push_back({{{"type", "content_block_stop"}, {"index", i}}, 0});
-  }
-  ordered_json stop_sequence;
-  if (answer.stop_reason == StopReason::stop_sequence) stop_sequence = answer.stop_sequence;
-  out.push_back(
-      {{{"type", "message_delta"},
-        {"delta", {{"stop_reason", name_of(answer.stop_reason)}, {"stop_sequence", stop_sequence}}},
-        {"usage", {{"output_tokens", answer.usage.output}}}},
-       0});
-  out.push_back({{{"type", "message_stop"}}, 0});
-  return out;
-}
+using Inner = StreamObject;
 
 std::vector<Inner> nova_inner(const Answer& answer, const RenderContext& context) {
   std::vector<Inner> out;
@@ -391,7 +326,7 @@ std::vector<Inner> inner_of(Family family, const Answer& answer, const RenderCon
     case Family::echo:
       break;
   }
-  return anthropic_inner(answer, context);
+  return anthropic_stream(answer, context);
 }
 
 bool caches(Family family) {
@@ -411,6 +346,61 @@ ordered_json invocation_metrics(Family family, const Answer& answer, const Rende
 }
 
 }  // namespace
+
+std::vector<Piece> pieces_of(std::string_view text, std::uint64_t seed) {
+  std::vector<Piece> pieces;
+  Random random{seed};
+  while (!text.empty()) {
+    const std::uint64_t tokens = 1 + random.below(6);
+    std::size_t size = std::min<std::size_t>(text.size(), tokens * 4);
+    while (size < text.size() && (static_cast<unsigned char>(text[size]) & 0xc0u) == 0x80u) ++size;
+    pieces.push_back({std::string{text.substr(0, size)}, static_cast<double>(tokens)});
+    text.remove_prefix(size);
+  }
+  return pieces;
+}
+
+std::vector<StreamObject> anthropic_stream(const Answer& answer, const RenderContext& context) {
+  std::vector<StreamObject> out;
+  out.push_back(
+      {{{"type", "message_start"}, {"message", anthropic_message(answer, context, true)}}, 0});
+  for (std::size_t i = 0; i < answer.blocks.size(); ++i) {
+    const Block& block = answer.blocks[i];
+    const std::uint64_t seed = hash(context.padding_seed, std::to_string(i));
+    ordered_json start = anthropic_block(block);
+    const bool tool = block.kind == Block::Kind::tool_use;
+    const bool thinking = block.kind == Block::Kind::thinking;
+    if (tool) start["input"] = ordered_json::object();
+    if (thinking) start["signature"] = "";
+    if (!tool) start[thinking ? "thinking" : "text"] = "";
+    out.push_back(
+        {{{"type", "content_block_start"}, {"index", i}, {"content_block", std::move(start)}}, 0});
+    const auto delta = [&](const char* type, const char* key, const std::string& value,
+                           double tokens) {
+      out.push_back({{{"type", "content_block_delta"},
+                      {"index", i},
+                      {"delta", {{"type", type}, {key, value}}}},
+                     tokens});
+    };
+    if (tool) delta("input_json_delta", "partial_json", "", 0);
+    for (const Piece& piece : pieces_of(tool ? compact(block.tool_input) : block.text, seed)) {
+      if (tool) delta("input_json_delta", "partial_json", piece.text, piece.tokens);
+      if (thinking) delta("thinking_delta", "thinking", piece.text, piece.tokens);
+      if (!tool && !thinking) delta("text_delta", "text", piece.text, piece.tokens);
+    }
+    if (thinking) delta("signature_delta", "signature", block.signature, 0);
+    out.push_back({{{"type", "content_block_stop"}, {"index", i}}, 0});
+  }
+  ordered_json stop_sequence;
+  if (answer.stop_reason == StopReason::stop_sequence) stop_sequence = answer.stop_sequence;
+  out.push_back(
+      {{{"type", "message_delta"},
+        {"delta", {{"stop_reason", name_of(answer.stop_reason)}, {"stop_sequence", stop_sequence}}},
+        {"usage", {{"output_tokens", answer.usage.output}}}},
+       0});
+  out.push_back({{{"type", "message_stop"}}, 0});
+  return out;
+}
 
 std::string converse_body(const Answer& answer, const RenderContext& context) {
   json content = json::array();

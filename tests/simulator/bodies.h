@@ -3,6 +3,7 @@
 // stream. Pure.
 
 #include <cstdint>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
@@ -26,6 +27,21 @@ std::vector<StreamEvent> converse_events(const Answer& answer, const RenderConte
 std::string invoke_body(Family family, const Answer& answer, const RenderContext& context);
 std::vector<StreamEvent> invoke_events(Family family, const Answer& answer,
                                        const RenderContext& context);
+
+// Text in the pieces in which a model streams it: one to six tokens, never inside a UTF-8
+// character.
+struct Piece {
+  std::string text;
+  double tokens = 0;
+};
+std::vector<Piece> pieces_of(std::string_view text, std::uint64_t seed);
+
+// What Anthropic's models stream, as InvokeModel and Messages both carry it.
+struct StreamObject {
+  nlohmann::ordered_json value;
+  double tokens = 0;
+};
+std::vector<StreamObject> anthropic_stream(const Answer& answer, const RenderContext& context);
 
 // One `chunk` event that carries `inner`, as InvokeModelWithResponseStream sends it.
 std::string chunk_event(std::string_view inner, std::uint64_t padding_draw);

@@ -97,6 +97,7 @@ struct Auth {
   AuthMode mode = AuthMode::none;
   std::string region = "us-east-1";
   std::string service = "bedrock";
+  std::vector<std::string> more_services{};  // signed for just as well: bedrock-mantle
   std::vector<AccessKey> keys{};
   std::vector<std::string> bearer_tokens{};
   std::vector<std::string> expired_bearer_tokens{};

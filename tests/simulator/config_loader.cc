@@ -196,6 +196,7 @@ class Loader {
       if (key == "mode") return one_of(value, p, modes, auth.mode);
       if (key == "region") return text(value, p, auth.region);
       if (key == "service") return text(value, p, auth.service);
+      if (key == "more_services") return texts(value, p, auth.more_services);
       if (key == "bearer_tokens") return texts(value, p, auth.bearer_tokens);
       if (key == "expired_bearer_tokens") return texts(value, p, auth.expired_bearer_tokens);
       if (key != "keys") return false;

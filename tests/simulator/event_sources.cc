@@ -41,10 +41,10 @@ EventSource with_bad_crc(EventSource events, std::uint32_t nth) {
   };
 }
 
-EventSource ending_in_exception(EventSource events, std::uint32_t nth, std::string name) {
-  return [events = std::move(events), nth, name = std::move(name),
+EventSource ending_in(EventSource events, std::uint32_t nth, std::string error) {
+  return [events = std::move(events), nth, error = std::move(error),
           index = 0u]() mutable -> std::optional<StreamEvent> {
-    if (index++ == nth) return StreamEvent{encode_exception(name, exception_payload(name)), 0};
+    if (index++ == nth) return StreamEvent{error, 0};
     return index > nth ? std::nullopt : events();
   };
 }
@@ -116,8 +116,13 @@ void spoil(Reply& reply) {
       if (streamed) reply.events = with_bad_crc(std::move(reply.events), fault.count);
       return;
     case FaultKind::exception_midstream:
-      if (streamed)
-        reply.events = ending_in_exception(std::move(reply.events), fault.count, fault.exception);
+      if (streamed) {
+        reply.events =
+            ending_in(std::move(reply.events), fault.count,
+                      reply.error_event.empty()
+                          ? encode_exception(fault.exception, exception_payload(fault.exception))
+                          : reply.error_event);
+      }
       return;
     default:
       return;

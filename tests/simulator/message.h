@@ -41,8 +41,9 @@ struct Reply {
   Headers headers;  // besides Date, Connection, x-amzn-RequestId and the framing, which the server
                     // writes
   std::string body;
-  EventSource events;   // when set the reply is chunked, and `body` is unused
-  double delay_ms = 0;  // before the head
+  EventSource events;       // when set the reply is chunked, and `body` is unused
+  std::string error_event;  // of a stream of server-sent events: how it says that it failed
+  double delay_ms = 0;      // before the head
   Fault fault;
 };
 

@@ -16,7 +16,7 @@ struct Shape {
 };
 
 // The longer suffix before the shorter where one ends in the other.
-constexpr std::array<Shape, 14> kShapes{{
+constexpr std::array<Shape, 22> kShapes{{
     {"POST", "/model/", "/converse-stream", true, Operation::converse_stream},
     {"POST", "/model/", "/converse", true, Operation::converse},
     {"POST", "/model/", "/invoke-with-response-stream", true,
@@ -33,6 +33,14 @@ constexpr std::array<Shape, 14> kShapes{{
      Operation::get_foundation_model_availability},
     {"GET", "/inference-profiles", "", false, Operation::list_inference_profiles},
     {"GET", "/inference-profiles/", "", true, Operation::get_inference_profile},
+    {"POST", "/anthropic/v1/messages", "", false, Operation::messages},
+    {"POST", "/anthropic/v1/messages/count_tokens", "", false, Operation::messages_count_tokens},
+    {"POST", "/openai/v1/chat/completions", "", false, Operation::chat_completions},
+    {"POST", "/v1/chat/completions", "", false, Operation::chat_completions},
+    {"POST", "/openai/v1/responses", "", false, Operation::responses},
+    {"POST", "/v1/responses", "", false, Operation::responses},
+    {"GET", "/openai/v1/models", "", false, Operation::list_models},
+    {"GET", "/v1/models", "", false, Operation::list_models},
 }};
 
 bool matches(const Shape& shape, std::string_view method, std::string_view path) {
@@ -52,6 +60,20 @@ ParsedOperation parse_operation(std::string_view method, std::string_view path) 
     return {shape.operation, percent_decode(path)};
   }
   return {};
+}
+
+Wire wire_of(Operation operation) {
+  switch (operation) {
+    case Operation::messages:
+    case Operation::messages_count_tokens:
+      return Wire::anthropic;
+    case Operation::chat_completions:
+    case Operation::responses:
+    case Operation::list_models:
+      return Wire::openai;
+    default:
+      return Wire::bedrock;
+  }
 }
 
 std::string_view name_of(Operation operation) {
@@ -84,6 +106,16 @@ std::string_view name_of(Operation operation) {
       return "ListInferenceProfiles";
     case Operation::get_inference_profile:
       return "GetInferenceProfile";
+    case Operation::messages:
+      return "Messages";
+    case Operation::messages_count_tokens:
+      return "MessagesCountTokens";
+    case Operation::chat_completions:
+      return "ChatCompletions";
+    case Operation::responses:
+      return "Responses";
+    case Operation::list_models:
+      return "ListModels";
     case Operation::unknown:
       break;
   }

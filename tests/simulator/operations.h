@@ -23,7 +23,17 @@ enum class Operation : std::uint8_t {
   get_foundation_model_availability,
   list_inference_profiles,
   get_inference_profile,
+  // The second wire: the model is named in the body.
+  messages,
+  messages_count_tokens,
+  chat_completions,
+  responses,
+  list_models,
 };
+
+// Whose API the operation belongs to, and hence how its errors look.
+enum class Wire : std::uint8_t { bedrock, anthropic, openai };
+Wire wire_of(Operation operation);
 
 struct ParsedOperation {
   Operation operation = Operation::unknown;

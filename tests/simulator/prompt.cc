@@ -203,10 +203,8 @@ void read_anthropic_tools(Reader& reader, const json& body) {
   if (type == "tool") reader.prompt().forced_tool = text_of(member(choice, "name"));
 }
 
-PromptResult read_anthropic(const json& body) {
-  for (const char* key : {"anthropic_version", "max_tokens", "messages"}) {
-    if (!present(member(body, key))) return {.prompt = {}, .problem = missing(key)};
-  }
+// The body of InvokeModel and of Messages alike, but for who tells the version.
+PromptResult read_anthropic_body(const json& body) {
   const json& messages = member(body, "messages");
   if (!messages.is_array() || messages.empty()) {
     return {.prompt = {}, .problem = "messages: at least one message is required"};
@@ -231,6 +229,70 @@ PromptResult read_anthropic(const json& body) {
   const json& schema = member(member(body, "output_config", "format"), "schema");
   if (schema.is_object()) prompt.output_schema = schema;
   return {.prompt = std::move(prompt), .problem = {}};
+}
+
+PromptResult read_anthropic(const json& body) {
+  for (const char* key : {"anthropic_version", "max_tokens", "messages"}) {
+    if (!present(member(body, key))) return {.prompt = {}, .problem = missing(key)};
+  }
+  return read_anthropic_body(body);
+}
+
+void read_openai_tools(Reader& reader, const json& body) {
+  const json& tools = member(body, "tools");
+  if (tools.is_array()) {
+    for (const json& tool : tools) {
+      // Chat puts the function one level down, Responses does not.
+      const json& function = present(member(tool, "function")) ? member(tool, "function") : tool;
+      reader.tool(text_of(member(function, "name")), member(function, "parameters"));
+    }
+  }
+  const json& choice = member(body, "tool_choice");
+  Prompt& prompt = reader.prompt();
+  prompt.forced_tool = text_of(member(choice, "name"));
+  if (prompt.forced_tool.empty()) prompt.forced_tool = text_of(member(choice, "function", "name"));
+  prompt.tool_required = text_of(choice) == "required" || !prompt.forced_tool.empty();
+}
+
+void read_openai_content(Reader& reader, const json& content, bool instructs) {
+  const auto take = [&](std::string_view text) {
+    if (instructs) return reader.instruct(text);
+    reader.say(text);
+  };
+  if (content.is_string()) return take(text_of(content));
+  if (!content.is_array()) return;
+  for (const json& part : content) {
+    if (const json& text = member(part, "text"); text.is_string()) {
+      take(text_of(text));
+    } else {
+      reader.say(part.dump(-1, ' ', false, json::error_handler_t::replace));
+    }
+  }
+}
+
+// A list of turns, of Chat Completions or of Responses.
+void read_openai_turns(Reader& reader, const json& turns) {
+  for (const json& turn : turns) {
+    const std::string_view role = text_of(member(turn, "role"));
+    const std::string_view type = text_of(member(turn, "type"));
+    Prompt& prompt = reader.prompt();
+    prompt.ends_with_assistant = role == "assistant";
+    prompt.ends_with_tool_result = role == "tool" || type == "function_call_output";
+    if (const json& output = member(turn, "output"); output.is_string())
+      reader.say(text_of(output));
+    read_openai_content(reader, member(turn, "content"), role == "system" || role == "developer");
+  }
+}
+
+void read_openai_sampling(Reader& reader, const json& body) {
+  Prompt& prompt = reader.prompt();
+  prompt.has_temperature = present(member(body, "temperature"));
+  prompt.has_top_p = present(member(body, "top_p"));
+  if (const json& stop = member(body, "stop"); stop.is_string()) {
+    prompt.stop_sequences.emplace_back(text_of(stop));
+  } else {
+    reader.stop_sequences(stop);
+  }
 }
 
 PromptResult read_llama(const json& body) {
@@ -305,6 +367,48 @@ PromptResult read_converse(const json& body) {
   read_converse_messages(reader, messages);
   read_converse_inference(reader, body);
   return {.prompt = std::move(reader.prompt()), .problem = {}};
+}
+
+PromptResult read_messages(const json& body) {
+  if (!present(member(body, "messages")))
+    return {.prompt = {}, .problem = "messages: Field required"};
+  return read_anthropic_body(body);
+}
+
+PromptResult read_chat(const json& body) {
+  const json& messages = member(body, "messages");
+  if (!messages.is_array() || messages.empty()) {
+    return {.prompt = {}, .problem = "'messages' must be a list of at least one message"};
+  }
+  Reader reader;
+  read_openai_tools(reader, body);
+  read_openai_turns(reader, messages);
+  read_openai_sampling(reader, body);
+  Prompt& prompt = reader.prompt();
+  prompt.max_tokens = positive(member(body, "max_completion_tokens"));
+  if (!prompt.max_tokens) prompt.max_tokens = positive(member(body, "max_tokens"));
+  const json& schema = member(member(body, "response_format", "json_schema"), "schema");
+  if (schema.is_object()) prompt.output_schema = schema;
+  return {.prompt = std::move(prompt), .problem = {}};
+}
+
+PromptResult read_responses(const json& body) {
+  const json& input = member(body, "input");
+  if (!input.is_string() && !input.is_array()) {
+    return {.prompt = {}, .problem = "'input' must be a text or a list of items"};
+  }
+  Reader reader;
+  read_openai_tools(reader, body);
+  if (const json& instructions = member(body, "instructions"); instructions.is_string())
+    reader.instruct(text_of(instructions));
+  if (input.is_string()) reader.say(text_of(input));
+  if (input.is_array()) read_openai_turns(reader, input);
+  read_openai_sampling(reader, body);
+  Prompt& prompt = reader.prompt();
+  prompt.max_tokens = positive(member(body, "max_output_tokens"));
+  const json& schema = member(member(body, "text", "format"), "schema");
+  if (schema.is_object()) prompt.output_schema = schema;
+  return {.prompt = std::move(prompt), .problem = {}};
 }
 
 PromptResult read_invoke(Family family, const json& body) {

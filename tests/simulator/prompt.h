@@ -52,5 +52,9 @@ struct PromptResult {
 
 PromptResult read_converse(const nlohmann::json& body);
 PromptResult read_invoke(Family family, const nlohmann::json& body);
+// The second wire's bodies. What is said counts the same whichever API it is said through.
+PromptResult read_messages(const nlohmann::json& body);
+PromptResult read_chat(const nlohmann::json& body);
+PromptResult read_responses(const nlohmann::json& body);
 
 }  // namespace understudy::simulator

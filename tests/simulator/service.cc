@@ -15,6 +15,7 @@
 #include "tests/simulator/parameter_rules.h"
 #include "tests/simulator/prompt.h"
 #include "tests/simulator/random.h"
+#include "tests/simulator/second_wire.h"
 #include "tests/simulator/service_error.h"
 
 namespace understudy::simulator {
@@ -109,6 +110,7 @@ struct Service::Call {
   std::uint64_t sequence;
   std::string auth = "not checked";
   ModelReference reference;
+  nlohmann::json body;  // of the second wire
 };
 
 Service::Service(Config config)
@@ -123,7 +125,12 @@ Reply Service::handle(const Request& request) {
             .parsed = parse_operation(request.method, request.path()),
             .body_sha256 = sha256_hex(request.body),
             .sequence = sequence_++,
-            .reference = {}};
+            .reference = {},
+            .body = {}};
+  if (names_model_in_body(call.parsed.operation)) {
+    call.body = parse_json(request.body).value_or(nullptr);
+    call.reference = parse_model_reference(model_in(call.body));
+  }
   if (names_model(call.parsed.operation)) {
     call.reference = parse_model_reference(call.parsed.resource);
   }
@@ -155,12 +162,13 @@ Reply Service::answer(Call& call) {
     const auto error = authenticate(config_.auth, call.request, call.body_sha256,
                                     std::chrono::system_clock::now());
     call.auth = error ? error->type : "ok";
-    if (error) return to_reply(*error);
+    if (error) return to_reply(*error, wire_of(call.parsed.operation));
   }
   if (const auto status = number_header<unsigned>(call.request, "x-sim-status");
       status && *status >= 400 && *status <= 599) {
-    return to_reply(error_of_status(*status, call.parsed.resource));
+    return to_reply(error_of_status(*status, call.parsed.resource), wire_of(call.parsed.operation));
   }
+  if (names_model_in_body(call.parsed.operation)) return call_second_wire(call);
   return names_model(call.parsed.operation) ? call_model(call) : call_control_plane(call);
 }
 
@@ -179,6 +187,8 @@ Reply Service::call_control_plane(const Call& call) {
       return list_foundation_models(models_.all(), config_);
     case Operation::list_inference_profiles:
       return list_inference_profiles(models_.all(), config_, call.request.query());
+    case Operation::list_models:
+      return list_models(models_.all());
     case Operation::get_inference_profile:
       return get_inference_profile(models_.all(), config_, resource);
     default:
@@ -204,6 +214,37 @@ Reply Service::call_model(const Call& call) {
   } else {
     reply = run_model(call, *model);
   }
+  reply.fault = model->fault;
+  return reply;
+}
+
+Reply Service::call_second_wire(const Call& call) {
+  const Operation operation = call.parsed.operation;
+  const Wire wire = wire_of(operation);
+  if (!call.body.is_object())
+    return to_reply(validation("The request body is not valid JSON"), wire);
+  const auto model = models_.find(call.reference);
+  if (!model) return to_reply(unknown_model(call.reference.full), wire);
+  const Random luck{hash(config_.seed ^ call.sequence, model->ids.front())};
+  if (const auto error = drawn_error(model->errors, call.reference.base, luck))
+    return to_reply(*error, wire);
+  PromptResult read = read_second_wire(operation, call.body);
+  if (!read.problem.empty()) return to_reply(validation(std::move(read.problem)), wire);
+  if (const auto error = check_parameters(read.prompt, *model, false))
+    return to_reply(*error, wire);
+  if (operation == Operation::messages_count_tokens) {
+    const auto tokens = count_tokens(read.prompt.characters, model->tokenizer_factor);
+    return json_reply("{\"input_tokens\":" + std::to_string(tokens) + "}");
+  }
+  const AnswerSeeds seeds = seeds_for(read.prompt, *model);
+  Answer answer = make_answer(read.prompt, *model, seeds);
+  count_cached_tokens(read.prompt, *model, answer.usage);
+  Reply reply = second_wire_reply(operation, call.body, answer,
+                                  {.model_id = call.reference.base,
+                                   .latency_ms = whole_ms(answer.total_ms()),
+                                   .first_byte_ms = whole_ms(answer.first_token_ms),
+                                   .padding_seed = seeds.style});
+  reply.delay_ms = reply.events ? answer.first_token_ms : answer.total_ms();
   reply.fault = model->fault;
   return reply;
 }

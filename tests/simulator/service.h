@@ -35,6 +35,7 @@ class Service {
   Reply answer(Call& call);
   Reply call_control_plane(const Call& call);
   Reply call_model(const Call& call);
+  Reply call_second_wire(const Call& call);
   Reply run_model(const Call& call, const Model& model);
   Reply count_tokens_of(const Call& call, const Model& model);
   Reply echo(const Call& call, const Model& model) const;

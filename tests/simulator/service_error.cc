@@ -39,6 +39,58 @@ Reply to_reply(const ServiceError& error) {
   return reply;
 }
 
+namespace {
+
+std::string_view anthropic_type(unsigned status) {
+  switch (status) {
+    case 401:
+      return "authentication_error";
+    case 403:
+      return "permission_error";
+    case 404:
+      return "not_found_error";
+    case 429:
+      return "rate_limit_error";
+    case 503:
+      return "overloaded_error";
+    default:
+      return status >= 500 ? "api_error" : "invalid_request_error";
+  }
+}
+
+nlohmann::json openai_error(const ServiceError& error) {
+  std::string_view type = "invalid_request_error";
+  std::string_view code = "validation_error";
+  if (error.status == 401 || error.status == 403) code = "access_denied";
+  if (error.status == 404) code = "model_not_found";
+  if (error.status == 429) type = code = "rate_limit_exceeded";
+  if (error.status >= 500) type = code = "server_error";
+  return {
+      {"error", {{"code", code}, {"message", error.message}, {"param", nullptr}, {"type", type}}}};
+}
+
+}  // namespace
+
+Reply to_reply(const ServiceError& error, Wire wire) {
+  if (wire == Wire::bedrock) return to_reply(error);
+  const nlohmann::json body =
+      wire == Wire::openai
+          ? openai_error(error)
+          : nlohmann::json{
+                {"type", "error"},
+                {"error", {{"type", anthropic_type(error.status)}, {"message", error.message}}}};
+  Reply reply;
+  reply.status = error.status;
+  reply.headers = {{"Content-Type", "application/json"}};
+  reply.body = body.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  return reply;
+}
+
+ServiceError unknown_model(std::string_view model_id) {
+  return service(404, "ResourceNotFoundException",
+                 "The model '" + std::string{model_id} + "' does not exist");
+}
+
 ServiceError validation(std::string message) {
   return {
       .status = 400, .type = "ValidationException", .message = std::move(message), .resource = {}};

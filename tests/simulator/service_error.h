@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "tests/simulator/message.h"
+#include "tests/simulator/operations.h"
 
 namespace understudy::simulator {
 
@@ -20,9 +21,13 @@ struct ServiceError {
 };
 
 Reply to_reply(const ServiceError& error);
+// In the words and the shape of the API that was asked.
+Reply to_reply(const ServiceError& error, Wire wire);
 
 ServiceError validation(std::string message);
 ServiceError invalid_model();
+// The second wire's words for a model that it does not have.
+ServiceError unknown_model(std::string_view model_id);
 ServiceError needs_inference_profile(std::string_view model_id);
 ServiceError end_of_life();
 ServiceError legacy_inactive();
