@@ -11,6 +11,7 @@
 #include "metrics/event_stream.h"
 #include "metrics/families/families.h"
 #include "metrics/json_reader.h"
+#include "metrics/sse_reading.h"
 #include "metrics/usage.h"
 
 namespace understudy::metrics {
@@ -54,29 +55,23 @@ std::string_view message_of(Json error) {
   return (message ? message : string_at(error, "Message")).value_or("");
 }
 
-// The body, if no byte of it was let go: the tail may begin where the beginning ends.
-std::optional<std::string> whole_text(const CapturedAnswer& captured) {
-  std::string text = captured.beginning_text();
-  if (text.size() == captured.body_bytes) return text;
-  if (text.size() != captured.tail_offset) return std::nullopt;
-  text += captured.tail_text();
-  return text;
-}
-
 void read_error(const CapturedAnswer& captured, Observation& seen) {
   seen.error_type = error_name(captured_field(captured.fields, "x-amzn-errortype"));
-  const auto text = whole_text(captured);
+  const auto text = captured.whole_text();
   if (!text) return;
   JsonParser parser;
   const auto body = parser.parse(*text);
   if (!body) return;
-  if (seen.error_type.empty())
-    seen.error_type = error_name(string_at(*body, "__type").value_or(""));
-  seen.error_message = message_of(*body).substr(0, kMaxErrorMessage);
+  // The second wire puts it one level down: {"error": {"type", "message", ...}}.
+  const Json error = member(*body, "error").value_or(*body);
+  for (const std::string_view key : {"__type", "type"}) {
+    if (seen.error_type.empty()) seen.error_type = error_name(string_at(error, key).value_or(""));
+  }
+  seen.error_message = message_of(error).substr(0, kMaxErrorMessage);
 }
 
-bool read_count(Json body, AnswerBuilder& into) {
-  const auto count = count_at(body, "inputTokens");
+bool read_count(Json body, std::string_view key, AnswerBuilder& into) {
+  const auto count = count_at(body, key);
   if (!count) return false;
   into.add_text(std::to_string(*count));
   return true;
@@ -87,13 +82,21 @@ bool read_body(Operation operation, Json body, AnswerBuilder& into) {
     case Operation::converse:
       return families::read_converse(body, into);
     case Operation::count_tokens:
-      return read_count(body, into);
+      return read_count(body, "inputTokens", into);
+    case Operation::messages_count_tokens:
+      return read_count(body, "input_tokens", into);
     case Operation::invoke_model:
       return families::read_model_json(body, into);
+    case Operation::messages:
+      return families::read_anthropic(body, into);
+    case Operation::chat_completions:
+      return families::read_openai(body, into);
+    case Operation::responses:
+      return families::read_response(body, into);
     case Operation::converse_stream:
     case Operation::invoke_model_with_response_stream:
     case Operation::other:
-      return false;
+      break;
   }
   return false;
 }
@@ -136,15 +139,10 @@ class StreamReading {
   StreamReading(Operation operation, const CapturedAnswer& captured, AnswerBuilder& into)
       : operation_(operation), captured_(captured), into_(into) {}
 
-  void run();
-
-  // Every frame was there and some were what the operation promises.
-  bool understood() const noexcept { return understood_ && !broken_ && gapless_; }
-  bool broken() const noexcept { return broken_ || !into_.finished(); }
-  const std::optional<TimePoint>& first_content() const noexcept { return first_content_; }
-  const std::optional<TimePoint>& last_content() const noexcept { return last_content_; }
+  StreamOutcome run();
 
  private:
+  void walk_all();
   void walk(std::string_view bytes, std::uint64_t offset);
   void read_frame(const Frame& frame);
   void read_event(const Frame& frame);
@@ -161,9 +159,17 @@ class StreamReading {
   bool gapless_ = false;
 };
 
-void StreamReading::run() {
+StreamOutcome StreamReading::run() {
+  walk_all();
+  return {.understood = understood_ && !broken_ && gapless_,
+          .broken = broken_ || !into_.finished(),
+          .first_content = first_content_,
+          .last_content = last_content_};
+}
+
+void StreamReading::walk_all() {
   broken_ = captured_.malformed_frames || captured_.end != AnswerEnd::complete;
-  if (const auto text = whole_text(captured_)) {
+  if (const auto text = captured_.whole_text()) {
     gapless_ = true;
     walk(*text, 0);
     return;
@@ -243,30 +249,32 @@ void StreamReading::note_content(std::uint64_t offset) {
   }
 }
 
-void set_stream_times(const AttemptFacts& facts, const StreamReading& stream, Observation& seen) {
-  if (!stream.first_content()) return;
-  seen.first_token = *stream.first_content() - facts.begun;
+void set_stream_times(const AttemptFacts& facts, const StreamOutcome& stream, Observation& seen) {
+  if (!stream.first_content) return;
+  seen.first_token = *stream.first_content - facts.begun;
   const std::int64_t tokens = seen.usage.output.value_or(0);
-  if (tokens < 2 || *stream.last_content() <= *stream.first_content()) return;
-  seen.time_per_output_token = (*stream.last_content() - *stream.first_content()) / (tokens - 1);
+  if (tokens < 2 || *stream.last_content <= *stream.first_content) return;
+  seen.time_per_output_token = (*stream.last_content - *stream.first_content) / (tokens - 1);
 }
 
 void read_stream(const AttemptFacts& facts, const CapturedAnswer& captured, Observation& seen) {
   AnswerBuilder builder;
-  StreamReading stream{facts.operation, captured, builder};
-  stream.run();
+  const StreamOutcome stream = captured.form == BodyForm::sse
+                                   ? read_sse(facts.operation, captured, builder)
+                                   : StreamReading{facts.operation, captured, builder}.run();
+  seen.streamed = true;
   seen.usage = merged(builder.billed_usage(), builder.body_usage());
   set_stream_times(facts, stream, seen);
   seen.error_type = builder.error_type();
   seen.error_message = builder.error_message().substr(0, kMaxErrorMessage);
-  if (stream.broken() || !seen.error_type.empty()) seen.error_class = ErrorClass::stream_broken;
+  if (stream.broken || !seen.error_type.empty()) seen.error_class = ErrorClass::stream_broken;
   seen.answer = builder.take_answer();
-  seen.answer.parsed = stream.understood();
+  seen.answer.parsed = stream.understood;
 }
 
 void read_whole(const AttemptFacts& facts, const CapturedAnswer& captured, Observation& seen) {
   AnswerBuilder builder;
-  if (const auto text = whole_text(captured)) {
+  if (const auto text = captured.whole_text()) {
     JsonParser parser;
     const auto body = parser.parse(*text);
     const bool understood = body && read_body(facts.operation, *body, builder);
@@ -277,6 +285,10 @@ void read_whole(const AttemptFacts& facts, const CapturedAnswer& captured, Obser
     seen.answer = builder.take_answer();
   }
   seen.usage = merged(usage_of_fields(captured.fields), builder.body_usage());
+  // A response can be a success by its status and tell of a failure in its body (Responses).
+  seen.error_type = builder.error_type();
+  seen.error_message = builder.error_message().substr(0, kMaxErrorMessage);
+  if (!seen.error_type.empty()) seen.error_class = ErrorClass::server_error;
   if (captured.end != AnswerEnd::complete) seen.error_class = ErrorClass::stream_broken;
 }
 
@@ -287,7 +299,7 @@ void read_captured(const AttemptFacts& facts, const CapturedAnswer& captured, Ob
     if (captured.status != 0) read_error(captured, seen);
     return;
   }
-  if (captured.form == BodyForm::event_stream) {
+  if (captured.form != BodyForm::whole) {
     read_stream(facts, captured, seen);
   } else {
     read_whole(facts, captured, seen);

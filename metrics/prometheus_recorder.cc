@@ -325,6 +325,9 @@ class PrometheusRecorder final : public Recorder, public prometheus::Collectable
     const auto found = std::find(kRefusals.begin(), kRefusals.end() - 1, limit);
     refused_.add(static_cast<std::size_t>(found - kRefusals.begin()));
   }
+  void model_unread(routing::BodyModelProblem problem) noexcept override {
+    models_unread_.add(static_cast<std::size_t>(problem));
+  }
   void records_dropped() noexcept override { records_.add(1); }
   void records_written() noexcept override { records_.add(0); }
   void shadow_load(std::size_t queued, std::size_t in_flight, std::size_t bytes) noexcept override {
@@ -386,6 +389,7 @@ class PrometheusRecorder final : public Recorder, public prometheus::Collectable
       TimeHistogram{kOverheadBounds}};
   ShardedCounters<2> connections_;  // opened, closed
   ShardedCounters<kRefusals.size()> refused_;
+  ShardedCounters<routing::kBodyModelProblems> models_unread_;
   ShardedCounters<2> records_;  // written, dropped
   std::atomic<double> last_reload_{0.0};
   std::atomic<std::size_t> shadow_queued_{0}, shadow_in_flight_{0}, shadow_bytes_{0};
@@ -468,6 +472,14 @@ void PrometheusRecorder::collect_process(std::vector<MetricFamily>& all) const {
   for (std::size_t i = 0; i < kRefusals.size(); ++i) {
     const std::uint64_t count = refused_.sum(i);
     if (count != 0) add_counter(refused, labels({{"limit", kRefusals[i]}}), count);
+  }
+  MetricFamily& unread =
+      all.emplace_back(family("body_model_unread_total", MetricType::Counter,
+                              "Requests whose body does not say clearly which model it asks for."));
+  for (std::size_t i = 0; i < routing::kBodyModelProblems; ++i) {
+    const std::uint64_t count = models_unread_.sum(i);
+    const auto reason = label(static_cast<routing::BodyModelProblem>(i));
+    if (count != 0) add_counter(unread, labels({{"reason", reason}}), count);
   }
   MetricFamily& records = all.emplace_back(
       family("records_total", MetricType::Counter, "Comparison records by what became of them."));

@@ -14,6 +14,7 @@
 #include "metrics/comparison.h"
 #include "metrics/observation.h"
 #include "metrics/shadow_outcome.h"
+#include "routing/body_model.h"
 #include "routing/config.h"
 
 namespace understudy::metrics {
@@ -88,6 +89,8 @@ class Recorder {
   // A request refused before it had a route; `limit` is the config key's last part
   // ("max_header_bytes") or a rule's name.
   virtual void refused(std::string_view limit) noexcept = 0;
+  // A body that should name its model does not, so that the request went the default way.
+  virtual void model_unread(routing::BodyModelProblem problem) noexcept = 0;
   virtual void records_dropped() noexcept = 0;
   virtual void records_written() noexcept = 0;
   // Work for the copies that is waiting or under way, and the bytes it holds.

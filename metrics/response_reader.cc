@@ -17,6 +17,7 @@ constexpr std::size_t kSmallestBlock = 4u << 10;
 constexpr std::size_t kLargestBlock = 256u << 10;
 
 constexpr std::string_view kEventStreamType = "application/vnd.amazon.eventstream";
+constexpr std::string_view kSseType = "text/event-stream";
 
 char lower(char c) noexcept {
   return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
@@ -74,6 +75,28 @@ std::string CapturedAnswer::tail_text() const {
   return joined(tail);
 }
 
+std::optional<std::string> CapturedAnswer::whole_text() const {
+  std::string text = beginning_text();
+  if (text.size() == body_bytes) return text;
+  if (text.size() != tail_offset) return std::nullopt;
+  text += tail_text();
+  return text;
+}
+
+std::optional<TimePoint> CapturedAnswer::arrival_before(std::uint64_t offset) const noexcept {
+  const auto first_that_holds = [offset](const std::vector<FrameMark>& marks) {
+    return std::find_if(marks.begin(), marks.end(),
+                        [offset](const FrameMark& mark) { return mark.offset >= offset; });
+  };
+  const auto early = first_that_holds(first_frames);
+  if (early != first_frames.end()) return early->arrived;
+  const auto late = first_that_holds(last_frames);
+  // Before the first of the last pieces there may be others, of which nothing is known.
+  const bool gapless = frame_count == first_frames.size() + last_frames.size();
+  if (late == last_frames.end() || (late == last_frames.begin() && !gapless)) return std::nullopt;
+  return late->arrived;
+}
+
 void ResponseReader::on_head(int status, std::span<const routing::Field> fields) {
   captured_.status = status;
   for (const routing::Field& field : fields) {
@@ -82,6 +105,8 @@ void ResponseReader::on_head(int status, std::span<const routing::Field> fields)
     if (!content_type && !begins_with(field.name, "x-amzn-")) continue;
     if (content_type && begins_with(field.value, kEventStreamType)) {
       captured_.form = BodyForm::event_stream;
+    } else if (content_type && begins_with(field.value, kSseType)) {
+      captured_.form = BodyForm::sse;
     }
     const std::size_t needed = field.name.size() + field.value.size() + 3;
     if (captured_.fields.size() + needed > kMaxFieldsBytes) continue;
@@ -99,6 +124,9 @@ void ResponseReader::on_head(int status, std::span<const routing::Field> fields)
 void ResponseReader::on_body(std::string_view bytes, TimePoint now) {
   if (captured_.form == BodyForm::event_stream && !captured_.malformed_frames) {
     walk_frames(bytes, now);
+  } else if (captured_.form == BodyForm::sse && !bytes.empty()) {
+    frame_offset_ = captured_.body_bytes + bytes.size();
+    mark_frame(now);
   }
   const std::string_view first =
       bytes.substr(0, budget_.beginning_bytes - std::min(budget_.beginning_bytes, beginning_kept_));

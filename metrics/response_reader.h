@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -20,7 +21,8 @@ namespace understudy::metrics {
 
 using TimePoint = std::chrono::steady_clock::time_point;
 
-enum class BodyForm : std::uint8_t { whole, event_stream };
+// `event_stream` is AWS's binary framing, `sse` the text form of server-sent events.
+enum class BodyForm : std::uint8_t { whole, event_stream, sse };
 
 // How the answer's body ended.
 enum class AnswerEnd : std::uint8_t {
@@ -30,7 +32,7 @@ enum class AnswerEnd : std::uint8_t {
 };
 
 struct FrameMark {
-  std::uint64_t offset = 0;  // of the frame's first byte in the body
+  std::uint64_t offset = 0;  // of the frame's first byte in the body; SSE: see first_frames
   TimePoint arrived;         // of its last byte
 };
 
@@ -50,7 +52,8 @@ struct CapturedAnswer {
   std::vector<Block> beginning;
   std::vector<Block> tail;        // empty where `beginning` holds all
   std::uint64_t tail_offset = 0;  // of the tail's first byte in the body
-  // Event streams:
+  // Event streams. The ends of SSE's events are only known by looking at each byte, which nobody
+  // does while relaying: there, each piece that arrived is marked with the offset behind it.
   std::uint64_t frame_count = 0;
   std::vector<FrameMark> first_frames;  // at most kFirstMarks
   std::vector<FrameMark>
@@ -64,6 +67,10 @@ struct CapturedAnswer {
   // What was kept of the beginning, and of the tail, as one piece (analysis thread).
   std::string beginning_text() const;
   std::string tail_text() const;
+  // The whole body, if no byte of it was let go: the tail may begin where the beginning ends.
+  std::optional<std::string> whole_text() const;
+  // When the byte before `offset` came, of a body in pieces (SSE); none where that was not kept.
+  std::optional<TimePoint> arrival_before(std::uint64_t offset) const noexcept;
 };
 
 class ResponseReader {

@@ -98,15 +98,14 @@ void RouteCounters::request(routing::Operation operation, routing::Variant varia
 void RouteCounters::answer(const Observation& observation) noexcept {
   if (!routing::is_understood(observation.operation)) return;
   SpendSeries& spend = spend_[index(observation.variant)][index(observation.leg)];
-  if (observation.operation != routing::Operation::count_tokens) {
+  if (!routing::only_counts_tokens(observation.operation)) {
     const Usage& usage = observation.usage;
     count_tokens(spend.tokens[0], usage.input);
     count_tokens(spend.tokens[1], usage.output);
     count_tokens(spend.tokens[2], usage.cache_read);
     count_tokens(spend.tokens[3], usage.cache_write);
     // A stream always has output tokens; what lacks their count was billed all the same.
-    const bool unknown = usage.missing() || (routing::is_streaming(observation.operation) &&
-                                             !usage.output.has_value());
+    const bool unknown = usage.missing() || (observation.streamed && !usage.output.has_value());
     if (observation.status == 200 && unknown) bump(spend.usage_missing);
     if (observation.cost_usd) {
       spend.cost_usd.fetch_add(*observation.cost_usd, std::memory_order_relaxed);

@@ -18,10 +18,10 @@ void take(Json json, std::initializer_list<std::string_view> spellings, Count& i
   }
 }
 
-// OpenAI's prompt_tokens hold the cached ones, Usage::input does not.
-void split_cached_prompt(Json usage, Usage& into) {
-  const auto prompt = count_at(usage, "prompt_tokens");
-  const auto details = member(usage, "prompt_tokens_details");
+// OpenAI's count of the prompt holds the cached tokens, Usage::input does not.
+void split_cached(Json usage, std::string_view total, std::string_view detail_key, Usage& into) {
+  const auto prompt = count_at(usage, total);
+  const auto details = member(usage, detail_key);
   const auto cached = details ? count_at(*details, "cached_tokens") : std::nullopt;
   if (!prompt || !cached || *cached > *prompt) return;
   into.input = *prompt - *cached;
@@ -46,7 +46,8 @@ void read_usage(Json usage, Usage& into) {
        into.cache_read);
   take(usage, {"cacheWriteInputTokens", "cacheWriteInputTokenCount", "cache_creation_input_tokens"},
        into.cache_write);
-  split_cached_prompt(usage, into);
+  split_cached(usage, "prompt_tokens", "prompt_tokens_details", into);
+  split_cached(usage, "input_tokens", "input_tokens_details", into);
 }
 
 void read_invocation_metrics(Json metrics, Usage& into) {

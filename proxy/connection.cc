@@ -393,7 +393,8 @@ asio::awaitable<void> Connection::refuse(const HeadProblem& problem) {
   keep_alive_ = false;
   if (problem.status == 0) co_return;
   auto answer = make_error_answer(problem.status, exception_for_status(problem.status),
-                                  problem.what, problem.rule, worker_.next_id().view());
+                                  problem.what, problem.rule, worker_.next_id().view(),
+                                  routing::wire_of(head_.target, listener_.base_path));
   const std::array<std::string_view, 1> pieces{answer.body};
   if (co_await begin(answer.head(), pieces, true)) co_await linger();
 }

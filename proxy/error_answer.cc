@@ -4,31 +4,88 @@
 #include <nlohmann/json.hpp>
 
 namespace understudy::proxy {
+namespace {
+
+using nlohmann::json;
+using routing::Wire;
+
+// Anthropic's word for a status (its API reference, "Errors").
+std::string_view anthropic_type(int status) noexcept {
+  switch (status) {
+    case 401:
+      return "authentication_error";
+    case 403:
+      return "permission_error";
+    case 404:
+      return "not_found_error";
+    case 413:
+      return "request_too_large";
+    case 429:
+      return "rate_limit_error";
+    default:
+      return status >= 500 ? "api_error" : "invalid_request_error";
+  }
+}
+
+json error_body(Wire wire, int status, std::string_view message, std::string_view cause,
+                std::string_view request_id) {
+  switch (wire) {
+    case Wire::anthropic:
+      return {{"type", "error"},
+              {"error", {{"type", anthropic_type(status)}, {"message", message}}},
+              {"request_id", request_id}};
+    case Wire::openai:
+      return {{"error",
+               {{"message", message},
+                {"type", status >= 500 ? "server_error" : "invalid_request_error"},
+                {"param", nullptr},
+                {"code", cause}}}};
+    case Wire::bedrock:
+      break;
+  }
+  return {{"message", message}};
+}
+
+std::string_view request_id_field(Wire wire) noexcept {
+  switch (wire) {
+    case Wire::anthropic:
+      return "request-id";
+    case Wire::openai:
+      return "x-request-id";
+    case Wire::bedrock:
+      break;
+  }
+  return {};
+}
+
+}  // namespace
 
 AnswerHead ErrorAnswer::head() {
   fields = {{{"content-type", "application/json"},
              {"date", date},
              {"x-amzn-requestid", request_id},
              {"x-amzn-errortype", type},
-             {"x-understudy-error", cause}}};
+             {"x-understudy-error", cause},
+             {request_id_name, request_id}}};
   return {.status = status,
           .reason = {},
-          .fields = fields,
+          .fields = std::span{fields}.first(request_id_name.empty() ? 5 : 6),
           .added = {},
           .content_length = body.size(),
           .has_body = true};
 }
 
 ErrorAnswer make_error_answer(int status, std::string_view type, std::string_view message,
-                              std::string_view cause, std::string_view request_id) {
+                              std::string_view cause, std::string_view request_id, Wire wire) {
   ErrorAnswer answer;
   answer.status = status;
-  answer.body = nlohmann::json{{"message", message}}.dump(-1, ' ', false,
-                                                          nlohmann::json::error_handler_t::replace);
+  answer.body = error_body(wire, status, message, cause, request_id)
+                    .dump(-1, ' ', false, json::error_handler_t::replace);
   answer.date = http_date();
   answer.request_id = request_id;
   answer.type = type;
   answer.cause = cause;
+  answer.request_id_name = request_id_field(wire);
   return answer;
 }
 

@@ -1,13 +1,15 @@
 #pragma once
-// Errors that the proxy makes itself, in Bedrock's shape, so that SDKs raise their usual
-// exceptions: JSON {"message": ...}, x-amzn-errortype, a request id, and x-understudy-error with
-// the cause, by which they can be told from Bedrock's own.
+// Errors that the proxy makes itself, in the shape of the API that was asked, so that SDKs raise
+// their usual exceptions: Bedrock's {"message": ...} with x-amzn-errortype, Anthropic's {"type":
+// "error", "error": {...}}, OpenAI's {"error": {...}}; each with a request id, and
+// x-understudy-error with the cause, by which they can be told from the upstream's own.
 
 #include <array>
 #include <string>
 #include <string_view>
 
 #include "proxy/downstream.h"
+#include "routing/operation.h"
 
 namespace understudy::proxy {
 
@@ -18,7 +20,8 @@ struct ErrorAnswer {
   std::string request_id;
   std::string type;
   std::string cause;
-  std::array<routing::Field, 5> fields;
+  std::string_view request_id_name;  // the field in which the API's SDK looks for it
+  std::array<routing::Field, 6> fields;
 
   // Views into this object.
   AnswerHead head();
@@ -27,7 +30,8 @@ struct ErrorAnswer {
 // `type` is Bedrock's exception name; `cause` a word of a closed set ("connect", "max_body_bytes",
 // ...).
 ErrorAnswer make_error_answer(int status, std::string_view type, std::string_view message,
-                              std::string_view cause, std::string_view request_id);
+                              std::string_view cause, std::string_view request_id,
+                              routing::Wire wire = routing::Wire::bedrock);
 
 // The exception name that fits a status that HTTP policy answers with.
 std::string_view exception_for_status(int status) noexcept;

@@ -18,6 +18,12 @@ namespace {
 // token's time.
 constexpr metrics::ResponseReader::Budget kGlance{};
 
+ShadowJob::Attempt attempt_of(const RequestHead& head) noexcept {
+  const auto count = routing::find_field(head.fields, "x-stainless-retry-count");
+  if (!count) return ShadowJob::Attempt::untold;
+  return *count == "0" ? ShadowJob::Attempt::first : ShadowJob::Attempt::repeated;
+}
+
 }  // namespace
 
 ExchangeId WorkerContext::next_id() noexcept {
@@ -55,7 +61,8 @@ asio::awaitable<void> Exchange::run() {
         "No route of the proxy matches this request and it has no default route.", "no_route");
   }
   Status outcome;
-  if (routing::concerns(served_variant().rewrite, request_.target.operation))
+  if (routing::concerns(served_variant().rewrite, request_.target.operation) ||
+      !served_swap().model.empty())
     outcome = co_await rewrite_body();
   if (outcome) outcome = build_request();
   if (outcome) outcome = co_await serve();
@@ -74,16 +81,39 @@ void Exchange::client_gone() noexcept {
 // --- 1. Which upstream, and is there a copy
 
 void Exchange::decide() {
+  if (routing::names_model_in_body(request_.target.operation)) read_body_model();
   const RequestHead& head = *request_.head;
   const std::string_view sampling_key =
       head.invocation_id.empty() ? id_.view() : head.invocation_id;
   decision_ = snapshot_->routes.decide({.operation = request_.target.operation,
                                         .model_id = request_.target.model_id,
+                                        .path = request_.target.path,
+                                        .stateful = stateful_,
                                         .fields = head.fields,
                                         .sampling_key = sampling_key,
                                         .body = request_.body.view()});
   if (!decision_.route && decision_.upstream) default_variant_.upstream = *decision_.upstream;
   worker_.recorder.overhead(metrics::Phase::decide, steady_clock::now() - begun_);
+}
+
+// A body that does not say clearly which model it asks for makes a request that nobody understands:
+// passed on, never copied. What is wrong with it, the upstream tells better.
+void Exchange::read_body_model() {
+  auto found = routing::find_body_model(request_.body.view(),
+                                        snapshot_->config().limits.max_model_scan_bytes);
+  if (const auto* problem = std::get_if<routing::BodyModelProblem>(&found)) {
+    worker_.recorder.model_unread(*problem);
+    request_.target.operation = routing::Operation::other;
+    return;
+  }
+  auto& model = std::get<routing::BodyModel>(found);
+  request_.target.model_id = std::move(model.id);
+  body_model_ = {model.offset, model.size};
+  stateful_ = model.stateful;
+}
+
+routing::ModelSwap Exchange::served_swap() const {
+  return model_swap(served_variant(), request_.target.model_id, body_model_);
 }
 
 const routing::VariantConfig& Exchange::served_variant() const {
@@ -100,13 +130,12 @@ metrics::RouteMeter& Exchange::meter() const {
 
 asio::awaitable<Status> Exchange::rewrite_body() {
   const auto begun = steady_clock::now();
-  auto outcome = co_await worker_.rewriter.rewrite(snapshot_, served_variant().rewrite,
-                                                   request_.target.operation, request_.body);
+  auto made = co_await worker_.rewriter.rewrite(
+      snapshot_, served_variant().rewrite, request_.target.operation, served_swap(), request_.body);
   worker_.recorder.overhead(metrics::Phase::rewrite, steady_clock::now() - begun);
   // A body that cannot be rewritten goes as it is: the candidate's own error tells the client more
   // than ours would.
-  if (auto* done = std::get_if<routing::Rewritten>(&outcome); done && done->applied > 0)
-    rewritten_body_ = std::move(done->body);
+  if (made.changed) rewritten_body_ = std::move(made.bytes);
   if (client_gone_) co_return Error{ErrorKind::cancelled, Side::downstream, "the client left"};
   co_return Status{};
 }
@@ -127,6 +156,7 @@ Status Exchange::build_request() {
       .method = request_.head->method,
       .target = scratch_->target,
       .authority = pool->authority(),
+      .service = upstream.config.signing_service,
       .lines = scratch_->lines,
       .content_type = request_.head->content_type,
       .body = rewritten_body_.empty() ? request_.body.view() : rewritten_body_,
@@ -257,7 +287,8 @@ asio::awaitable<void> Exchange::answer_error(int status, std::string_view type,
                                              std::string_view message, std::string_view cause) {
   status_ = status;
   answer_begun_ = true;
-  ErrorAnswer answer = make_error_answer(status, type, message, cause, id_.view());
+  ErrorAnswer answer =
+      make_error_answer(status, type, message, cause, id_.view(), request_.target.wire);
   const std::array<std::string_view, 1> pieces{answer.body};
   (void)co_await client_.begin(answer.head(), pieces,
                                true);  // a client that cannot be told is gone anyway
@@ -340,9 +371,11 @@ void Exchange::offer_copy(std::shared_ptr<ServedSlot> slot) {
   job->served = decision_.served;
   job->model_id = request_.target.model_id;
   job->invocation_id = head.invocation_id;
+  job->attempt = attempt_of(head);
   job->sampling_key = head.invocation_id.empty() ? id_.view() : head.invocation_id;
   job->forwarded = request_.target.forwarded;
   job->model_place = model_place(request_.target);
+  job->body_model = body_model_;
   job->lines = scratch_->lines;
   job->content_type = head.content_type;
   job->client_authorization = head.authorization;

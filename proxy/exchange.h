@@ -15,6 +15,7 @@
 #include "proxy/upstream_call.h"
 #include "proxy/upstream_request.h"
 #include "proxy/worker_context.h"
+#include "routing/body_model.h"
 #include "routing/route_table.h"
 
 namespace understudy::proxy {
@@ -34,6 +35,7 @@ class Exchange {
  private:
   // The steps, in order.
   void decide();
+  void read_body_model();
   boost::asio::awaitable<Status> rewrite_body();
   Status build_request();
   boost::asio::awaitable<Status> serve();
@@ -49,6 +51,7 @@ class Exchange {
   std::optional<routing::SkipReason> reason_to_skip(const Status& outcome) const noexcept;
   void offer_copy(std::shared_ptr<ServedSlot> slot);
   const routing::VariantConfig& served_variant() const;
+  routing::ModelSwap served_swap() const;
   metrics::RouteMeter& meter() const;
 
   WorkerContext& worker_;
@@ -60,9 +63,11 @@ class Exchange {
   const metrics::TimePoint begun_;
   const ExchangeId id_;
   const ScratchPool::Pointer scratch_;
+  ModelPlace body_model_;  // where the body names the model; nowhere on the first wire
+  bool stateful_ = false;
   routing::RouteDecision decision_;
   routing::VariantConfig default_variant_;  // where no route matched
-  std::string rewritten_body_;  // the candidate's, where it serves and a rule changed something
+  std::string rewritten_body_;  // what the served variant gets instead of the client's bytes
   std::optional<Sha256> body_hash_;
 
   std::optional<UpstreamCall> call_;

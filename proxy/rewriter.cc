@@ -8,21 +8,21 @@
 namespace understudy::proxy {
 
 namespace asio = boost::asio;
-using Outcome = std::variant<routing::Rewritten, routing::RewriteProblem>;
 
-asio::awaitable<Outcome> Rewriter::rewrite(std::shared_ptr<const Snapshot> snapshot,
-                                           const std::vector<routing::RewriteRule>& rules,
-                                           routing::Operation operation, metrics::Block body) {
+asio::awaitable<routing::VariantBody> Rewriter::rewrite(
+    std::shared_ptr<const Snapshot> snapshot, const std::vector<routing::RewriteRule>& rules,
+    routing::Operation operation, routing::ModelSwap swap, metrics::Block body) {
   struct Job {
     Waiter finished;
-    Outcome outcome = routing::RewriteProblem{"the rewrite failed"};
+    routing::VariantBody outcome{
+        .bytes = {}, .changed = false, .problem = routing::RewriteProblem{"the rewrite failed"}};
   };
   auto job = std::make_shared<Job>();
   auto home = co_await asio::this_coro::executor;
-  asio::post(thread_, [job, home, snapshot = std::move(snapshot), &rules, operation,
+  asio::post(thread_, [job, home, snapshot = std::move(snapshot), &rules, operation, swap,
                        body = std::move(body)] {
     try {
-      job->outcome = routing::rewrite(rules, operation, body.view());
+      job->outcome = routing::variant_body(rules, operation, swap, body.view());
     } catch (const std::exception&) {
       // No memory: the outcome set above stands.
     }

@@ -1,6 +1,7 @@
 #pragma once
-// Applies a candidate's rewrite rules on a thread of its own, so that no thread that moves bytes
-// parses JSON. There is one for served requests and one for copies: no client waits behind a copy.
+// Makes a variant's body (the candidate's rewrite rules, another model's name) on a thread of its
+// own, so that no thread that moves bytes parses or copies it. There is one for served requests and
+// one for copies: no client waits behind a copy.
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/thread_pool.hpp>
@@ -17,10 +18,11 @@ class Rewriter {
  public:
   Rewriter() : thread_(1) {}
 
-  // Called and continued on the caller's thread. `snapshot` keeps `rules` alive.
-  boost::asio::awaitable<std::variant<routing::Rewritten, routing::RewriteProblem>> rewrite(
+  // Called and continued on the caller's thread. `snapshot` keeps `rules` and the swapped name
+  // alive.
+  boost::asio::awaitable<routing::VariantBody> rewrite(
       std::shared_ptr<const Snapshot> snapshot, const std::vector<routing::RewriteRule>& rules,
-      routing::Operation operation, metrics::Block body);
+      routing::Operation operation, routing::ModelSwap swap, metrics::Block body);
 
  private:
   boost::asio::thread_pool thread_;

@@ -19,6 +19,7 @@
 #include "proxy/seen_calls.h"
 #include "proxy/shadow_leg.h"
 #include "proxy/thread_snapshot.h"
+#include "routing/hash.h"
 #include "routing/sampling.h"
 
 namespace understudy::proxy {
@@ -119,9 +120,7 @@ struct ShadowDispatcher::Impl {
   // Sorts out what must not be sent; the rest waits for its turn.
   void accept(std::shared_ptr<ShadowJob> job, SteadyTime now) {
     if (draining) return drop(*job, DropReason::draining);
-    if (!job->invocation_id.empty() && !seen.first_time(job->invocation_id, now)) {
-      return skip(*job, routing::SkipReason::retry);
-    }
+    if (copied_before(*job, now)) return skip(*job, routing::SkipReason::retry);
     if (route_of(*job).shadow.skip_probes && routing::is_probe(job->pair.request_body.view())) {
       return skip(*job, routing::SkipReason::probe);
     }
@@ -129,6 +128,18 @@ struct ShadowDispatcher::Impl {
     RouteState& state = state_of(*job);
     state.waiting.push_back(std::move(job));
     start_waiting(state, now);
+  }
+
+  // Attempts of one call carry one id, or else a count (x-stainless-retry-count). With a count
+  // alone a repeated attempt is known by the bytes it repeats: a call of its own with those very
+  // bytes would be taken for it, which loses a copy of what was copied already, and nothing else.
+  bool copied_before(const ShadowJob& job, SteadyTime now) {
+    using Attempt = ShadowJob::Attempt;
+    if (!job.invocation_id.empty()) return !seen.first_time(job.invocation_id, now);
+    if (job.attempt == Attempt::untold) return false;
+    const std::uint64_t bytes = routing::hash64(job.pair.request_body.view());
+    const bool is_new = seen.first_time(job.forwarded + ' ' + routing::hex(bytes), now);
+    return job.attempt == Attempt::repeated && !is_new;
   }
 
   void drop(const ShadowJob& job, DropReason reason) {

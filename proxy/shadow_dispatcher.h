@@ -31,10 +31,13 @@ struct ShadowJob : HandoverNode<ShadowJob>, Recycled<ShadowJob> {
   routing::Variant served = routing::Variant::primary;
   std::string model_id;       // the client asked for
   std::string invocation_id;  // of the SDK's call; empty: none
+  // Which attempt of its SDK's call it is, where the SDK counts attempts and names no call.
+  enum class Attempt : std::uint8_t { untold, first, repeated } attempt = Attempt::untold;
   std::string sampling_key;
-  std::string forwarded;  // the target behind the base path
-  ModelPlace model_place;
-  std::string lines;  // append_forwarded_lines()
+  std::string forwarded;   // the target behind the base path
+  ModelPlace model_place;  // in `forwarded`
+  ModelPlace body_model;   // in the body
+  std::string lines;       // append_forwarded_lines()
   std::string content_type;
   std::string client_authorization,
       client_api_key;  // for the control leg of a route that forwards them

@@ -185,16 +185,15 @@ asio::awaitable<std::optional<FailReason>> ask(LegRun& run) {
   run.result.facts.begun = steady_clock::now();
 
   std::string rewritten;
-  const bool rewrites = routing::concerns(variant.rewrite, job.operation);
-  if (rewrites) {
-    auto outcome = co_await run.thread.rewriter.rewrite(job.pair.snapshot, variant.rewrite,
-                                                        job.operation, job.pair.request_body);
-    if (std::holds_alternative<routing::RewriteProblem>(outcome)) {
+  const auto swap = model_swap(variant, job.model_id, job.body_model);
+  if (routing::concerns(variant.rewrite, job.operation) || !swap.model.empty()) {
+    auto made = co_await run.thread.rewriter.rewrite(job.pair.snapshot, variant.rewrite,
+                                                     job.operation, swap, job.pair.request_body);
+    if (made.problem) {
       run.result.rewrite_failed = true;
       co_return FailReason::unreadable;
     }
-    auto& done = std::get<routing::Rewritten>(outcome);
-    if (done.applied > 0) rewritten = std::move(done.body);
+    if (made.changed) rewritten = std::move(made.bytes);
   }
   const std::string_view body = rewritten.empty() ? job.pair.request_body.view() : rewritten;
 
@@ -209,6 +208,7 @@ asio::awaitable<std::optional<FailReason>> ask(LegRun& run) {
       .method = "POST",
       .target = scratch->target,
       .authority = pool->authority(),
+      .service = upstream.config.signing_service,
       .lines = job.lines,
       .content_type = job.content_type,
       .body = body,

@@ -8,8 +8,6 @@ namespace {
 
 using routing::Field;
 
-constexpr std::string_view kService = "bedrock";  // of runtime and control plane alike
-
 // As the AWS SDKs put a model id into a path: all but unreserved characters, upper-case hex.
 void append_encoded(std::string& out, std::string_view text) {
   constexpr std::string_view kHex = "0123456789ABCDEF";
@@ -63,6 +61,12 @@ ModelPlace model_place(const routing::RequestTarget& target) noexcept {
           target.raw_model.size()};
 }
 
+routing::ModelSwap model_swap(const routing::VariantConfig& variant, std::string_view asked,
+                              ModelPlace place) noexcept {
+  if (place.size == 0 || variant.model.empty() || variant.model == asked) return {};
+  return {.offset = place.offset, .size = place.size, .model = variant.model};
+}
+
 void append_upstream_target(const routing::Endpoint& endpoint, std::string_view forwarded,
                             ModelPlace place, std::string_view model, std::string& target) {
   target.append(endpoint.path);
@@ -104,7 +108,7 @@ Status append_request_head(const OutgoingRequest& request, const Credentials& cr
           .fields = std::span{fields}.subspan(request.content_type.empty() ? 1 : 0),
           .body_hash = *body_hash,
           .now = std::chrono::system_clock::now()};
-      signer.sign(input, credentials.keys, region, kService, out);
+      signer.sign(input, credentials.keys, region, request.service, out);
       break;
     }
     case Credentials::Kind::bearer:

@@ -10,18 +10,24 @@
 #include "proxy/sigv4.h"
 #include "proxy/snapshot.h"
 #include "routing/operation.h"
+#include "routing/rewrite.h"
 
 namespace understudy::proxy {
 
 // The end-to-end fields as lines, "name: value\r\n", the same for every leg of an exchange.
 void append_forwarded_lines(const RequestHead& head, std::string& lines);
 
-// Where the model's name stands in the forwarded target.
+// Where the model's name stands in the forwarded target, or in the body.
 struct ModelPlace {
   std::size_t offset = 0;
-  std::size_t size = 0;  // 0: the path names no model
+  std::size_t size = 0;  // 0: it names no model
 };
 ModelPlace model_place(const routing::RequestTarget& target) noexcept;
+
+// What a body that names its model must say for `variant`; nothing where it says so already, or
+// where the variant is asked for whatever the client asked for. `place` is where the body names it.
+routing::ModelSwap model_swap(const routing::VariantConfig& variant, std::string_view asked,
+                              ModelPlace place) noexcept;
 
 // The path prefix of the endpoint, then the target as the client sent it, or with `model` in the
 // place of its model id, percent-encoded as the AWS SDKs do.
@@ -32,6 +38,7 @@ struct OutgoingRequest {
   std::string_view method;
   std::string_view target;     // upstream_target()
   std::string_view authority;  // Host
+  std::string_view service;    // that it is signed for
   std::string_view lines;      // append_forwarded_lines()
   std::string_view content_type;
   std::string_view body;

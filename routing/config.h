@@ -96,7 +96,9 @@ struct UpstreamConfig {
   Endpoint control_endpoint;  // control-plane paths; derived: bedrock-runtime.X -> bedrock.X, else
                               // `endpoint`
   std::string region;
-  std::string ca_file;  // trust anchors instead of the system's
+  std::string ca_file;                      // trust anchors instead of the system's
+  std::string signing_service = "bedrock";  // that SigV4 signs for; derived: "bedrock-mantle" for
+                                            // such hosts
   CredentialsConfig credentials;
   milliseconds connect_timeout = 5s;        // DNS, TCP and TLS together
   milliseconds first_byte_timeout = 3600s;  // of the answer, from the end of the request
@@ -135,7 +137,8 @@ struct HeaderMatch {
 struct MatchConfig {
   std::vector<std::string> models;  // globs over the decoded id, '*' spans ':' and '/'; empty: any
   std::vector<Operation> operations;  // empty: any
-  std::vector<HeaderMatch> headers;   // all must match
+  std::vector<std::string> paths;  // globs over the path as it came, without its query; empty: any
+  std::vector<HeaderMatch> headers;  // all must match
   friend bool operator==(const MatchConfig&, const MatchConfig&) = default;
 };
 
@@ -260,8 +263,10 @@ struct LimitsConfig {
   std::size_t max_shadow_bytes =
       256u << 20;  // bodies and answers held for shadow work, all routes together
   std::size_t max_conversation_scan_bytes =
-      256u << 10;                         // of a body, to find the conversation's beginning
-  std::size_t max_analysis_queue = 8192;  // answers waiting to be read
+      256u << 10;                                // of a body, to find the conversation's beginning
+  std::size_t max_model_scan_bytes = 32u << 20;  // of a body that names its model itself; a larger
+                                                 // one goes to the default route
+  std::size_t max_analysis_queue = 8192;         // answers waiting to be read
   std::size_t max_analysis_bytes = 256u << 20;
   Http2Limits http2;
   friend bool operator==(const LimitsConfig&, const LimitsConfig&) = default;

@@ -134,7 +134,13 @@ class Checker {
         (!later.operations.empty() && std::ranges::all_of(later.operations, has_operation));
     const bool models = earlier.models.empty() ||
                         (!later.models.empty() && std::ranges::all_of(later.models, has_model));
-    return operations && models && std::ranges::all_of(earlier.headers, has_header);
+    const auto has_path = [&](const std::string& path) {
+      return std::ranges::any_of(earlier.paths,
+                                 [&](const std::string& glob) { return Glob(glob).matches(path); });
+    };
+    const bool paths = earlier.paths.empty() ||
+                       (!later.paths.empty() && std::ranges::all_of(later.paths, has_path));
+    return operations && models && paths && std::ranges::all_of(earlier.headers, has_header);
   }
 
   void check_candidate(std::size_t i) {

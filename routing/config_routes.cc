@@ -9,10 +9,9 @@ namespace understudy::routing {
 namespace {
 
 // Operations that Bedrock has and this version cannot route by.
-constexpr std::array<std::string_view, 9> kLaterOperations{
-    "ChatCompletions", "Responses",        "Messages",
-    "ApplyGuardrail",  "StartAsyncInvoke", "InvokeModelWithBidirectionalStream",
-    "GetAsyncInvoke",  "ListAsyncInvokes", "InvokeGuardrailChecks"};
+constexpr std::array<std::string_view, 6> kLaterOperations{
+    "ApplyGuardrail", "StartAsyncInvoke", "InvokeModelWithBidirectionalStream",
+    "GetAsyncInvoke", "ListAsyncInvokes", "InvokeGuardrailChecks"};
 
 Parsed<Operation> parse_operation(std::string_view text) {
   if (const auto operation = operation_from_name(text)) return good(*operation);
@@ -20,8 +19,8 @@ Parsed<Operation> parse_operation(std::string_view text) {
     return bad<Operation>("this version cannot match " + std::string(text) + " yet");
   }
   return bad<Operation>(
-      "must be Converse, ConverseStream, InvokeModel, InvokeModelWithResponseStream or "
-      "CountTokens, got " +
+      "must be Converse, ConverseStream, InvokeModel, InvokeModelWithResponseStream, CountTokens, "
+      "Messages, MessagesCountTokens, ChatCompletions or Responses, got " +
       shown(text));
 }
 
@@ -43,6 +42,19 @@ Parsed<std::string> parse_model_glob(std::string_view text) {
   if (!fit) {
     return bad<std::string>(
         "must be a model id in which '*' stands for anything, not percent-encoded, got " +
+        shown(text));
+  }
+  return good(std::string(text));
+}
+
+Parsed<std::string> parse_path_glob(std::string_view text) {
+  const bool fit = (text.starts_with('/') || text.starts_with('*')) && text.size() <= 2048 &&
+                   std::ranges::all_of(text, [](char c) {
+                     return c > 0x20 && c < 0x7f && c != '?' && c != '#' && c != '\\';
+                   });
+  if (!fit) {
+    return bad<std::string>(
+        "must be a path as clients send it, without query, in which '*' stands for anything, got " +
         shown(text));
   }
   return good(std::string(text));
@@ -101,8 +113,9 @@ void read_match(Section& route, MatchConfig& match) {
   Section section(*node, route.path_of("match"), route.problems());
   section.read_list("models", match.models, parse_model_glob);
   section.read_list("operations", match.operations, parse_operation);
+  section.read_list("paths", match.paths, parse_path_glob);
   read_headers(section, match.headers);
-  section.not_yet({"paths", "callers", "query"});
+  section.not_yet({"callers", "query"});
   section.finish();
 }
 

@@ -175,6 +175,7 @@ void read_limits(Section& root, LimitsConfig& limits) {
   section.read("max_shadow_bytes", limits.max_shadow_bytes, size_between(kMiB, 1024 * kGiB));
   section.read("max_conversation_scan_bytes", limits.max_conversation_scan_bytes,
                size_between(kKiB, kGiB));
+  section.read("max_model_scan_bytes", limits.max_model_scan_bytes, size_between(kKiB, kGiB));
   section.read("max_analysis_queue", limits.max_analysis_queue, count_between(1, 1'000'000));
   section.read("max_analysis_bytes", limits.max_analysis_bytes, size_between(kMiB, 1024 * kGiB));
   read_http2_limits(section, limits.http2);

@@ -14,6 +14,8 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 2> kHostPref
     {"bedrock-runtime.", "bedrock."},
     {"bedrock-runtime-fips.", "bedrock-fips."},
 }};
+// `bedrock-mantle.{region}.api.aws` has no control plane and a signing name of its own.
+constexpr std::string_view kMantlePrefix = "bedrock-mantle.";
 
 Endpoint derived_control_endpoint(const Endpoint& endpoint) {
   Endpoint derived = endpoint;
@@ -25,12 +27,27 @@ Endpoint derived_control_endpoint(const Endpoint& endpoint) {
 }
 
 std::string region_of(const Endpoint& endpoint) {
-  for (const auto& [runtime, control] : kHostPrefixes) {
-    if (!endpoint.host.starts_with(runtime)) continue;
-    const std::string rest = endpoint.host.substr(runtime.size());
+  static constexpr std::array kPrefixes{kHostPrefixes[0].first, kHostPrefixes[1].first,
+                                        kMantlePrefix};
+  for (const std::string_view prefix : kPrefixes) {
+    if (!endpoint.host.starts_with(prefix)) continue;
+    const std::string rest = endpoint.host.substr(prefix.size());
     if (rest.find('.') != rest.npos) return rest.substr(0, rest.find('.'));
   }
   return {};
+}
+
+Parsed<std::string> parse_service(std::string_view text) {
+  const bool fit = !text.empty() && text.size() <= 64 && std::ranges::all_of(text, [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
+  });
+  if (!fit) {
+    return bad<std::string>(
+        "must be the name that requests are signed for, like bedrock or "
+        "bedrock-mantle, got " +
+        shown(text));
+  }
+  return good(std::string(text));
 }
 
 void check_plaintext(Section& section, std::string_view key, const Endpoint& endpoint,
@@ -74,6 +91,10 @@ void read_upstream(const ConfigNode& node, Section& upstreams,
   read_endpoints(section, upstream);
   read_credentials(section, directory, upstream.credentials);
   read_region(section, upstream);
+  if (upstream.endpoint.host.starts_with(kMantlePrefix)) {
+    upstream.signing_service = "bedrock-mantle";
+  }
+  section.read("signing_service", upstream.signing_service, parse_service);
   read_existing_file(section, "ca_file", directory, upstream.ca_file);
   const auto time = duration_between(1ms, 24h);
   section.read("connect_timeout", upstream.connect_timeout, time);

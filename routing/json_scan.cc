@@ -17,6 +17,12 @@ void JsonScan::fail() noexcept {
   at_ = text_.size();
 }
 
+bool JsonScan::step() noexcept {
+  if (steps_left_ > 0 && --steps_left_ > 0) return true;
+  fail();
+  return false;
+}
+
 char JsonScan::peek() noexcept {
   at_ = kSpace.skip_in(text_, at_);
   return at_ < text_.size() ? text_[at_] : '\0';
@@ -65,6 +71,7 @@ std::string_view JsonScan::take_string() noexcept {
   const std::size_t begin = at_;
   for (std::size_t quote = text_.find('"', begin); quote != text_.npos;
        quote = text_.find('"', quote + 1)) {
+    if (!step()) return {};
     std::size_t backslashes = 0;
     while (quote - backslashes > begin && text_[quote - backslashes - 1] == '\\') ++backslashes;
     if (backslashes % 2 == 1) continue;
@@ -108,6 +115,7 @@ void JsonScan::skip() noexcept {
       if (failed_) return;
       continue;
     }
+    if (!step()) return;
     ++at_;
     depth_ += c == '{' || c == '[' ? 1 : -1;
     if (depth_ > kMaxDepth) return fail();
@@ -125,6 +133,7 @@ bool JsonScan::enter(char bracket) noexcept {
 }
 
 bool JsonScan::at_item(char closing) noexcept {
+  if (!step()) return false;
   const char c = peek();
   const bool fresh = fresh_;
   fresh_ = false;

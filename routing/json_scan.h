@@ -16,7 +16,12 @@ class JsonScan {
   // Deeper text is a fault.
   static constexpr int kMaxDepth = 128;
 
-  explicit JsonScan(std::string_view text) noexcept : text_(text) {}
+  static constexpr std::size_t kNoLimit = static_cast<std::size_t>(-1);
+
+  // A step is a quotation mark, a bracket or an item that is looked at: what a look costs, since
+  // plain text between them is passed over fast. Text that takes more of them is a fault.
+  explicit JsonScan(std::string_view text, std::size_t max_steps = kNoLimit) noexcept
+      : text_(text), steps_left_(max_steps) {}
 
   // What stands next; `end` behind the text or a fault.
   Kind next_kind() noexcept;
@@ -38,6 +43,9 @@ class JsonScan {
   bool next_element() noexcept;
 
   bool failed() const noexcept { return failed_; }
+  bool out_of_steps() const noexcept { return steps_left_ == 0; }
+  // Nothing but white space is left, and there was no fault.
+  bool at_end() noexcept { return peek() == '\0' && at_ == text_.size() && !failed_; }
 
  private:
   char peek() noexcept;  // the next byte that is no white space; 0 at the end or after a fault
@@ -46,8 +54,10 @@ class JsonScan {
   bool take(char expected) noexcept;
   std::string_view take_string() noexcept;
   void fail() noexcept;
+  bool step() noexcept;  // false, and a fault, where no step is left
 
   std::string_view text_;
+  std::size_t steps_left_;
   std::size_t at_ = 0;
   int depth_ = 0;
   bool fresh_ = false;  // just behind an opening bracket, where no comma stands

@@ -13,7 +13,7 @@ struct OperationRow {
   Operation operation;
   std::string_view label;
   std::string_view name;
-  std::string_view path;  // the last segment of `/model/{modelId}/...`
+  std::string_view path;  // the last segment of `/model/{modelId}/...`; empty: see kBodyPaths
 };
 
 constexpr std::array kRows{
@@ -24,6 +24,25 @@ constexpr std::array kRows{
     OperationRow{Operation::invoke_model_with_response_stream, "invoke_model_with_response_stream",
                  "InvokeModelWithResponseStream", "invoke-with-response-stream"},
     OperationRow{Operation::count_tokens, "count_tokens", "CountTokens", "count-tokens"},
+    OperationRow{Operation::messages, "messages", "Messages", ""},
+    OperationRow{Operation::messages_count_tokens, "messages_count_tokens", "MessagesCountTokens",
+                 ""},
+    OperationRow{Operation::chat_completions, "chat_completions", "ChatCompletions", ""},
+    OperationRow{Operation::responses, "responses", "Responses", ""},
+};
+
+// The second wire's whole paths; bedrock-mantle takes either prefix, depending on the model.
+struct BodyPath {
+  std::string_view path;
+  Operation operation;
+};
+constexpr std::array kBodyPaths{
+    BodyPath{"/anthropic/v1/messages", Operation::messages},
+    BodyPath{"/anthropic/v1/messages/count_tokens", Operation::messages_count_tokens},
+    BodyPath{"/openai/v1/chat/completions", Operation::chat_completions},
+    BodyPath{"/v1/chat/completions", Operation::chat_completions},
+    BodyPath{"/openai/v1/responses", Operation::responses},
+    BodyPath{"/v1/responses", Operation::responses},
 };
 
 // First path segments that `bedrock.{region}` answers (bedrock service model, api 2023-04-20).
@@ -175,7 +194,15 @@ const char* decode_model(std::string_view raw, std::string& id) {
 Operation operation_of(std::string_view method, std::string_view segment) noexcept {
   if (method != "POST") return Operation::other;
   for (const OperationRow& row : kRows) {
-    if (segment == row.path) return row.operation;
+    if (!segment.empty() && segment == row.path) return row.operation;
+  }
+  return Operation::other;
+}
+
+Operation body_operation_of(std::string_view method, std::string_view path) noexcept {
+  if (method != "POST") return Operation::other;
+  for (const BodyPath& row : kBodyPaths) {
+    if (path == row.path) return row.operation;
   }
   return Operation::other;
 }
@@ -206,9 +233,21 @@ bool is_understood(Operation operation) noexcept {
   return operation != Operation::other;
 }
 
-bool is_streaming(Operation operation) noexcept {
-  return operation == Operation::converse_stream ||
-         operation == Operation::invoke_model_with_response_stream;
+bool only_counts_tokens(Operation operation) noexcept {
+  return operation == Operation::count_tokens || operation == Operation::messages_count_tokens;
+}
+
+bool names_model_in_body(Operation operation) noexcept {
+  return operation == Operation::messages || operation == Operation::messages_count_tokens ||
+         operation == Operation::chat_completions || operation == Operation::responses;
+}
+
+Wire wire_of(std::string_view raw_target, std::string_view base_path) noexcept {
+  if (raw_target.starts_with(base_path)) raw_target.remove_prefix(base_path.size());
+  if (raw_target.starts_with("//")) raw_target.remove_prefix(1);
+  if (raw_target.starts_with("/anthropic/")) return Wire::anthropic;
+  if (raw_target.starts_with("/openai/") || raw_target.starts_with("/v1/")) return Wire::openai;
+  return Wire::bedrock;
 }
 
 std::variant<RequestTarget, TargetProblem> parse_target(std::string_view method,
@@ -233,9 +272,12 @@ std::variant<RequestTarget, TargetProblem> parse_target(std::string_view method,
   RequestTarget parsed;
   parsed.forwarded = target;
   const std::string_view path = target.substr(0, path_end);
+  parsed.path = path;
   constexpr std::string_view kModel = "/model/";
   if (!path.starts_with(kModel)) {
     parsed.surface = surface_of(path);
+    parsed.wire = wire_of(path, "");
+    parsed.operation = body_operation_of(method, path);
     return parsed;
   }
   const std::size_t last_slash = path.rfind('/');

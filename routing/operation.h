@@ -20,27 +20,49 @@ enum class Operation : std::uint8_t {
   invoke_model,
   invoke_model_with_response_stream,
   count_tokens,
+  messages,               // Anthropic's Messages API; streamed or not, as its body says
+  messages_count_tokens,  // of the same API
+  chat_completions,       // the OpenAI-compatible APIs, streamed or not
+  responses,
   other,
 };
-inline constexpr std::array kOperations{
-    Operation::converse,     Operation::converse_stream,
-    Operation::invoke_model, Operation::invoke_model_with_response_stream,
-    Operation::count_tokens, Operation::other};
+inline constexpr std::array kOperations{Operation::converse,
+                                        Operation::converse_stream,
+                                        Operation::invoke_model,
+                                        Operation::invoke_model_with_response_stream,
+                                        Operation::count_tokens,
+                                        Operation::messages,
+                                        Operation::messages_count_tokens,
+                                        Operation::chat_completions,
+                                        Operation::responses,
+                                        Operation::other};
 
 // The metric label: the enumerator's own spelling.
 std::string_view label(Operation operation) noexcept;
 // "ConverseStream" and its kin, as Bedrock and the config spell them; none for an unknown name.
 std::optional<Operation> operation_from_name(std::string_view name) noexcept;
 bool is_understood(Operation operation) noexcept;
-bool is_streaming(Operation operation) noexcept;
+// Whether tokens are counted rather than used.
+bool only_counts_tokens(Operation operation) noexcept;
+// The second wire: ordinary JSON that names the model itself, answers as JSON or server-sent events
+// (bedrock-wire 1.2).
+bool names_model_in_body(Operation operation) noexcept;
+
+// Whose API a path belongs to, and hence how its errors look.
+enum class Wire : std::uint8_t { bedrock, anthropic, openai };
+// By the path's beginning alone, so that a request that is refused early is answered in the shape
+// that its client reads.
+Wire wire_of(std::string_view raw_target, std::string_view base_path) noexcept;
 
 // Which of Bedrock's hosts answers a path: `bedrock-runtime.{region}` or `bedrock.{region}`.
 enum class Surface : std::uint8_t { runtime, control_plane };
 
 struct RequestTarget {
   Surface surface = Surface::runtime;
+  Wire wire = Wire::bedrock;
   Operation operation = Operation::other;
   std::string_view forwarded;  // the raw target behind the base path; views the caller's bytes
+  std::string_view path;       // `forwarded` without its query
   std::string_view raw_model;  // as it stands in `forwarded`; empty where the path names no model
   std::string model_id;        // `raw_model` decoded once
 };

@@ -184,4 +184,23 @@ std::variant<Rewritten, RewriteProblem> rewrite(std::span<const RewriteRule> rul
   }
 }
 
+VariantBody variant_body(std::span<const RewriteRule> rules, Operation operation,
+                         const ModelSwap& swap, std::string_view body) {
+  VariantBody made;
+  if (!swap.model.empty() && swap.offset <= body.size() && swap.size <= body.size() - swap.offset) {
+    made.bytes.reserve(body.size() - swap.size + swap.model.size());
+    made.bytes.append(body.substr(0, swap.offset)).append(swap.model);
+    made.bytes.append(body.substr(swap.offset + swap.size));
+    made.changed = true;
+  }
+  auto outcome = rewrite(rules, operation, made.changed ? std::string_view{made.bytes} : body);
+  if (auto* problem = std::get_if<RewriteProblem>(&outcome)) {
+    made.problem = std::move(*problem);
+  } else if (auto& done = std::get<Rewritten>(outcome); done.applied > 0) {
+    made.bytes = std::move(done.body);
+    made.changed = true;
+  }
+  return made;
+}
+
 }  // namespace understudy::routing

@@ -2,6 +2,7 @@
 // Applies a candidate's rewrite rules to a JSON request body. Parses and dumps JSON: never call it
 // on an io thread and never for the primary.
 
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -24,6 +25,25 @@ struct Rewritten {
 // would change.
 std::variant<Rewritten, RewriteProblem> rewrite(std::span<const RewriteRule> rules,
                                                 Operation operation, std::string_view body);
+
+// Where a body names its model, and the name that shall stand there instead.
+struct ModelSwap {
+  std::size_t offset = 0;
+  std::size_t size = 0;
+  std::string_view model;  // of the config, hence without anything JSON would escape; empty: none
+};
+
+// What a variant is sent instead of the client's body.
+struct VariantBody {
+  std::string bytes;  // meaningful where `changed`; else the original bytes stay in use
+  bool changed = false;
+  // The rules could not be applied. The model's name is put in nevertheless.
+  std::optional<RewriteProblem> problem;
+};
+
+// The swap first, byte for byte, then the rules; what no rule changes keeps its bytes.
+VariantBody variant_body(std::span<const RewriteRule> rules, Operation operation,
+                         const ModelSwap& swap, std::string_view body);
 
 // True when some rule applies to the operation at all, so that callers can skip the trip off their
 // thread.

@@ -57,6 +57,8 @@ std::string_view label(SkipReason reason) noexcept {
       return "too_large";
     case SkipReason::rewrite_failed:
       return "rewrite_failed";
+    case SkipReason::stateful:
+      return "stateful";
   }
   return "not_sampled";
 }
@@ -66,6 +68,7 @@ RouteTable::RouteTable(std::shared_ptr<const Config> config) : config_(std::move
   for (const RouteConfig& route : config_->routes) {
     Matcher& matcher = matchers_.emplace_back();
     for (const std::string& model : route.match.models) matcher.models.emplace_back(model);
+    for (const std::string& path : route.match.paths) matcher.paths.emplace_back(path);
     for (const Operation operation : route.match.operations) matcher.operations |= bit(operation);
     if (route.match.operations.empty()) matcher.operations = ~std::uint32_t{0};
     for (const HeaderMatch& header : route.match.headers) {
@@ -81,6 +84,8 @@ bool RouteTable::Matcher::matches(const RequestFacts& facts) const noexcept {
   if (!models.empty() && (facts.model_id.empty() || std::ranges::none_of(models, fits))) {
     return false;
   }
+  const auto on_path = [&](const Glob& glob) { return glob.matches(facts.path); };
+  if (!paths.empty() && std::ranges::none_of(paths, on_path)) return false;
   return std::ranges::all_of(headers, [&](const auto& header) {
     return std::ranges::any_of(facts.fields, [&](const Field& field) {
       return equals_ignoring_case(field.name, header.first) && header.second.matches(field.value);
@@ -115,6 +120,9 @@ RouteDecision RouteTable::decide(const RequestFacts& facts) const {
 void RouteTable::draw_served(const RequestFacts& facts, RouteDecision& decision) const {
   const Percent share = decision.route->canary.percent;
   if (share == Percent{} || speaks_other_body(*decision.route, facts)) return;
+  // What an earlier answer left behind lies with the primary's upstream, unless all of them are the
+  // candidate's.
+  if (facts.stateful && share < kAll) return;
   if (share < kAll) {
     const std::uint64_t conversation =
         conversation_key(facts.body, config_->limits.max_conversation_scan_bytes);
@@ -137,6 +145,8 @@ void RouteTable::draw_shadow(const RequestFacts& facts, RouteDecision& decision)
     decision.skip = SkipReason::mirrored;
   } else if (speaks_other_body(route, facts)) {
     decision.skip = SkipReason::body_format;
+  } else if (facts.stateful) {
+    decision.skip = SkipReason::stateful;
   } else {
     // Only the candidate is ever sent copies, so an exchange that it serves itself has none.
     decision.shadow = decision.served == Variant::primary && drawn(decision.shadow_bucket, share);

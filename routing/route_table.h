@@ -33,12 +33,15 @@ enum class SkipReason : std::uint8_t {
   client_gone,     // the client did not wait for the whole answer
   too_large,       // the request exceeds shadow.max_body_bytes
   rewrite_failed,  // the candidate's rewrite could not be applied (the body is no JSON, say)
+  stateful,        // goes on from an earlier response, or is answered in the background (Responses)
 };
 std::string_view label(SkipReason reason) noexcept;
 
 struct RequestFacts {
   Operation operation = Operation::other;
   std::string_view model_id;      // decoded
+  std::string_view path;          // as it came, without query
+  bool stateful = false;          // depends on what the primary's upstream keeps
   std::span<const Field> fields;  // end-to-end header fields
   std::string_view sampling_key;  // amz-sdk-invocation-id, else an id made for this exchange
   std::string_view body;          // looked into only where 0 < canary < 100
@@ -68,6 +71,7 @@ class RouteTable {
  private:
   struct Matcher {
     std::vector<Glob> models;
+    std::vector<Glob> paths;
     std::uint32_t operations = 0;                            // a bit for each Operation
     std::vector<std::pair<std::string_view, Glob>> headers;  // names view into config_
 

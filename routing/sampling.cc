@@ -90,10 +90,11 @@ bool fold_first_user_turn(JsonScan& scan, std::uint64_t& key) noexcept {
 }
 
 std::optional<std::uint64_t> key_of_beginning(std::string_view body) noexcept {
-  static constexpr std::array<std::string_view, 3> kSystem{"system", "preamble",
-                                                           "anthropic_system"};
-  static constexpr std::array<std::string_view, 2> kTurns{"messages", "chat_history"};
-  static constexpr std::array<std::string_view, 2> kPrompts{"prompt", "inputText"};
+  static constexpr std::array<std::string_view, 4> kSystem{"system", "preamble", "anthropic_system",
+                                                           "instructions"};
+  // `input` of the Responses API is a list of turns or one text.
+  static constexpr std::array<std::string_view, 3> kTurns{"messages", "chat_history", "input"};
+  static constexpr std::array<std::string_view, 3> kPrompts{"prompt", "inputText", "input"};
   std::uint64_t key = 0;
   std::optional<std::uint64_t>
       lone_message;  // Cohere's `message`: the first turn only without a history
@@ -157,9 +158,10 @@ std::uint64_t conversation_key(std::string_view body, std::size_t max_scan_bytes
 }
 
 bool is_probe(std::string_view body) noexcept {
-  static constexpr std::array<std::string_view, 6> kTop{
+  static constexpr std::array<std::string_view, 7> kTop{
       "max_tokens",           "max_gen_len",           "maxTokens",
-      "max_tokens_to_sample", "max_completion_tokens", "max_new_tokens"};
+      "max_tokens_to_sample", "max_completion_tokens", "max_new_tokens",
+      "max_output_tokens"};
   static constexpr std::array<std::string_view, 2> kNested{"inferenceConfig",
                                                            "textGenerationConfig"};
   JsonScan scan(body);

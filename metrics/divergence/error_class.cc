@@ -14,8 +14,10 @@ bool failed(const Observation& seen) {
   return seen.error_class != ErrorClass::ok && !throttled(seen);
 }
 
+// The second wire's word is also OpenAI's for a model that is not there.
 bool refused_as_invalid(const Observation& seen) {
-  return seen.error_type == "ValidationException" || seen.error_type == "validationException";
+  return seen.error_type == "ValidationException" || seen.error_type == "validationException" ||
+         (seen.error_type == "invalid_request_error" && seen.status != 404);
 }
 
 }  // namespace

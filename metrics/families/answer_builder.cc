@@ -25,6 +25,7 @@ constexpr std::array kSynonyms{
     Synonym{"LENGTH", "max_tokens"},
     Synonym{"length", "max_tokens"},
     Synonym{"MAX_TOKENS", "max_tokens"},
+    Synonym{"max_output_tokens", "max_tokens"},
     Synonym{"STOP_SEQUENCE", "stop_sequence"},
     Synonym{"STOP_CRITERIA_MET", "stop_sequence"},
     Synonym{"tool_calls", "tool_use"},

@@ -21,6 +21,11 @@ bool read_cohere(Json json, AnswerBuilder& into);   // Command and Command R
 bool read_ai21(Json json, AnswerBuilder& into);     // Jurassic; Jamba is OpenAI-shaped
 bool read_openai(Json json, AnswerBuilder& into);   // Jamba, gpt-oss, Qwen, DeepSeek, Mistral Large
 
+// OpenAI's Responses API (bedrock-wire 1.2): the whole object, and the events of its stream, which
+// name their type themselves.
+bool read_response(Json body, AnswerBuilder& into);
+bool read_response_event(Json event, AnswerBuilder& into);
+
 // One object of InvokeModel or of its stream, of whichever family, with Bedrock's own additions to
 // it.
 bool read_model_json(Json json, AnswerBuilder& into);

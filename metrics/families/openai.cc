@@ -24,6 +24,10 @@ void read_whole_call(Json call, AnswerBuilder& into) {
 
 void read_text(Json message, AnswerBuilder& into) {
   if (const auto text = string_at(message, "content")) into.add_text(*text);
+  if (const auto refusal = string_at(message, "refusal")) {
+    into.add_text(*refusal);
+    into.set_stop_reason("refusal");
+  }
   for (const std::string_view key : {"reasoning_content", "reasoning"}) {
     if (const auto thinking = string_at(message, key)) into.add_thinking(*thinking);
   }
@@ -42,7 +46,7 @@ void read_choice(Json choice, AnswerBuilder& into) {
   for (const std::string_view key : {"finish_reason", "stop_reason"}) {
     const auto reason = string_at(choice, key);
     if (!reason) continue;
-    into.set_stop_reason(*reason);
+    if (into.answer().stop_reason != "refusal") into.set_stop_reason(*reason);  // it says "stop"
     into.set_finished();
   }
 }

@@ -5,14 +5,16 @@
 
 #include "metrics/answer.h"
 
-// The first byte chooses the operation and the form, the second the budget; the rest is the body.
+// The first byte chooses the operation and the status, the second the budget, the third the form;
+// the rest is the body.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace understudy;
-  if (size < 2) return 0;
-  const std::string_view body{reinterpret_cast<const char*>(data) + 2, size - 2};
+  if (size < 3) return 0;
+  static constexpr std::array<std::string_view, 3> kTypes{
+      "application/json", "application/vnd.amazon.eventstream", "text/event-stream"};
+  const std::string_view body{reinterpret_cast<const char*>(data) + 3, size - 3};
   const std::array<routing::Field, 2> fields{
-      routing::Field{"content-type",
-                     (data[0] & 1) ? "application/vnd.amazon.eventstream" : "application/json"},
+      routing::Field{"content-type", kTypes[data[2] % kTypes.size()]},
       routing::Field{"x-amzn-errortype", body.substr(0, body.find('\n'))}};
   metrics::BlockPool pool;
   metrics::ResponseReader reader{

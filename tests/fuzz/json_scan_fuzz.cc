@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "routing/body_model.h"
 #include "routing/rewrite.h"
 #include "routing/sampling.h"
 
@@ -20,6 +21,17 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string_view body(reinterpret_cast<const char*>(data), size);
   if (conversation_key(body, 4096) != conversation_key(body, 4096)) std::abort();
   is_probe(body);
+  // A model that was found stands where it is said to, and another name in its place is found
+  // again.
+  const auto found = find_body_model(body, 1 << 20);
+  if (const auto* model = std::get_if<BodyModel>(&found)) {
+    const auto swapped = variant_body(
+        {}, Operation::messages,
+        {.offset = model->offset, .size = model->size, .model = "another.model-v1:0"}, body);
+    const auto again = find_body_model(swapped.bytes, 1 << 20);
+    const auto* other = std::get_if<BodyModel>(&again);
+    if (other == nullptr || other->id != "another.model-v1:0") std::abort();
+  }
   const auto result = rewrite(rules, Operation::converse, body);
   const auto* rewritten = std::get_if<Rewritten>(&result);
   // What was rewritten once can be rewritten again: it is clean JSON.

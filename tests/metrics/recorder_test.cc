@@ -101,6 +101,7 @@ TEST_F(RecorderTest, CountsUnknownUsageAsMissingNotAsZero) {
   meter_.answer(seen);
   meter_.unread_answer(Variant::primary, Leg::served);
   seen.operation = Operation::converse_stream;
+  seen.streamed = true;
   seen.usage.input = 3;  // the stream broke before its output was counted
   meter_.answer(seen);
   const std::string line =
@@ -112,6 +113,8 @@ TEST_F(RecorderTest, CountsUnknownUsageAsMissingNotAsZero) {
   seen.status = 200;
   seen.operation = Operation::count_tokens;
   meter_.answer(seen);  // nor does counting
+  seen.operation = Operation::messages_count_tokens;
+  meter_.answer(seen);
   EXPECT_THAT(page(), HasSubstr(line));
 }
 

@@ -61,6 +61,7 @@ class RequestHeadText : public testing::Test {
     request.method = "POST";
     request.target = "/model/a/converse";
     request.authority = "h:1";
+    request.service = "bedrock-mantle";
     request.lines = "x-mine: 1\r\n";
     request.content_type = "application/json";
     request.body = "{}";
@@ -139,6 +140,26 @@ TEST(ForwardedLines, AreTheEndToEndFields) {
   std::string lines;
   append_forwarded_lines(head, lines);
   EXPECT_EQ(lines, "A: 1\r\nb: 2, 3\r\n");
+}
+
+TEST_F(RequestHeadText, IsSignedForTheServiceOfItsUpstream) {
+  Credentials credentials = of(Credentials::Kind::sigv4);
+  credentials.keys.access_key_id = "AKIDEXAMPLE";
+  EXPECT_THAT(append(plain(), credentials), HasSubstr("/us-east-1/bedrock-mantle/aws4_request"));
+}
+
+TEST(ModelSwap, IsForAnotherModelThanTheOneAskedFor) {
+  routing::VariantConfig variant;
+  const ModelPlace place{.offset = 10, .size = 3};
+  EXPECT_TRUE(model_swap(variant, "old", place).model.empty());
+  variant.model = "old";
+  EXPECT_TRUE(model_swap(variant, "old", place).model.empty());
+  variant.model = "new";
+  EXPECT_TRUE(model_swap(variant, "old", {}).model.empty());
+  const auto swap = model_swap(variant, "old", place);
+  EXPECT_EQ(swap.model, "new");
+  EXPECT_EQ(swap.offset, 10u);
+  EXPECT_EQ(swap.size, 3u);
 }
 
 }  // namespace

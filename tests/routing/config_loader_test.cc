@@ -163,10 +163,11 @@ TEST(ConfigLoader, RefusesEachMistakeAtItsPlace) {
        "anything, not percent-encoded, got a%3Ab"},
       {"routes:\n  - name: r\n    primary: {upstream: here}\n    match: {operations: [converse]}\n",
        "c.yaml:7:26: routes[0].match.operations[0]: must be Converse, ConverseStream, InvokeModel, "
-       "InvokeModelWithResponseStream or CountTokens, got converse"},
+       "InvokeModelWithResponseStream, CountTokens, Messages, MessagesCountTokens, "
+       "ChatCompletions or Responses, got converse"},
       {"routes:\n  - name: r\n    primary: {upstream: here}\n    match: {operations: "
-       "[ChatCompletions]}\n",
-       "c.yaml:7:26: routes[0].match.operations[0]: this version cannot match ChatCompletions yet"},
+       "[ApplyGuardrail]}\n",
+       "c.yaml:7:26: routes[0].match.operations[0]: this version cannot match ApplyGuardrail yet"},
       {"routes:\n  - name: r\n    primary: {upstream: here}\n    match: {headers: {'x y': z}}\n",
        "c.yaml:7:23: routes[0].match.headers.x y: is no header name"},
       {"routes:\n  - name: r\n    primary: {upstream: here}\n    match: {model: x}\n",
@@ -280,9 +281,9 @@ TEST(ConfigLoader, RefusesEachMistakeAtItsPlace) {
        "rewrite: [{json_patch: [{op: move, path: /a}]}]}\n",
        "c.yaml:7:57: routes[0].candidate.rewrite[0].json_patch[0].from: is missing"},
       {"routes:\n  - name: r\n    primary: {upstream: here}\n    candidate: {upstream: here, "
-       "rewrite: [{operations: [Messages], remove: /a}]}\n",
+       "rewrite: [{operations: [ApplyGuardrail], remove: /a}]}\n",
        "c.yaml:7:57: routes[0].candidate.rewrite[0].operations[0]: this version cannot match "
-       "Messages yet"},
+       "ApplyGuardrail yet"},
   };
   for (const BadConfig& row : table) {
     expect_refused(row, load(std::string(kHead) + row.text));
@@ -694,7 +695,7 @@ TEST(ConfigLoader, ReadsEveryKeyOutsideOfRoutes) {
       "  max_header_fields: 50, max_target_bytes: 1KiB, max_body_bytes: 1GiB, body_idle_timeout: "
       "3s, write_timeout: 4s,\n"
       "  max_response_header_bytes: 3KiB, max_shadow_bytes: 1MiB, max_conversation_scan_bytes: "
-      "4KiB,\n"
+      "4KiB, max_model_scan_bytes: 7KiB,\n"
       "  max_analysis_queue: 6, max_analysis_bytes: 5MiB,\n"
       "  http2: {max_concurrent_streams: 7, max_streams: 8, stream_window_bytes: 64KiB,\n"
       "    connection_window_bytes: 2MiB, keep_alive_timeout: 5s,\n"
@@ -738,7 +739,7 @@ TEST(ConfigLoader, ReadsEveryKeyOutsideOfRoutes) {
   EXPECT_EQ(config.records, (RecordsConfig{"/etc/understudy/r", RecordsConfig::Content::redacted,
                                            1 << 20, 2 << 20, 0}));
   EXPECT_EQ(config.limits, (LimitsConfig{5, 1s, 2s, 2 << 10, 50, 1 << 10, 1 << 30, 3s, 4s, 3 << 10,
-                                         1 << 20, 4 << 10, 6, 5 << 20,
+                                         1 << 20, 4 << 10, 7 << 10, 6, 5 << 20,
                                          Http2Limits{7,
                                                      8,
                                                      64 << 10,
@@ -871,6 +872,63 @@ TEST_F(ConfigFile, IsRefusedWhereItIsNoPrivateRegularFile) {
 TEST(ConfigLoader, NamesFilesThatAreNotThere) {
   EXPECT_EQ(problems_of("prices_file: none.json\n"),
             "c.yaml:4:14: prices_file: names no file: /etc/understudy/none.json\n");
+}
+
+constexpr const char* kMantle =
+    "listeners: [{address: 127.0.0.1:8080}]\n"
+    "upstreams:\n"
+    "  mantle: {endpoint: https://bedrock-mantle.eu-west-1.api.aws, credentials: {source: "
+    "default}%s}\n"
+    "default_route: {upstream: mantle}\n";
+
+std::string mantle(std::string_view more) {
+  std::string text = kMantle;
+  return text.replace(text.find("%s"), 2, more);
+}
+
+TEST(SecondWireConfig, DerivesRegionAndSigningNameOfMantle) {
+  const LoadedConfig loaded = load(mantle(""));
+  ASSERT_EQ(listed(loaded), "");
+  const UpstreamConfig& upstream = loaded.config->upstreams[0];
+  EXPECT_EQ(upstream.region, "eu-west-1");
+  EXPECT_EQ(upstream.signing_service, "bedrock-mantle");
+  EXPECT_EQ(upstream.control_endpoint, upstream.endpoint);
+  EXPECT_EQ(good("").upstreams[0].signing_service, "bedrock");
+}
+
+TEST(SecondWireConfig, TakesASigningNameOfTheUsers) {
+  EXPECT_EQ(load(mantle(", signing_service: execute-api")).config->upstreams[0].signing_service,
+            "execute-api");
+  EXPECT_NE(listed(load(mantle(", signing_service: Bedrock!"))).find("signing_service"),
+            std::string::npos);
+}
+
+TEST(SecondWireConfig, MatchesByOperationAndPath) {
+  const Config config = good(
+      "limits: {max_model_scan_bytes: 1MiB}\n"
+      "routes: [{name: r, primary: {upstream: here}, match: {operations: [Messages, "
+      "MessagesCountTokens, ChatCompletions, Responses], paths: [/v1/*, /openai/*]}}]\n");
+  EXPECT_EQ(config.routes[0].match.operations,
+            (std::vector{Operation::messages, Operation::messages_count_tokens,
+                         Operation::chat_completions, Operation::responses}));
+  EXPECT_EQ(config.routes[0].match.paths, (std::vector<std::string>{"/v1/*", "/openai/*"}));
+  EXPECT_EQ(config.limits.max_model_scan_bytes, 1u << 20);
+  for (const char* path : {"v1", "'/v1?x=1'", "'/v 1'", "''"}) {
+    const std::string text = std::string(kHead) +
+                             "routes: [{name: r, primary: {upstream: here}, match: {paths: [" +
+                             path + "]}}]\n";
+    EXPECT_NE(listed(load(text)).find("routes[0].match.paths[0]"), std::string::npos) << path;
+  }
+}
+
+TEST(SecondWireConfig, SeesARouteThatAnothersPathsTakeAll) {
+  const std::string text =
+      "routes: [{name: a, primary: {upstream: here}, match: {paths: [/v1/*]}},"
+      "{name: b, primary: {upstream: here}, match: {paths: [/v1/chat/*]}},"
+      "{name: c, primary: {upstream: here}, match: {models: [x]}}]\n";
+  const std::string found = listed(load(std::string(kHead) + text));
+  EXPECT_NE(found.find("routes[1]: can never match"), std::string::npos) << found;
+  EXPECT_EQ(found.find("routes[2]: can never match"), std::string::npos) << found;
 }
 
 }  // namespace

@@ -123,7 +123,7 @@ TEST(ParseTarget, TakesOtherPathsAsOtherWithoutAModel) {
   for (const char* path :
        {"/", "/model", "/model/", "/model/converse", "/models/a/converse", "/model/a/b/converse",
         "/async-invoke", "/async-invoke/arn%3Aaws%3Abedrock", "/guardrail/g/version/1/apply",
-        "/guardrail-checks/invoke", "/openai/v1/chat/completions", "/%6dodel/a/converse"}) {
+        "/guardrail-checks/invoke", "/openai/v1/embeddings", "/%6dodel/a/converse"}) {
     const RequestTarget target = parsed(path);
     EXPECT_EQ(target.operation, Operation::other) << path;
     EXPECT_EQ(target.model_id, "") << path;
@@ -245,8 +245,49 @@ TEST(Operations, HaveANameAndALabelEach) {
   EXPECT_EQ(operation_from_name("other"), std::nullopt);
   EXPECT_TRUE(is_understood(Operation::count_tokens));
   EXPECT_FALSE(is_understood(Operation::other));
-  EXPECT_TRUE(is_streaming(Operation::converse_stream));
-  EXPECT_FALSE(is_streaming(Operation::converse));
+  EXPECT_TRUE(only_counts_tokens(Operation::messages_count_tokens));
+  EXPECT_FALSE(only_counts_tokens(Operation::messages));
+}
+
+TEST(SecondWire, IsKnownByItsWholePath) {
+  const struct {
+    const char* path;
+    Operation operation;
+    Wire wire;
+  } rows[] = {
+      {"/anthropic/v1/messages", Operation::messages, Wire::anthropic},
+      {"/anthropic/v1/messages/count_tokens", Operation::messages_count_tokens, Wire::anthropic},
+      {"/anthropic/v1/messages/batches", Operation::other, Wire::anthropic},
+      {"/openai/v1/chat/completions", Operation::chat_completions, Wire::openai},
+      {"/v1/chat/completions", Operation::chat_completions, Wire::openai},
+      {"/v1/chat/completions?beta=true", Operation::chat_completions, Wire::openai},
+      {"/openai/v1/responses", Operation::responses, Wire::openai},
+      {"/v1/responses", Operation::responses, Wire::openai},
+      {"/v1/responses/resp_1", Operation::other, Wire::openai},
+      {"/v1/responses/", Operation::other, Wire::openai},
+      {"/v1/messages", Operation::other, Wire::openai},
+      {"/v2/chat/completions", Operation::other, Wire::bedrock},
+      {"/model/messages/converse", Operation::converse, Wire::bedrock},
+      // The model's operation stands in the path, so an id cannot pretend to be of another API.
+      {"/model/v1/messages", Operation::other, Wire::bedrock},
+  };
+  for (const auto& row : rows) {
+    const RequestTarget target = parsed(row.path);
+    EXPECT_EQ(target.operation, row.operation) << row.path;
+    EXPECT_EQ(target.wire, row.wire) << row.path;
+    EXPECT_EQ(target.surface, Surface::runtime) << row.path;
+    EXPECT_EQ(wire_of("/base" + std::string(row.path), "/base"), row.wire) << row.path;
+  }
+  EXPECT_EQ(parsed("/v1/chat/completions?beta=true").path, "/v1/chat/completions");
+  EXPECT_EQ(parsed("/v1/models", "GET").operation, Operation::other);
+  EXPECT_EQ(parsed("/v1/chat/completions", "GET").operation, Operation::other);
+  EXPECT_EQ(parsed("/bedrock//v1/responses", "POST", "/bedrock").operation, Operation::responses);
+  for (const Operation operation : {Operation::messages, Operation::messages_count_tokens,
+                                    Operation::chat_completions, Operation::responses}) {
+    EXPECT_TRUE(names_model_in_body(operation));
+    EXPECT_TRUE(is_understood(operation));
+  }
+  EXPECT_FALSE(names_model_in_body(Operation::converse));
 }
 
 }  // namespace

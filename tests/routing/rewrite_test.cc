@@ -150,5 +150,46 @@ TEST(Rewrite, LeavesABodyThatIsNoObjectAlone) {
   EXPECT_EQ(done({remove_rule("/a"), set_rule("/0", "1")}, R"("text")").applied, 0U);
 }
 
+ModelSwap swap_in(std::string_view body, std::string_view old_model, std::string_view model) {
+  return {.offset = body.find(old_model), .size = old_model.size(), .model = model};
+}
+
+TEST(VariantBody, PutsAnotherModelInAndKeepsEveryOtherByte) {
+  constexpr std::string_view kBody =
+      R"({ "temperature":1.0e0,"model" : "old","messages":[{"content":"old \u00e9\/"}] } )";
+  const VariantBody made =
+      variant_body({}, Operation::messages, swap_in(kBody, "old", "new-1"), kBody);
+  EXPECT_TRUE(made.changed);
+  EXPECT_EQ(
+      made.bytes,
+      R"({ "temperature":1.0e0,"model" : "new-1","messages":[{"content":"old \u00e9\/"}] } )");
+  EXPECT_FALSE(made.problem);
+}
+
+TEST(VariantBody, AppliesRulesToTheSwappedBody) {
+  constexpr std::string_view kBody = R"({"a":1,"model":"old"})";
+  const VariantBody made =
+      variant_body(kRemoveA, Operation::chat_completions, swap_in(kBody, "old", "new"), kBody);
+  EXPECT_EQ(made.bytes, R"({"model":"new"})");
+  const VariantBody untouched = variant_body(kRemoveA, Operation::responses, {}, R"({"b":1})");
+  EXPECT_FALSE(untouched.changed);
+  EXPECT_FALSE(untouched.problem);
+}
+
+TEST(VariantBody, HasTheModelEvenWhereTheRulesFail) {
+  constexpr std::string_view kBody = R"({"a":1,"a":2,"model":"old"})";
+  const VariantBody made =
+      variant_body(kRemoveA, Operation::chat_completions, swap_in(kBody, "old", "new"), kBody);
+  EXPECT_TRUE(made.problem);
+  EXPECT_TRUE(made.changed);
+  EXPECT_EQ(made.bytes, R"({"a":1,"a":2,"model":"new"})");
+}
+
+TEST(VariantBody, LeavesABodyAloneThatIsShorterThanThePlaceSays) {
+  const VariantBody made =
+      variant_body({}, Operation::messages, {.offset = 3, .size = 9, .model = "x"}, "{}");
+  EXPECT_FALSE(made.changed);
+}
+
 }  // namespace
 }  // namespace understudy::routing

@@ -212,5 +212,43 @@ TEST(Labels, AreTheEnumeratorsSpelling) {
   EXPECT_EQ(label(SkipReason::rewrite_failed), "rewrite_failed");
 }
 
+RequestFacts responses(std::string_view body = "{}") {
+  RequestFacts facts = converse();
+  facts.operation = Operation::responses;
+  facts.path = "/openai/v1/responses";
+  facts.body = body;
+  return facts;
+}
+
+TEST(RouteTable, MatchesPathsAlsoWhereNoModelIsNamed) {
+  RouteConfig by_path = route("openai");
+  by_path.match.paths = {"/openai/*", "/v1/*"};
+  const RouteTable routes = table({by_path}, true);
+  RequestFacts facts;
+  facts.path = "/v1/models";
+  EXPECT_EQ(routes.decide(facts).route_index, 0u);
+  EXPECT_NE(routes.decide(facts).route, nullptr);
+  EXPECT_FALSE(routes.decide(facts).eligible);
+  facts.path = "/model/a/converse";
+  EXPECT_EQ(routes.decide(facts).route, nullptr);
+  EXPECT_EQ(routes.decide(facts).upstream, 2u);
+}
+
+TEST(RouteTable, CopiesNothingThatAnUpstreamKeepsTheBeginningOf) {
+  RouteConfig with_canary = route("all");
+  with_canary.canary.percent = Percent{9'999};
+  const RouteTable routes = table({with_canary});
+  RequestFacts facts = responses();
+  facts.stateful = true;
+  const RouteDecision decision = routes.decide(facts);
+  EXPECT_TRUE(decision.eligible);
+  EXPECT_FALSE(decision.shadow);
+  EXPECT_EQ(decision.skip, SkipReason::stateful);
+  EXPECT_EQ(decision.served, Variant::primary);
+
+  with_canary.canary.percent = Percent{10'000};
+  EXPECT_EQ(table({with_canary}).decide(facts).served, Variant::candidate);
+}
+
 }  // namespace
 }  // namespace understudy::routing

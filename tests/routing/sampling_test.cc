@@ -183,5 +183,28 @@ TEST(Probe, IsNothingElse) {
   }
 }
 
+TEST(ConversationKey, KnowsAConversationOfTheSecondWireByItsBeginning) {
+  const auto goes_on = [](std::string_view first, std::string_view second) {
+    EXPECT_EQ(key(first), key(second)) << first << second;
+  };
+  goes_on(
+      R"({"model":"a","messages":[{"role":"system","content":"s"},{"role":"user","content":"u"}]})",
+      R"({"model":"a","messages":[{"role":"system","content":"s"},{"role":"user","content":"u"},)"
+      R"({"role":"assistant","content":"x"},{"role":"user","content":"v"}]})");
+  goes_on(R"({"input":"u","instructions":"s"})", R"({"input":"u"})");
+  goes_on(R"({"instructions":"s","input":[{"role":"user","content":"u"}]})",
+          R"({"instructions":"s","input":[{"role":"user","content":"u"},{"role":"assistant",)"
+          R"("content":"x"},{"role":"user","content":"v"}]})");
+  EXPECT_NE(key(R"({"instructions":"s","input":"u"})"), key(R"({"instructions":"t","input":"u"})"));
+  EXPECT_NE(key(R"({"input":"u"})"), key(R"({"input":"v"})"));
+}
+
+TEST(IsProbe, KnowsTheSecondWiresLimits) {
+  EXPECT_TRUE(is_probe(R"({"model":"a","max_tokens":1,"messages":[]})"));
+  EXPECT_TRUE(is_probe(R"({"model":"a","max_completion_tokens":1})"));
+  EXPECT_TRUE(is_probe(R"({"input":"a","max_output_tokens":1})"));
+  EXPECT_FALSE(is_probe(R"({"input":"a","max_output_tokens":16})"));
+}
+
 }  // namespace
 }  // namespace understudy::routing
