@@ -10,7 +10,8 @@ usage: tests/run.sh [--all] [--jobs N] [--fuzz-seconds N]
 
 Installs what is missing, builds everything once with AddressSanitizer and UndefinedBehaviorSanitizer, and runs
   - the unit and integration tests,
-  - the AWS SDKs for Python and JavaScript, unmodified, through the proxy against the Bedrock simulator,
+  - the AWS SDKs for Python and JavaScript and the OpenAI and Anthropic SDKs for Python, unmodified, through the proxy
+    against the Bedrock simulator,
   - the signer and the credential chain against botocore, case by case.
 
   --all             also: the tests under ThreadSanitizer, every fuzzer for a while, clang-tidy, clang-format
@@ -171,7 +172,7 @@ step "Packages"
 groups=(build test)
 $all && groups+=(extra)
 deploy/install-dependencies.sh "${groups[@]}"
-python=$(deploy/python-environment.sh)
+python=$(deploy/python-environment.sh clients)
 install_javascript_client
 # No detect_stack_use_after_return: its frames do not honour the 64-byte alignment that xxHash asks for.
 export ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1

@@ -58,6 +58,20 @@ def requests_after(sequence):
     return json.loads(fetch(f"{SIMULATOR}/_simulator/requests?after={sequence}"))["requests"]
 
 
+def simulator_counts():
+    return json.loads(fetch(f"{SIMULATOR}/_simulator/counts"))
+
+
+def eventually(holds, seconds=30):
+    """Waits until `holds()`; false where it does not in time."""
+    end = time.monotonic() + seconds
+    while not holds():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.05)
+    return True
+
+
 def header(request, name):
     """A header of a logged request, '' where it has none."""
     headers = request["headers"]

@@ -19,10 +19,13 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parents[1] / "deploy"))
 import stack as stacks  # noqa: E402
 
+# By the word that --only takes: what it is called, and the command.
 CLIENTS = {
-    "boto3": [sys.executable, "boto3_test.py"],
-    "the AWS SDK for JavaScript": ["node", "js_sdk_test.mjs"],
-    "the AWS SDK for JavaScript over HTTP/1.1": ["node", "js_sdk_test.mjs", "--http1"],
+    "boto3": ("boto3", [sys.executable, "boto3_test.py"]),
+    "js": ("the AWS SDK for JavaScript", ["node", "js_sdk_test.mjs"]),
+    "js-http1": ("the AWS SDK for JavaScript over HTTP/1.1", ["node", "js_sdk_test.mjs", "--http1"]),
+    "openai": ("the OpenAI SDK", [sys.executable, "openai_test.py"]),
+    "anthropic": ("the Anthropic SDK", [sys.executable, "anthropic_test.py"]),
 }
 CLIENT_SECONDS = 900
 SANITIZER = re.compile(r"(ERROR|WARNING|SUMMARY): \w+Sanitizer.*|.*runtime error: .*")
@@ -69,7 +72,7 @@ def check_last_words(stack, tally):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--programs", required=True, help="a build directory")
-    parser.add_argument("--only", choices=["boto3", "js"], help="one client alone")
+    parser.add_argument("--only", choices=CLIENTS, help="one client alone")
     options = parser.parse_args()
     tally = Tally()
     with tempfile.TemporaryDirectory(prefix="understudy-clients-") as directory:
@@ -86,8 +89,8 @@ def main():
                                "SIMULATOR_URL": f"http://127.0.0.1:{stack.simulator_port}",
                                "AWS_EC2_METADATA_DISABLED": "true", "AWS_CONFIG_FILE": os.devnull,
                                "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
-                for name, command in CLIENTS.items():
-                    if options.only in (None, "boto3" if name == "boto3" else "js"):
+                for word, (name, command) in CLIENTS.items():
+                    if options.only in (None, word):
                         run_client(name, command, environment, tally)
                         runs = stack.proxy.process.poll() is None
                         tally.check(f"the proxy still runs after {name}", runs, "it ended by itself")
