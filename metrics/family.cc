@@ -63,7 +63,8 @@ std::string tools_family(Json body) {
 
 }  // namespace
 
-std::string family_of(std::string_view tag, std::string_view model_id, std::string_view body) {
+std::string FamilyFinder::family_of(std::string_view tag, std::string_view model_id,
+                                    std::string_view body) {
   if (!tag.empty()) return cleaned(tag);
   JsonParser parser;
   const auto json = parser.parse(body);
@@ -72,7 +73,9 @@ std::string family_of(std::string_view tag, std::string_view model_id, std::stri
   }
   if (const std::string_view purpose = purpose_of(model_id); !purpose.empty())
     return cleaned(purpose);
-  return json ? tools_family(*json) : std::string{};
+  if (!json) return {};
+  std::string by_tools = tools_family(*json);
+  return by_tools.empty() ? miner_.family_of(prompt_text(*json)) : by_tools;
 }
 
 }  // namespace understudy::metrics

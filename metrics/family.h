@@ -1,18 +1,25 @@
 #pragma once
 // Which prompt family a request belongs to: requests made from one template, judged together
-// (divergence reference 3). Pure; analysis thread.
+// (divergence reference 3). One for each route and experiment; one thread.
 
 #include <string>
 #include <string_view>
 
-#include "routing/operation.h"
+#include "metrics/family_miner.h"
 
 namespace understudy::metrics {
 
-// The first that there is: the tag of the x-understudy-family header; `family` of the request's
-// metadata; the inference profile or prompt that the model id names; the names of the tools,
-// sorted, with a hash of them. Else empty. At most 64 characters, of letters, digits, '-', '_' and
-// '.': others become '-', and no text of a prompt ever stands in it.
-std::string family_of(std::string_view tag, std::string_view model_id, std::string_view body);
+class FamilyFinder {
+ public:
+  // The first that there is: the tag of the x-understudy-family header; `family` of the request's
+  // metadata; the inference profile or prompt that the model id names; the names of the tools,
+  // sorted, with a hash of them; what FamilyMiner finds. Else empty. At most 64 characters, of
+  // letters, digits, '-', '_' and '.': others become '-', and no text of a prompt ever stands in
+  // it. Call it once for a request: the miner counts.
+  std::string family_of(std::string_view tag, std::string_view model_id, std::string_view body);
+
+ private:
+  FamilyMiner miner_;
+};
 
 }  // namespace understudy::metrics

@@ -1,9 +1,6 @@
 #include "metrics/prompt_text.h"
 
-#include <array>
-#include <optional>
-
-#include "metrics/json_reader.h"
+#include <string_view>
 
 namespace understudy::metrics {
 namespace {
@@ -50,17 +47,14 @@ void read_messages(Json body, PromptText& into) {
 
 }  // namespace
 
-PromptText prompt_text(std::string_view body) {
+PromptText prompt_text(Json body) {
   PromptText found;
-  JsonParser parser;
-  const auto json = parser.parse(body);
-  if (!json) return found;
   for (const std::string_view key : {"system", "instructions", "preamble"})
-    append_content(*json, key, found.system, found.has_media);
-  read_messages(*json, found);
+    append_content(body, key, found.system, found.has_media);
+  read_messages(body, found);
   if (!found.user.empty()) return found;
   for (const std::string_view key : {"prompt", "inputText", "message", "input"}) {
-    if (const auto text = string_at(*json, key)) {
+    if (const auto text = string_at(body, key)) {
       append_bounded(found.user, *text);
       break;
     }

@@ -3,7 +3,8 @@
 // and the first turn of the user, of every API. Pure; analysis thread.
 
 #include <string>
-#include <string_view>
+
+#include "metrics/json_reader.h"
 
 namespace understudy::metrics {
 
@@ -17,6 +18,6 @@ struct PromptText {
 struct PromptTextLimits {
   static constexpr std::size_t kMaxBytes = 32u << 10;
 };
-PromptText prompt_text(std::string_view body);
+PromptText prompt_text(Json body);
 
 }  // namespace understudy::metrics

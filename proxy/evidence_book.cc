@@ -2,7 +2,6 @@
 
 #include <utility>
 
-#include "metrics/family.h"
 #include "metrics/verdict.h"
 #include "proxy/log.h"
 #include "routing/hash.h"
@@ -79,9 +78,7 @@ void EvidenceBook::record_triple(const ExperimentContext& context, std::string_v
 
 std::string EvidenceBook::family(const ExperimentContext& context, std::string_view tag,
                                  std::string_view model_id, std::string_view request_body) {
-  std::string named = metrics::family_of(tag, model_id, request_body);
-  if (!named.empty()) return named;
-  return entry(context).miner.family_of(metrics::prompt_text(request_body));
+  return entry(context).families.family_of(tag, model_id, request_body);
 }
 
 metrics::AnswerProfile& EvidenceBook::profile_of(Entry& entry, std::string_view family) {

@@ -14,7 +14,7 @@
 #include "metrics/evidence/evidence.h"
 #include "metrics/evidence/evidence_files.h"
 #include "metrics/evidence/repeats.h"
-#include "metrics/family_miner.h"
+#include "metrics/family.h"
 #include "routing/config.h"
 
 namespace understudy::proxy {
@@ -62,7 +62,7 @@ class EvidenceBook {
     metrics::RouteEvidence evidence;
     routing::VerdictConfig rules{};
     metrics::RepeatGuard repeats{};
-    metrics::FamilyMiner miner{};
+    metrics::FamilyFinder families{};
     // By family, as many as the evidence keeps; not saved: a few answers teach them again.
     std::map<std::string, metrics::AnswerProfile, std::less<>> profiles{};
     bool unpublished = true;

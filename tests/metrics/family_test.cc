@@ -9,6 +9,10 @@ namespace {
 
 constexpr std::string_view kModel = "anthropic.claude-sonnet-5";
 
+std::string family_of(std::string_view tag, std::string_view model_id, std::string_view body) {
+  return FamilyFinder().family_of(tag, model_id, body);
+}
+
 TEST(Family, IsTheTagBeforeAllElse) {
   EXPECT_EQ(family_of("invoices", kModel, R"({"requestMetadata":{"family":"other"}})"), "invoices");
   EXPECT_EQ(family_of("in voices\n{\"x\"}", kModel, "{}"), "in-voices---x--");
@@ -37,6 +41,18 @@ TEST(Family, IsNamedByItsToolsInAnyOrderAndOfEveryApi) {
   EXPECT_EQ(converse, family_of("", kModel, R"({"tools":[
       {"type":"function","function":{"name":"search"}},{"function":{"name":"book"}}]})"));
   EXPECT_NE(converse, family_of("", kModel, R"({"tools":[{"name":"book"}]})"));
+}
+
+TEST(Family, IsFoundByTheWordsOfAPromptWhereNothingNamesIt) {
+  FamilyFinder finder;
+  std::string family;
+  for (int i = 0; i < 20; ++i) {
+    family = finder.family_of("", kModel,
+                              R"({"messages":[{"role":"user","content":"Translate the customer's )"
+                              R"(letter below into plain English and keep its tone: )" +
+                                  std::string(static_cast<std::size_t>(i) + 1, 'x') + R"("}]})");
+  }
+  EXPECT_TRUE(family.starts_with("mined-")) << family;
 }
 
 TEST(Family, IsNothingForHostileAndPlainBodies) {

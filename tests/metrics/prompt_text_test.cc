@@ -7,6 +7,12 @@
 namespace understudy::metrics {
 namespace {
 
+PromptText prompt_text(std::string_view body) {
+  JsonParser parser;
+  const auto json = parser.parse(body);
+  return json ? metrics::prompt_text(*json) : PromptText{};
+}
+
 TEST(PromptText, IsReadFromEveryApi) {
   const auto converse = prompt_text(R"({"system":[{"text":"be brief"}],
       "messages":[{"role":"user","content":[{"text":"hello"},{"image":{}}]},
