@@ -81,6 +81,11 @@ constexpr std::array<std::string_view, 47> kRefusals{"max_connections",
                                                      "draining",
                                                      "other"};
 
+// What tls_handshakes_total may be labelled with; all else is "other", the last.
+constexpr std::array<std::string_view, 12> kHandshakes{
+    "full",   "resumed", "timeout",        "closed",          "not_tls", "version",
+    "cipher", "alpn",    "no_certificate", "bad_certificate", "alert",   "other"};
+
 constexpr std::array<std::string_view, 3> kReloadLabels{"applied", "unchanged", "refused"};
 constexpr std::array<std::string_view, 3> kPhaseLabels{"decide", "sign", "rewrite"};
 
@@ -328,6 +333,14 @@ class PrometheusRecorder final : public Recorder, public prometheus::Collectable
   void model_unread(routing::BodyModelProblem problem) noexcept override {
     models_unread_.add(static_cast<std::size_t>(problem));
   }
+  void tls_handshake(std::string_view result) noexcept override {
+    const auto found = std::find(kHandshakes.begin(), kHandshakes.end() - 1, result);
+    handshakes_.add(static_cast<std::size_t>(found - kHandshakes.begin()));
+  }
+  void certificates(std::vector<CertificateExpiry> all) override {
+    const std::lock_guard lock{mutex_};
+    certificates_ = std::move(all);
+  }
   void records_dropped() noexcept override { records_.add(1); }
   void records_written() noexcept override { records_.add(0); }
   void shadow_load(std::size_t queued, std::size_t in_flight, std::size_t bytes) noexcept override {
@@ -367,6 +380,7 @@ class PrometheusRecorder final : public Recorder, public prometheus::Collectable
     collect_config(all);
     collect_process(all);
     collect_credentials(all);
+    collect_tls(all);
     std::erase_if(all, [](const MetricFamily& each) { return each.metric.empty(); });
     return all;
   }
@@ -381,6 +395,7 @@ class PrometheusRecorder final : public Recorder, public prometheus::Collectable
   void collect_config(std::vector<MetricFamily>& all) const;
   void collect_process(std::vector<MetricFamily>& all) const;
   void collect_credentials(std::vector<MetricFamily>& all) const;
+  void collect_tls(std::vector<MetricFamily>& all) const;
 
   // Self-synchronised:
   ShardedCounters<kReloadLabels.size()> reloads_;
@@ -390,6 +405,7 @@ class PrometheusRecorder final : public Recorder, public prometheus::Collectable
   ShardedCounters<2> connections_;  // opened, closed
   ShardedCounters<kRefusals.size()> refused_;
   ShardedCounters<routing::kBodyModelProblems> models_unread_;
+  ShardedCounters<kHandshakes.size()> handshakes_;
   ShardedCounters<2> records_;  // written, dropped
   std::atomic<double> last_reload_{0.0};
   std::atomic<std::size_t> shadow_queued_{0}, shadow_in_flight_{0}, shadow_bytes_{0};
@@ -398,6 +414,7 @@ class PrometheusRecorder final : public Recorder, public prometheus::Collectable
   std::map<std::string, std::unique_ptr<RouteCounters>>
       routes_;  // never removed: handles point at them
   std::vector<RouteShares> shares_;
+  std::vector<CertificateExpiry> certificates_;
   std::string config_hash_;
   // By upstream, and by upstream and result.
   std::map<std::string, double> credential_expiry_;
@@ -487,6 +504,22 @@ void PrometheusRecorder::collect_process(std::vector<MetricFamily>& all) const {
   add_counter(records, labels({{"result", "dropped"}}), records_.sum(1));
   add_gauge(all.emplace_back(family("build_info", MetricType::Gauge, "The program's version.")),
             labels({{"version", UNDERSTUDY_VERSION}}), 1.0);
+}
+
+void PrometheusRecorder::collect_tls(std::vector<MetricFamily>& all) const {
+  MetricFamily& handshakes = all.emplace_back(family("tls_handshakes_total", MetricType::Counter,
+                                                     "TLS handshakes with clients, by their end."));
+  for (std::size_t i = 0; i < kHandshakes.size(); ++i) {
+    const std::uint64_t count = handshakes_.sum(i);
+    if (count != 0) add_counter(handshakes, labels({{"result", kHandshakes[i]}}), count);
+  }
+  MetricFamily& expiry =
+      all.emplace_back(family("certificate_expiry_timestamp_seconds", MetricType::Gauge,
+                              "When a listener's certificate ceases to be valid."));
+  for (const CertificateExpiry& certificate : certificates_) {
+    add_gauge(expiry, labels({{"listener", certificate.listener}, {"file", certificate.file}}),
+              std::chrono::duration<double>(certificate.expires.time_since_epoch()).count());
+  }
 }
 
 }  // namespace

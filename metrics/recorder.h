@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "metrics/comparison.h"
 #include "metrics/observation.h"
@@ -70,6 +71,12 @@ class RouteMeter {
 enum class ReloadResult : std::uint8_t { applied, unchanged, refused };
 enum class Phase : std::uint8_t { decide, sign, rewrite };  // of proxy_overhead_seconds
 
+struct CertificateExpiry {
+  std::string listener;  // its address in the config
+  std::string file;      // its name in the config, without a directory
+  std::chrono::system_clock::time_point expires;
+};
+
 class Recorder {
  public:
   virtual ~Recorder() = default;
@@ -86,6 +93,10 @@ class Recorder {
   virtual void overhead(Phase phase, std::chrono::nanoseconds spent) noexcept = 0;
   virtual void connection_opened() noexcept = 0;
   virtual void connection_closed() noexcept = 0;
+  // One end of a TLS handshake with a client: "full", "resumed", "timeout" or why it failed.
+  virtual void tls_handshake(std::string_view result) noexcept = 0;
+  // When the listeners' certificates expire; replaces what was told before.
+  virtual void certificates(std::vector<CertificateExpiry> all) = 0;
   // A request refused before it had a route; `limit` is the config key's last part
   // ("max_header_bytes") or a rule's name.
   virtual void refused(std::string_view limit) noexcept = 0;

@@ -128,7 +128,9 @@ asio::awaitable<void> Connection::run() {
   // Not `while (co_await one_request()) {}`: g++ 12 resumes that at a wrong place.
   for (bool another = true; another;) another = co_await one_request();
   idle_release_->clear();
-  if (!is_http2_) transport_->close();
+  if (is_http2_) co_return;
+  if (!broken_) co_await transport_->say_end();
+  transport_->close();
 }
 
 std::optional<Connection::Http2Start> Connection::take_http2() noexcept {
@@ -198,7 +200,7 @@ void Connection::finish() noexcept {
   finishing_ = true;
   if (!transport_) return;
   // Idle, or in the middle of a head that will not be answered.
-  if (!in_request_ && !has_input()) transport_->close();
+  if (!in_request_ && !has_input()) transport_->end_and_close();
 }
 
 void Connection::cut() noexcept {
@@ -243,8 +245,7 @@ asio::awaitable<bool> Connection::more_input() {
     if (std::exchange(releasing_, false) && error == asio::error::operation_aborted &&
         transport_->socket().is_open()) {
       input_ = {};
-      const auto [wait_error] =
-          co_await transport_->socket().async_wait(asio::socket_base::wait_read, kAsTuple);
+      const auto wait_error = co_await transport_->wait_readable();
       closed_ = static_cast<bool>(wait_error);
     }
   }
@@ -252,7 +253,7 @@ asio::awaitable<bool> Connection::more_input() {
 }
 
 void Connection::release_idle() noexcept {
-  if (transport_->is_tls()) return;  // a record may be half read
+  if (!transport_->can_cancel_reads()) return;
   releasing_ = true;
   std::string{}.swap(out_);
   std::vector<asio::const_buffer>{}.swap(buffers_);
@@ -271,8 +272,12 @@ void Connection::hung_up() noexcept {
 
 asio::awaitable<Connection::Outcome<std::size_t>> Connection::read_head() {
   std::size_t searched = 0;
-  transport_->expire_after(has_input() ? limits_.header_timeout : limits_.keep_alive_timeout);
   bool timing_head = has_input();
+  if (timing_head) {
+    transport_->expire_after(limits_.header_timeout);
+  } else {
+    transport_->expire_at_rest_after(limits_.keep_alive_timeout);
+  }
   while (true) {
     // An empty line before a request is passed over (RFC 9112 2.2).
     while (searched == 0 && unread().starts_with("\r\n")) begin_ += 2;
@@ -401,6 +406,7 @@ asio::awaitable<void> Connection::refuse(const HeadProblem& problem) {
 
 // A close with unread input would reset the connection and could take the answer with it.
 asio::awaitable<void> Connection::linger() {
+  co_await transport_->say_end();
   boost::system::error_code ignored;
   transport_->socket().shutdown(asio::ip::tcp::socket::shutdown_send, ignored);
   transport_->expire_after(kLinger);

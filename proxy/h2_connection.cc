@@ -44,7 +44,7 @@ asio::awaitable<void> H2Connection::run() {
                  [self = shared_from_this()](std::exception_ptr failure) {
                    if (failure) log_error("connection_failed");
                    self->writing_ = false;
-                   self->transport_->close();
+                   self->transport_->end_and_close();
                    self->all_ended_.wake();
                  });
   if (const metrics::Block first = std::exchange(already_read_, {})) take(first.view());
@@ -77,12 +77,9 @@ void H2Connection::cut() noexcept {
 asio::awaitable<void> H2Connection::read_loop() {
   watch();
   while (true) {
-    // A buffer is taken when there is something to read; with TLS the stream has to look itself.
-    if (!transport_->is_tls()) {
-      const auto [error] =
-          co_await transport_->socket().async_wait(asio::socket_base::wait_read, kAsTuple);
-      if (error) co_return;
-    }
+    // A buffer is taken when there is something to read.
+    const auto unreadable = co_await transport_->wait_readable();
+    if (unreadable) co_return;
     metrics::Block block = worker_.resources.blocks.take(kInputBlock);
     const auto [error, size] =
         co_await transport_->read_some(asio::buffer(block.data(), block.capacity()));

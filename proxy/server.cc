@@ -46,6 +46,18 @@ std::size_t connection_cap(const routing::Config& config) {
   return std::min(config.limits.max_connections, affordable);
 }
 
+// Certificates may change while running; where and how clients connect may not.
+bool same_sockets(const routing::Config& a, const routing::Config& b) {
+  const auto same = [](routing::ListenerConfig one, routing::ListenerConfig other) {
+    if (one.tls.has_value() != other.tls.has_value()) return false;
+    one.tls.reset();
+    other.tls.reset();
+    return one == other;
+  };
+  return std::equal(a.listeners.begin(), a.listeners.end(), b.listeners.begin(), b.listeners.end(),
+                    same);
+}
+
 }  // namespace
 
 struct Server::Impl {
@@ -101,6 +113,7 @@ Result<std::unique_ptr<Server>> Server::start(std::shared_ptr<const Snapshot> sn
   impl->snapshot = snapshot;
   for (auto& worker : impl->workers) worker->start(snapshot);
   recorder.config_applied(config);
+  recorder.certificates(expiries_of(*snapshot));
   return std::unique_ptr<Server>(new Server(std::move(impl)));
 }
 
@@ -122,7 +135,7 @@ Status Server::apply(std::shared_ptr<const Snapshot> next) {
     return Error{ErrorKind::internal, Side::internal,
                  std::string{key} + ": cannot change while running: restart to change it"};
   };
-  if (config.listeners != old_config.listeners) return fixed("listeners");
+  if (!same_sockets(config, old_config)) return fixed("listeners");
   if (!(config.threads == old_config.threads)) return fixed("threads");
   if (!(config.admin == old_config.admin)) return fixed("admin");
 
@@ -133,6 +146,7 @@ Status Server::apply(std::shared_ptr<const Snapshot> next) {
   for (auto& worker : impl_->workers) worker->apply(next, [&applied] { applied.count_down(); });
   applied.wait();
   impl_->services.recorder.config_applied(config);
+  impl_->services.recorder.certificates(expiries_of(*next));
   const std::lock_guard lock(impl_->snapshot_mutex);
   impl_->snapshot = std::move(next);
   return {};

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <boost/asio/ssl/context.hpp>
+#include <chrono>
 #include <utility>
 #include <variant>
 
@@ -89,6 +90,15 @@ void check_budget(const routing::RouteConfig& route, LoadedPrices& loaded) {
   }
 }
 
+// Expired is better than gone: the old certificate's clients may still come.
+void warn_of_expiry(const TlsServer& tls, const std::string& key,
+                    std::vector<std::string>& warnings) {
+  for (const CertificateFacts& certificate : tls.certificates()) {
+    if (certificate.expires <= std::chrono::system_clock::now())
+      warnings.push_back(key + "certificate: " + certificate.file + " has expired");
+  }
+}
+
 }  // namespace
 
 LoadedPrices load_prices(const routing::Config& config) {
@@ -99,16 +109,69 @@ LoadedPrices load_prices(const routing::Config& config) {
   return loaded;
 }
 
+LoadedListeners load_listeners(const routing::Config& config) {
+  LoadedListeners loaded;
+  for (std::size_t i = 0; i < config.listeners.size(); ++i) {
+    const routing::ListenerConfig& listener = config.listeners[i];
+    ListenerTarget& target = loaded.listeners.emplace_back();
+    if (!listener.tls) continue;
+    const std::string key = "listeners[" + std::to_string(i) + "].tls.";
+    auto tls = TlsServer::load(*listener.tls, config.limits.max_tls_sessions);
+    for (const std::string& problem : tls.problems) loaded.problems.push_back(key + problem);
+    target.tls = std::move(tls.server);
+    if (target.tls) warn_of_expiry(*target.tls, key, loaded.warnings);
+  }
+  return loaded;
+}
+
+std::vector<std::filesystem::path> companion_files(const routing::Config& config) {
+  std::vector<std::filesystem::path> files;
+  const auto add = [&files](const std::string& file) {
+    if (!file.empty()) files.emplace_back(file);
+  };
+  for (const routing::ListenerConfig& listener : config.listeners) {
+    if (!listener.tls) continue;
+    for (const routing::CertificateConfig& pair : listener.tls->certificates) {
+      add(pair.certificate);
+      add(pair.key);
+    }
+    add(listener.tls->client_ca);
+  }
+  return files;
+}
+
+std::string listener_name(const routing::ListenerConfig& listener) {
+  return listener.address.host + ":" + std::to_string(listener.address.port);
+}
+
+std::vector<metrics::CertificateExpiry> expiries_of(const Snapshot& snapshot) {
+  std::vector<metrics::CertificateExpiry> all;
+  for (std::size_t i = 0; i < snapshot.listeners.size(); ++i) {
+    const ListenerTarget& target = snapshot.listeners[i];
+    if (!target.tls) continue;
+    for (const CertificateFacts& certificate : target.tls->certificates()) {
+      all.push_back({.listener = listener_name(snapshot.config().listeners[i]),
+                     .file = certificate.file,
+                     .expires = certificate.expires});
+    }
+  }
+  return all;
+}
+
 SnapshotResult make_snapshot(std::shared_ptr<const routing::Config> config,
                              metrics::Recorder& recorder, aws::CredentialsKeeper& keeper,
                              const Environment& environment) {
   SnapshotResult result;
   auto upstreams = load_upstreams(*config, keeper, environment, result.problems);
   LoadedPrices loaded = load_prices(*config);
-  for (const std::string& warning : loaded.warnings) {
-    log_warn("config_warning", {{"problem", warning}});
-  }
-  result.problems.insert(result.problems.end(), loaded.problems.begin(), loaded.problems.end());
+  LoadedListeners listeners = load_listeners(*config);
+  const auto tell = [&result](const auto& part) {
+    for (const std::string& warning : part.warnings)
+      log_warn("config_warning", {{"problem", warning}});
+    result.problems.insert(result.problems.end(), part.problems.begin(), part.problems.end());
+  };
+  tell(loaded);
+  tell(listeners);
   if (!result.problems.empty()) return result;
 
   // Meters last: a refused config leaves no series behind.
@@ -121,6 +184,7 @@ SnapshotResult make_snapshot(std::shared_ptr<const routing::Config> config,
   result.snapshot = std::make_shared<const Snapshot>(Snapshot{
       .routes = routing::RouteTable(std::move(config)),
       .upstreams = std::move(upstreams),
+      .listeners = std::move(listeners.listeners),
       .meters = std::move(meters),
       .experiments = std::move(experiments),
       .default_meter = &recorder.route("default"),

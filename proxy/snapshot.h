@@ -3,6 +3,7 @@
 // immutable, shared by all threads. An exchange keeps the snapshot that it began with.
 
 #include <chrono>
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <vector>
@@ -12,6 +13,7 @@
 #include "proxy/aws/keeper.h"
 #include "proxy/credentials.h"
 #include "proxy/error.h"
+#include "proxy/tls_server.h"
 #include "routing/route_table.h"
 
 namespace boost::asio::ssl {
@@ -26,9 +28,14 @@ struct UpstreamTarget {
   std::shared_ptr<boost::asio::ssl::context> tls;         // null for plain HTTP
 };
 
+struct ListenerTarget {
+  std::shared_ptr<const TlsServer> tls;  // null: plain
+};
+
 struct Snapshot {
   routing::RouteTable routes;
   std::vector<std::shared_ptr<const UpstreamTarget>> upstreams;  // as Config::upstreams
+  std::vector<ListenerTarget> listeners{};                       // as Config::listeners
   std::vector<metrics::RouteMeter*> meters;  // as Config::routes; owned by the Recorder
   std::vector<std::string> experiments;      // as Config::routes; routing::experiment_id()
   metrics::RouteMeter* default_meter = nullptr;
@@ -46,9 +53,24 @@ struct LoadedPrices {
 };
 LoadedPrices load_prices(const routing::Config& config);
 
-// Plans the credentials and loads the trust anchors and prices of a checked config. Every problem
-// is reported, under its config key. Credentials that must be fetched are on their way when it
-// returns: the keeper outlives the snapshot.
+// The certificates and keys that a config's listeners name.
+struct LoadedListeners {
+  std::vector<ListenerTarget> listeners{};  // as Config::listeners
+  std::vector<std::string> problems;        // each under its config key
+  std::vector<std::string> warnings;
+};
+LoadedListeners load_listeners(const routing::Config& config);
+
+// The files that are read again as soon as they change: certificates and keys.
+std::vector<std::filesystem::path> companion_files(const routing::Config& config);
+
+// A listener in metrics and logs: its address as the config gives it.
+std::string listener_name(const routing::ListenerConfig& listener);
+std::vector<metrics::CertificateExpiry> expiries_of(const Snapshot& snapshot);
+
+// Plans the credentials and loads the certificates, trust anchors and prices of a checked config.
+// Every problem is reported, under its config key. Credentials that must be fetched are on their
+// way when it returns: the keeper outlives the snapshot.
 struct SnapshotResult {
   std::shared_ptr<const Snapshot> snapshot;  // null where there are problems
   std::vector<std::string> problems;

@@ -11,6 +11,8 @@ namespace asio = boost::asio;
 
 namespace {
 
+constexpr std::chrono::seconds kEndPatience{2};
+
 // Asio's own condition hands the kernel 64 KiB at most, which makes two writes of a 64 KiB body and
 // its head.
 std::size_t all_at_once(const boost::system::error_code& error, std::size_t) noexcept {
@@ -26,13 +28,28 @@ Transport::Transport(DeadlineSweep& sweep, asio::ip::tcp::socket socket)
 Transport::Transport(DeadlineSweep& sweep, std::unique_ptr<TlsStream> stream)
     : Deadline(sweep), socket_(stream->get_executor()), tls_(std::move(stream)) {}
 
+Transport::Transport(DeadlineSweep& sweep, std::unique_ptr<TlsServerStream> stream)
+    : Deadline(sweep), socket_(stream->socket().get_executor()), server_tls_(std::move(stream)) {}
+
+asio::awaitable<TlsServerStream::Handshake> Transport::shake_hands() {
+  return server_tls_->shake_hands();
+}
+
+asio::awaitable<boost::system::error_code> Transport::wait_readable() {
+  if (server_tls_ && server_tls_->has_pending()) co_return boost::system::error_code{};
+  const auto [error] = co_await socket().async_wait(asio::socket_base::wait_read, kAsTuple);
+  co_return error;
+}
+
 asio::awaitable<IoResult> Transport::read_some(asio::mutable_buffer buffer) {
+  if (server_tls_) return server_tls_->read_some(buffer);
   return tls_ ? tls_->async_read_some(buffer, kAsTuple) : socket_.async_read_some(buffer, kAsTuple);
 }
 
 // Nearly always the kernel takes everything at once; only what it leaves needs Asio's write loop,
 // which copies the list of buffers about before it begins.
 asio::awaitable<IoResult> Transport::write(std::span<const asio::const_buffer> buffers) {
+  if (server_tls_) co_return co_await server_tls_->write(buffers);
   const std::size_t wanted = asio::buffer_size(buffers);
   auto first = tls_ ? tls_->async_write_some(buffers, kAsTuple)
                     : socket_.async_write_some(buffers, kAsTuple);
@@ -51,6 +68,18 @@ asio::awaitable<IoResult> Transport::write_rest(std::span<const asio::const_buff
   }
   if (tls_) co_return co_await asio::async_write(*tls_, rest, all_at_once, kAsTuple);
   co_return co_await asio::async_write(socket_, rest, all_at_once, kAsTuple);
+}
+
+asio::awaitable<void> Transport::say_end() {
+  if (!server_tls_ || !socket().is_open()) co_return;
+  expire_after(kEndPatience);
+  co_await server_tls_->end_writing();
+  never_expire();
+}
+
+void Transport::end_and_close() noexcept {
+  if (server_tls_ && socket().is_open()) server_tls_->try_end_writing();
+  close();
 }
 
 void Transport::cancel() noexcept {
@@ -77,7 +106,11 @@ void Transport::reset() noexcept {
 
 void Transport::expired() noexcept {
   timed_out_ = true;
-  close();
+  if (at_rest_) {
+    end_and_close();
+  } else {
+    close();
+  }
 }
 
 }  // namespace understudy::proxy

@@ -15,6 +15,7 @@
 #include "proxy/deadline.h"
 #include "proxy/error.h"
 #include "proxy/tls.h"
+#include "proxy/tls_stream.h"
 
 namespace understudy::proxy {
 
@@ -24,25 +25,48 @@ inline constexpr auto kAsTuple = boost::asio::as_tuple(boost::asio::use_awaitabl
 class Transport final : private Deadline {
  public:
   Transport(DeadlineSweep& sweep, boost::asio::ip::tcp::socket socket);
+  // To an upstream, the handshake done.
   Transport(DeadlineSweep& sweep, std::unique_ptr<TlsStream> stream);
+  // Of a client; shake_hands() comes first.
+  Transport(DeadlineSweep& sweep, std::unique_ptr<TlsServerStream> stream);
 
-  boost::asio::ip::tcp::socket& socket() noexcept { return tls_ ? tls_->next_layer() : socket_; }
-  bool is_tls() const noexcept { return tls_ != nullptr; }
+  boost::asio::ip::tcp::socket& socket() noexcept {
+    return server_tls_ ? server_tls_->socket() : tls_ ? tls_->next_layer() : socket_;
+  }
+  // A read may be cancelled and begun anew with another buffer: nothing is lost.
+  bool can_cancel_reads() const noexcept { return tls_ == nullptr; }
 
+  boost::asio::awaitable<TlsServerStream::Handshake> shake_hands();
+  // By ALPN, "h2" or "http/1.1"; empty where the client named none, or without TLS.
+  std::string_view protocol() const noexcept {
+    return server_tls_ ? server_tls_->protocol() : std::string_view{};
+  }
+  // Names in the client's verified certificate; none where it showed none.
+  std::vector<std::string> peer_names() const {
+    return server_tls_ ? server_tls_->peer_names() : std::vector<std::string>{};
+  }
+
+  // Until there may be something to read; holds no buffer meanwhile. Not towards a TLS upstream.
+  boost::asio::awaitable<boost::system::error_code> wait_readable();
   boost::asio::awaitable<IoResult> read_some(boost::asio::mutable_buffer buffer);
   // All of them or an error. The views must live until then.
   boost::asio::awaitable<IoResult> write(std::span<const boost::asio::const_buffer> buffers);
 
-  template <typename Handler>
-  void async_read_some(boost::asio::mutable_buffer buffer, Handler handler) {
-    if (tls_) {
-      tls_->async_read_some(buffer, std::move(handler));
-    } else {
-      socket_.async_read_some(buffer, std::move(handler));
-    }
-  }
+  // Nothing follows: by TLS' close_notify the client can tell an end from a cut. Waits 2 s at most
+  // until the socket takes it. Without TLS of a client there is nothing to say.
+  boost::asio::awaitable<void> say_end();
+  // The same and a close at once, where the client is not waiting for anything.
+  void end_and_close() noexcept;
 
-  void expire_after(std::chrono::milliseconds after) noexcept { set(after); }
+  void expire_after(std::chrono::milliseconds after) noexcept {
+    at_rest_ = false;
+    set(after);
+  }
+  // For the time between messages: when it is over, the connection ends in order.
+  void expire_at_rest_after(std::chrono::milliseconds after) noexcept {
+    at_rest_ = true;
+    set(after);
+  }
   void never_expire() noexcept { clear(); }
   bool timed_out() const noexcept { return timed_out_; }
   bool aborted() const noexcept { return aborted_; }
@@ -62,6 +86,8 @@ class Transport final : private Deadline {
 
   boost::asio::ip::tcp::socket socket_;
   std::unique_ptr<TlsStream> tls_;
+  std::unique_ptr<TlsServerStream> server_tls_;
+  bool at_rest_ = false;
   bool timed_out_ = false;
   bool aborted_ = false;
 };

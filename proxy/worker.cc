@@ -14,6 +14,7 @@
 #include "proxy/connection.h"
 #include "proxy/h2_connection.h"
 #include "proxy/log.h"
+#include "proxy/tls_handshake.h"
 
 namespace understudy::proxy {
 
@@ -35,9 +36,10 @@ bool out_of_resources(const boost::system::error_code& error) noexcept {
 }
 
 struct Listening {
-  Listening(tcp::acceptor a, routing::ListenerConfig c)
-      : acceptor(std::move(a)), config(std::move(c)) {}
+  Listening(tcp::acceptor a, std::size_t n, routing::ListenerConfig c)
+      : acceptor(std::move(a)), number(n), config(std::move(c)) {}
   tcp::acceptor acceptor;
+  const std::size_t number;  // index into Config::listeners
   const routing::ListenerConfig config;
 };
 
@@ -97,7 +99,25 @@ struct Worker::Impl {
     boost::system::error_code ignored;
     socket.set_option(tcp::no_delay(true), ignored);
     socket.set_option(asio::socket_base::keep_alive(true), ignored);
-    serve_connection(listening.config, std::make_unique<Transport>(sweep, std::move(socket)), {});
+    if (const auto& tls = worker.current->snapshot().listeners[listening.number].tls) {
+      shake_hands(listening, std::make_unique<TlsServerStream>(std::move(socket), tls));
+    } else {
+      serve_connection(listening.config, std::make_unique<Transport>(sweep, std::move(socket)), {});
+    }
+  }
+
+  void shake_hands(Listening& listening, std::unique_ptr<TlsServerStream> stream) {
+    auto handshake = std::make_shared<TlsHandshake>(
+        std::make_unique<Transport>(sweep, std::move(stream)),
+        worker.current->snapshot().config().limits.tls_handshake_timeout, services.recorder,
+        listener_name(listening.config));
+    auto* begun = handshake.get();
+    run_connection(std::move(handshake), [this, begun, &listening] {
+      auto transport = begun->take();
+      if (!transport) return;
+      const std::string_view agreed = transport->protocol();
+      serve_connection(listening.config, std::move(transport), agreed);
+    });
   }
 
   // What comes here is connected; TLS has shaken hands. `agreed`: the protocol that ALPN agreed
@@ -230,7 +250,8 @@ Result<std::uint16_t> Worker::listen(const routing::ListenerConfig& listener, st
     return Error{ErrorKind::connect, Side::downstream,
                  "listen on " + where + ": " + error.message()};
   const std::uint16_t bound = acceptor.local_endpoint().port();
-  impl_->listeners.push_back(std::make_unique<Listening>(std::move(acceptor), listener));
+  impl_->listeners.push_back(
+      std::make_unique<Listening>(std::move(acceptor), impl_->listeners.size(), listener));
   return bound;
 }
 

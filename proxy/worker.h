@@ -37,7 +37,8 @@ class Worker {
   Worker(SharedServices& services, WorkerMemory& memory, std::size_t number);
   ~Worker();  // cuts what is left and joins
 
-  // Before start(): binds and listens, several workers on the same port. `port` 0 lets the system
+  // Before start(), in the order of Config::listeners: binds and listens, several workers on the
+  // same port. `port` 0 lets the system
   // choose. Returns the port.
   Result<std::uint16_t> listen(const routing::ListenerConfig& listener, std::uint16_t port);
   void start(std::shared_ptr<const Snapshot> snapshot);

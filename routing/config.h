@@ -35,16 +35,57 @@ struct Address {
   friend bool operator==(const Address&, const Address&) = default;
 };
 
+// A certificate chain and its private key: PEM files, absolute paths once loaded.
+struct CertificateConfig {
+  std::string certificate;
+  std::string key;
+  friend bool operator==(const CertificateConfig&, const CertificateConfig&) = default;
+};
+
+struct ListenerTlsConfig {
+  // Chosen by the name that the client asks for (SNI); the first where it asks for none of them.
+  std::vector<CertificateConfig> certificates;
+  std::string client_ca;  // trust anchors for client certificates; empty: none is asked for
+  friend bool operator==(const ListenerTlsConfig&, const ListenerTlsConfig&) = default;
+};
+
+// How a listener knows its clients: any of the ways that are given suffices, none asks for nothing.
+struct ClientsConfig {
+  std::string api_keys_file;                   // absolute once loaded; empty: not this way
+  std::string sigv4_keys_file;                 // the same
+  milliseconds sigv4_max_skew = 5min;          // between the client's clock and ours
+  std::vector<std::string> certificate_names;  // globs over a certificate's names; empty: not this
+  bool any() const noexcept {
+    return !api_keys_file.empty() || !sigv4_keys_file.empty() || !certificate_names.empty();
+  }
+  friend bool operator==(const ClientsConfig&, const ClientsConfig&) = default;
+};
+
 struct ListenerConfig {
   Address address;
   std::string base_path;           // "" or "/prefix": removed from every target
   std::vector<std::string> hosts;  // allow-list for Host; empty allows all
-  bool trust_network = false;      // must be true where the address is not loopback
+  // Must be true where the address is not loopback and nothing tells who the clients are.
+  bool trust_network = false;
+  std::optional<ListenerTlsConfig> tls{};  // none: plain
+  ClientsConfig clients{};
   friend bool operator==(const ListenerConfig&, const ListenerConfig&) = default;
 };
 
+// Metrics and probes alone, for scrapers and kubelets: no token, nothing to post.
+struct AdminReadOnlyConfig {
+  Address address;
+  std::size_t max_connections = 64;
+  friend bool operator==(const AdminReadOnlyConfig&, const AdminReadOnlyConfig&) = default;
+};
+
 struct AdminConfig {
-  Address address{"127.0.0.1", 9901};  // loopback only
+  Address address{"127.0.0.1", 9901};
+  std::string token_file;  // absolute once loaded; empty: no token, loopback or mutual TLS only
+  std::optional<ListenerTlsConfig> tls{};  // none: plain
+  std::vector<std::string> hosts{};        // further names for Host, in lower case, without a port
+  std::size_t max_connections = 64;
+  std::optional<AdminReadOnlyConfig> read_only{};
   friend bool operator==(const AdminConfig&, const AdminConfig&) = default;
 };
 
@@ -138,7 +179,8 @@ struct MatchConfig {
   std::vector<std::string> models;  // globs over the decoded id, '*' spans ':' and '/'; empty: any
   std::vector<Operation> operations;  // empty: any
   std::vector<std::string> paths;  // globs over the path as it came, without its query; empty: any
-  std::vector<HeaderMatch> headers;  // all must match
+  std::vector<HeaderMatch> headers;    // all must match
+  std::vector<std::string> callers{};  // globs over the caller's identity; empty: any, also none
   friend bool operator==(const MatchConfig&, const MatchConfig&) = default;
 };
 
@@ -268,6 +310,9 @@ struct LimitsConfig {
                                                  // one goes to the default route
   std::size_t max_analysis_queue = 8192;         // answers waiting to be read
   std::size_t max_analysis_bytes = 256u << 20;
+  milliseconds tls_handshake_timeout = 10s;  // from the connection's begin
+  std::size_t max_tls_sessions =
+      20'480;  // kept for clients that resume without a ticket, per listener
   Http2Limits http2;
   friend bool operator==(const LimitsConfig&, const LimitsConfig&) = default;
 };

@@ -116,7 +116,7 @@ void read_root(const ConfigNode& tree, const std::filesystem::path& directory, P
                Config& config) {
   Section root(tree, "", problems);
   if (tree.kind != ConfigNode::Kind::map) return;
-  read_listeners(root, config.listeners);
+  read_listeners(root, directory, config.listeners);
   read_admin(root, config.admin);
   read_upstreams(root, directory, config.upstreams);
   read_routes(root, config);

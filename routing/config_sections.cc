@@ -1,8 +1,5 @@
 #include "routing/config_sections.h"
 
-#include <algorithm>
-#include <array>
-
 namespace understudy::routing {
 namespace {
 
@@ -23,19 +20,6 @@ Parsed<LogConfig::Level> parse_level(std::string_view text) {
   if (text == "warn") return good(Level::warn);
   if (text == "error") return good(Level::error);
   return bad<Level>("must be debug, info, warn or error, got " + shown(text));
-}
-
-// Host names as they come in a Host field, in lower case, without a port.
-Parsed<std::string> parse_allowed_host(std::string_view text) {
-  Parsed<Endpoint> endpoint = parse_endpoint("http://" + std::string(text));
-  const bool host_alone =
-      endpoint.value && endpoint.value->path.empty() && endpoint.value->host == text;
-  if (!host_alone) return bad<std::string>("must be a host name without port, got " + shown(text));
-  std::string host(text);
-  std::ranges::transform(host, host.begin(), [](char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  });
-  return good(std::move(host));
 }
 
 void read_rate(Section& parent, std::string_view key, RateLimit& rate) {
@@ -74,23 +58,6 @@ void read_http2_limits(Section& parent, Http2Limits& limits) {
   section.finish();
 }
 
-void read_listener(const ConfigNode& node, std::string path, Problems& problems,
-                   ListenerConfig& listener) {
-  Section section(node, std::move(path), problems);
-  section.require("address");
-  const bool addressed = section.read("address", listener.address, parse_address);
-  section.read("base_path", listener.base_path, parse_base_path);
-  section.read_list("hosts", listener.hosts, parse_allowed_host);
-  section.read("trust_network", listener.trust_network, parse_bool);
-  section.not_yet({"tls", "clients"});
-  if (addressed && !listener.trust_network && !is_loopback(listener.address.host)) {
-    section.problem("address",
-                    "is open beyond this machine: anyone who reaches it spends your money; say "
-                    "`trust_network: true` if the network keeps others out");
-  }
-  section.finish();
-}
-
 }  // namespace
 
 void read_path(Section& section, std::string_view key, const std::filesystem::path& directory,
@@ -106,17 +73,6 @@ void read_existing_file(Section& section, std::string_view key,
   std::error_code ignored;
   if (!out.empty() && !std::filesystem::is_regular_file(out, ignored)) {
     section.problem(key, "names no file: " + shown(out));
-  }
-}
-
-void read_listeners(Section& root, std::vector<ListenerConfig>& listeners) {
-  if (!root.require("listeners")) return;
-  const ConfigNode* list = root.find_list("listeners");
-  if (list == nullptr) return;
-  if (list->items.empty()) root.problem("listeners", "must not be empty");
-  for (std::size_t i = 0; i < list->items.size(); ++i) {
-    read_listener(list->items[i], root.path_of("listeners", i), root.problems(),
-                  listeners.emplace_back());
   }
 }
 
@@ -162,6 +118,8 @@ void read_limits(Section& root, LimitsConfig& limits) {
   Section section(*node, "limits", root.problems());
   const auto time = duration_between(10ms, kDay);
   section.read("max_connections", limits.max_connections, count_between(1, 1'000'000));
+  section.read("tls_handshake_timeout", limits.tls_handshake_timeout, time);
+  section.read("max_tls_sessions", limits.max_tls_sessions, count_between(1, 10'000'000));
   section.read("header_timeout", limits.header_timeout, time);
   section.read("keep_alive_timeout", limits.keep_alive_timeout, time);
   section.read("max_header_bytes", limits.max_header_bytes, size_between(kKiB, kMiB));

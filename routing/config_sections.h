@@ -11,7 +11,8 @@
 
 namespace understudy::routing {
 
-void read_listeners(Section& root, std::vector<ListenerConfig>& listeners);
+void read_listeners(Section& root, const std::filesystem::path& directory,
+                    std::vector<ListenerConfig>& listeners);
 void read_admin(Section& root, AdminConfig& admin);
 // Every name gets an entry, even where its section has problems, so that routes can refer to it.
 void read_upstreams(Section& root, const std::filesystem::path& directory,

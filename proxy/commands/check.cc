@@ -17,8 +17,9 @@ using routing::Config;
 using routing::ConfigProblem;
 using Row = std::array<std::string, 7>;
 
-std::vector<ConfigProblem> price_problems(const Config& config, const std::string& file) {
-  const LoadedPrices loaded = load_prices(config);
+// What the files that a config names add to its problems.
+template <typename Loaded>
+std::vector<ConfigProblem> problems_of(const Loaded& loaded, const std::string& file) {
   std::vector<ConfigProblem> problems;
   for (const std::string& what : loaded.problems)
     problems.push_back(
@@ -91,8 +92,8 @@ void print_table(const std::vector<Row>& rows, std::ostream& out) {
 
 void print_effective(const Config& config, std::ostream& out) {
   for (const routing::ListenerConfig& listener : config.listeners) {
-    out << "listens on  http://" << listener.address.host << ":" << listener.address.port
-        << listener.base_path << "\n";
+    out << "listens on  " << (listener.tls ? "https://" : "http://") << listener.address.host << ":"
+        << listener.address.port << listener.base_path << "\n";
   }
   out << "admin on    http://" << config.admin.address.host << ":" << config.admin.address.port
       << "\n\n";
@@ -125,8 +126,12 @@ int check(const Options& options, std::ostream& out, std::ostream& err) {
   const std::string& file = options.values.at("config");
   routing::LoadedConfig loaded = routing::load_config_file(file);
   if (loaded.config) {
-    for (ConfigProblem& problem : price_problems(*loaded.config, file))
-      loaded.problems.push_back(std::move(problem));
+    const auto add = [&](const auto& part) {
+      for (ConfigProblem& problem : problems_of(part, file))
+        loaded.problems.push_back(std::move(problem));
+    };
+    add(load_listeners(*loaded.config));
+    add(load_prices(*loaded.config));
   }
   for (const ConfigProblem& problem : loaded.problems) err << problem.to_string() << "\n";
   const auto errors = std::count_if(loaded.problems.begin(), loaded.problems.end(),

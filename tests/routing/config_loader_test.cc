@@ -308,10 +308,17 @@ TEST(ConfigLoader, RefusesFilesThatAreNoConfigAtAll) {
       {"listeners:\n  - address: 0.0.0.0:8080\nupstreams: {u: {endpoint: 'https://h', region: "
        "r}}\nroutes: []\n",
        "c.yaml:2:14: listeners[0].address: is open beyond this machine: anyone who reaches it "
-       "spends your money; say `trust_network: true` if the network keeps others out"},
+       "spends your money; ask for client certificates (`tls.client_ca`), or say `trust_network: "
+       "true` if the network keeps others out"},
       {"listeners:\n  - {address: 127.0.0.1:8443, tls: {certificate: a}}\nupstreams: {u: "
        "{endpoint: 'https://h', region: r}}\nroutes: []\n",
-       "c.yaml:2:31: listeners[0].tls: this version does not have it yet"},
+       "c.yaml:2:36: listeners[0].tls.key: is missing"},
+      {"listeners:\n  - {address: 127.0.0.1:8443, tls: {certificate: none.pem, key: k}}\n"
+       "upstreams: {u: {endpoint: 'https://h', region: r}}\nroutes: []\n",
+       "c.yaml:2:50: listeners[0].tls.certificate: names no file: /etc/understudy/none.pem"},
+      {"listeners:\n  - {address: 127.0.0.1:8443, tls: {certificates: []}}\n"
+       "upstreams: {u: {endpoint: 'https://h', region: r}}\nroutes: []\n",
+       "c.yaml:2:51: listeners[0].tls.certificates: must not be empty"},
       {"listeners:\n  - {address: 127.0.0.1:8443, clients: {api_keys_file: a}}\nupstreams: {u: "
        "{endpoint: 'https://h', region: r}}\nroutes: []\n",
        "c.yaml:2:31: listeners[0].clients: this version does not have it yet"},
@@ -697,6 +704,7 @@ TEST(ConfigLoader, ReadsEveryKeyOutsideOfRoutes) {
       "  max_response_header_bytes: 3KiB, max_shadow_bytes: 1MiB, max_conversation_scan_bytes: "
       "4KiB, max_model_scan_bytes: 7KiB,\n"
       "  max_analysis_queue: 6, max_analysis_bytes: 5MiB,\n"
+      "  tls_handshake_timeout: 6s, max_tls_sessions: 23,\n"
       "  http2: {max_concurrent_streams: 7, max_streams: 8, stream_window_bytes: 64KiB,\n"
       "    connection_window_bytes: 2MiB, keep_alive_timeout: 5s,\n"
       "    resets_received: {burst: 9, per_second: 10}, resets_sent: {burst: 11, per_second: 12},\n"
@@ -739,7 +747,7 @@ TEST(ConfigLoader, ReadsEveryKeyOutsideOfRoutes) {
   EXPECT_EQ(config.records, (RecordsConfig{"/etc/understudy/r", RecordsConfig::Content::redacted,
                                            1 << 20, 2 << 20, 0}));
   EXPECT_EQ(config.limits, (LimitsConfig{5, 1s, 2s, 2 << 10, 50, 1 << 10, 1 << 30, 3s, 4s, 3 << 10,
-                                         1 << 20, 4 << 10, 7 << 10, 6, 5 << 20,
+                                         1 << 20, 4 << 10, 7 << 10, 6, 5 << 20, 6s, 23,
                                          Http2Limits{7,
                                                      8,
                                                      64 << 10,

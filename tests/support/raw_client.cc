@@ -14,7 +14,7 @@ bool Answer::has(std::string_view name) const {
 }
 
 bool RawClient::fill(Answer& answer) {
-  switch (socket_.read(received_, 1u << 20)) {
+  switch (tls_ ? tls_->read(received_) : socket_.read(received_, 1u << 20)) {
     case Socket::Read::data:
       return true;
     case Socket::Read::end:

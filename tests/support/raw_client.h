@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "tests/support/socket.h"
+#include "tests/support/tls_client.h"
 
 namespace understudy::testing_support {
 
@@ -31,8 +32,11 @@ class RawClient {
  public:
   explicit RawClient(std::uint16_t port, int receive_buffer_bytes = 0)
       : socket_(Socket::connect(port, receive_buffer_bytes)) {}
+  // The same over TLS; see TlsClient for how an end is told.
+  RawClient(std::uint16_t port, const TlsClientOptions& tls)
+      : tls_(std::make_unique<TlsClient>(port, tls)) {}
 
-  bool send(std::string_view bytes) { return socket_.write(bytes); }
+  bool send(std::string_view bytes) { return tls_ ? tls_->write(bytes) : socket_.write(bytes); }
   // The next answer but interim ones (1xx), by its framing. `to_head`: it answers a HEAD.
   Answer receive(bool to_head = false);
   // Reads until the bytes received and not yet taken hold `text`. False when they never will.
@@ -47,11 +51,13 @@ class RawClient {
     send(request);
     return receive();
   }
+  TlsClient& tls() { return *tls_; }
   const std::string& received() const { return received_; }
 
  private:
   bool fill(Answer& answer);
 
+  std::unique_ptr<TlsClient> tls_;  // null: plain
   Socket socket_;
   std::string received_;
 };

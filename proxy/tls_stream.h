@@ -1,0 +1,65 @@
+#pragma once
+// The server's end of one TLS connection, over a non-blocking socket. Belongs to one thread; one
+// reader and one writer at a time. Keeps no buffer of its own, so that what an idle connection
+// holds is OpenSSL's state alone (an Asio stream and its pair of BIOs keep 68 KiB).
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <vector>
+
+#include "proxy/tls_server.h"
+
+namespace understudy::proxy {
+
+class TlsServerStream {
+ public:
+  using IoResult = std::tuple<boost::system::error_code, std::size_t>;
+
+  TlsServerStream(boost::asio::ip::tcp::socket socket, std::shared_ptr<const TlsServer> server);
+
+  // How a handshake ended: "full" or "resumed", or why it failed, a word of a closed set (a metric
+  // label): "closed" (the client left), "not_tls", "version", "cipher", "alpn", "no_certificate",
+  // "bad_certificate" (the client's), "alert" (the client refuses us), "other".
+  struct Handshake {
+    bool done = false;
+    std::string_view result = "other";
+  };
+  boost::asio::awaitable<Handshake> shake_hands();
+  // After the handshake.
+  std::string_view protocol() const noexcept;  // by ALPN; empty: the client named none
+  // Of the client's verified certificate: URIs, DNS names, mail addresses, then the common name.
+  // Only visible ASCII, at most 32 of at most 256 bytes.
+  std::vector<std::string> peer_names() const;
+
+  // Bytes were taken from the socket that nobody has read yet.
+  bool has_pending() const noexcept;
+  boost::asio::awaitable<IoResult> read_some(boost::asio::mutable_buffer buffer);
+  // All of them or an error. The views must live until then.
+  boost::asio::awaitable<IoResult> write(std::span<const boost::asio::const_buffer> buffers);
+  // Tells the client that nothing follows (close_notify), without which it must take what it has
+  // for cut off. Waits until the socket takes it.
+  boost::asio::awaitable<void> end_writing();
+  // The same without waiting: sent where there is room for it now.
+  void try_end_writing() noexcept;
+
+  boost::asio::ip::tcp::socket& socket() noexcept { return socket_; }
+
+ private:
+  boost::asio::awaitable<boost::system::error_code> wait_for(int openssl_wants);
+  // OpenSSL knows the socket by its number, which is somebody else's once it is closed.
+  bool usable() const noexcept { return !broken_ && socket_.is_open(); }
+
+  boost::asio::ip::tcp::socket socket_;
+  const std::shared_ptr<const TlsServer> server_;  // OpenSSL's callbacks use it
+  const TlsServer::Session session_;
+  bool broken_ = false;  // OpenSSL forbids to go on after an error
+};
+
+}  // namespace understudy::proxy
