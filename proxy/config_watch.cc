@@ -11,10 +11,8 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstring>
-#include <deque>
 #include <map>
 #include <optional>
-#include <set>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -24,6 +22,7 @@
 
 #include "proxy/log.h"
 #include "proxy/read_file.h"
+#include "proxy/watched_places.h"
 #include "routing/hash.h"
 
 namespace understudy::proxy {
@@ -35,58 +34,11 @@ using namespace std::chrono_literals;
 
 constexpr std::size_t kMaxConfigBytes = std::size_t{2}
                                         << 20;  // above what the loader takes, so that it says why
-constexpr int kMaxLinks = 40;                   // as the kernel
-constexpr int kMaxComponents = 256;
 // A writer that has been silent for this long has forgotten to close.
 constexpr auto kWriterPatience = 60s;
 constexpr auto kSoon = 100ms;
 
-constexpr std::uint32_t kDirectoryEvents = IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE |
-                                           IN_CLOSE_WRITE | IN_DELETE_SELF | IN_MOVE_SELF |
-                                           IN_ONLYDIR;
 constexpr std::uint32_t kFileEvents = IN_MODIFY | IN_CLOSE_WRITE;
-
-// The directory entries that the meaning of a path depends on: each link on the way, and the file
-// or what is missing.
-using Places = std::map<fs::path, std::set<std::string>>;  // directory to names in it
-
-void prepend(std::deque<fs::path>& remaining, const fs::path& path) {
-  remaining.insert(remaining.begin(), path.begin(), path.end());
-}
-
-Places places_of(const fs::path& file) {
-  Places places;
-  std::error_code error;
-  std::deque<fs::path> remaining;
-  prepend(remaining, fs::absolute(file, error));
-  fs::path here = "/";
-  int links = 0;
-  for (int steps = 0; !remaining.empty() && steps < kMaxComponents; ++steps) {
-    const fs::path part = std::move(remaining.front());
-    remaining.pop_front();
-    if (part.empty() || part == "." || part == "/") continue;
-    if (part == "..") {
-      here = here.parent_path();
-      continue;
-    }
-    const fs::path entry = here / part;
-    const auto type = fs::symlink_status(entry, error).type();
-    const bool linked = type == fs::file_type::symlink;
-    if (linked || type != fs::file_type::directory || remaining.empty())
-      places[here].insert(part.string());
-    if (linked) {
-      if (++links > kMaxLinks) break;
-      const fs::path target = fs::read_symlink(entry, error);
-      if (target.is_absolute()) here = "/";
-      prepend(remaining, target);
-    } else if (type == fs::file_type::directory) {
-      here = entry;
-    } else {
-      break;  // the file, or nothing
-    }
-  }
-  return places;
-}
 
 bool is_new_regular_file(const fs::path& entry) {
   struct stat status {};
@@ -219,7 +171,7 @@ struct ConfigWatch::Impl {
       places_ = places_of(file_);
       std::map<int, fs::path> watches;
       for (const auto& [directory, names] : places_) {
-        const int watch = ::inotify_add_watch(inotify_, directory.c_str(), kDirectoryEvents);
+        const int watch = ::inotify_add_watch(inotify_, directory.c_str(), kPlaceEvents);
         if (watch >= 0) watches.emplace(watch, directory);
       }
       for (const auto& [watch, directory] : watches_) {

@@ -40,6 +40,8 @@ std::string_view label(ReloadSource source) noexcept {
       return "request";
     case ReloadSource::watch:
       return "watch";
+    case ReloadSource::companion:
+      return "companion";
   }
   return "watch";
 }

@@ -17,7 +17,8 @@
 namespace understudy::proxy {
 
 // The label in logs is the enumerator's spelling.
-enum class ReloadSource : std::uint8_t { signal, request, watch };
+// `companion`: a file that the config names.
+enum class ReloadSource : std::uint8_t { signal, request, watch, companion };
 std::string_view label(ReloadSource source) noexcept;
 std::string_view label(metrics::ReloadResult result) noexcept;
 
@@ -37,8 +38,8 @@ class Reloader {
       : steps_(std::move(steps)), recorder_(recorder) {}
 
   // Never throws. A watch's reload of the bytes that are in force is `unchanged`; the other sources
-  // mean it: they also pick up credentials, trust anchors and prices from files that the config
-  // names.
+  // mean it: they also pick up credentials, certificates, trust anchors and prices from files that
+  // the config names.
   ReloadOutcome reload(ReloadSource source) noexcept;
 
   struct Last {

@@ -14,6 +14,7 @@
 #include "proxy/admin.h"
 #include "proxy/commands/commands.h"
 #include "proxy/commands/process.h"
+#include "proxy/companion_watch.h"
 #include "proxy/config_watch.h"
 #include "proxy/credential_report.h"
 #include "proxy/log.h"
@@ -45,11 +46,11 @@ std::shared_ptr<const Snapshot> first_snapshot(const std::filesystem::path& file
   return made.snapshot;
 }
 
-std::string url_of(const routing::Address& address, std::uint16_t port) {
+std::string url_of(const routing::Address& address, std::uint16_t port, bool tls = false) {
   const bool bare_v6 =
       address.host.find(':') != std::string::npos && !address.host.starts_with('[');
-  return "http://" + (bare_v6 ? "[" + address.host + "]" : address.host) + ":" +
-         std::to_string(port);
+  return (tls ? "https://" : "http://") + (bare_v6 ? "[" + address.host + "]" : address.host) +
+         ":" + std::to_string(port);
 }
 
 // The program while it runs. Members end in reverse order: first whoever may ask for a reload, the
@@ -62,7 +63,9 @@ class Program {
         recorder_(recorder),
         keeper_(keeper),
         server_(std::move(server)),
-        reloader_(reload_steps(), recorder) {}
+        reloader_(reload_steps(), recorder),
+        companions_([this] { reloader_.reload(ReloadSource::companion); },
+                    CompanionWatch::Options{}) {}
 
   Status start_admin() {
     auto admin = Admin::start(config().admin.address, admin_sources());
@@ -75,6 +78,7 @@ class Program {
     watch_ = std::make_unique<ConfigWatch>(
         file_, config().hash, [this] { reloader_.reload(ReloadSource::watch); },
         ConfigWatch::Options{});
+    watch_companions();
   }
 
   // One line for machines and one for people; both with the real ports.
@@ -84,7 +88,8 @@ class Program {
     const std::vector<std::uint16_t> ports = server_->ports();
     std::string addresses;
     for (std::size_t i = 0; i < listeners.size() && i < ports.size(); ++i) {
-      addresses.append(addresses.empty() ? "" : ",").append(url_of(listeners[i].address, ports[i]));
+      addresses.append(addresses.empty() ? "" : ",")
+          .append(url_of(listeners[i].address, ports[i], listeners[i].tls.has_value()));
     }
     const std::string admin = url_of(snapshot->config().admin.address, admin_->port());
     ready_ = true;
@@ -112,6 +117,7 @@ class Program {
 
   void drain() {
     watch_.reset();
+    companions_.watch({});
     draining_ = true;
     ready_ = false;
     const auto snapshot = server_->snapshot();
@@ -138,8 +144,17 @@ class Program {
                   return made;
                 },
             .in_force = [this] { return in_force(); },
-            .apply = [this](auto snapshot) { return server_->apply(std::move(snapshot)); }};
+            .apply = [this](auto snapshot) { return put_in_force(std::move(snapshot)); }};
   }
+
+  Status put_in_force(std::shared_ptr<const Snapshot> snapshot) {
+    Status applied = server_->apply(std::move(snapshot));
+    if (applied) watch_companions();
+    return applied;
+  }
+
+  // The files that the config in force names may be others now.
+  void watch_companions() { companions_.watch(companion_files(config())); }
 
   AdminSources admin_sources() {
     return {.exposition = [this] { return recorder_.render(); },
@@ -167,6 +182,7 @@ class Program {
   aws::CredentialsKeeper& keeper_;
   std::unique_ptr<Server> server_;
   Reloader reloader_;
+  CompanionWatch companions_;
   std::unique_ptr<Admin> admin_;
   std::unique_ptr<ConfigWatch> watch_;
 };

@@ -1,0 +1,211 @@
+#include "proxy/companion_watch.h"
+
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdint>
+#include <cstring>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <thread>
+#include <utility>
+
+#include "proxy/log.h"
+#include "proxy/read_file.h"
+#include "proxy/watched_places.h"
+#include "routing/hash.h"
+
+namespace understudy::proxy {
+namespace {
+
+namespace fs = std::filesystem;
+using Clock = std::chrono::steady_clock;
+using namespace std::chrono_literals;
+
+constexpr int kMostSettleTimes = 10;
+constexpr std::size_t kMaxFileBytes = std::size_t{16} << 20;
+
+std::string fingerprint(const fs::path& file) {
+  const auto text = read_file(file, kMaxFileBytes);
+  return text ? routing::hex(routing::hash64(*text)) : "unreadable";
+}
+
+}  // namespace
+
+struct CompanionWatch::Impl {
+  Impl(std::function<void()> on_change, Options options)
+      : on_change_(std::move(on_change)),
+        options_(options),
+        inotify_(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC)),
+        wake_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
+    if (wake_ < 0) throw std::system_error(errno, std::generic_category(), "eventfd");
+    if (inotify_ < 0)
+      log_warn("companion_watch_degraded", {{"why", std::strerror(errno)},
+                                            {"effect", "certificates and keys are only polled"}});
+    next_look_ = Clock::now() + options_.poll_interval;
+    thread_ = std::thread([this] { run(); });
+  }
+
+  ~Impl() {
+    {
+      const std::lock_guard lock(mutex_);
+      stopping_ = true;
+    }
+    wake();
+    thread_.join();
+    ::close(wake_);
+    if (inotify_ >= 0) ::close(inotify_);
+  }
+
+  void watch(std::vector<fs::path> files) {
+    {
+      const std::lock_guard lock(mutex_);
+      wanted_ = std::move(files);
+    }
+    wake();
+  }
+
+ private:
+  void wake() const {
+    const std::uint64_t one = 1;
+    [[maybe_unused]] const auto written = ::write(wake_, &one, sizeof one);
+  }
+
+  void run() {
+    while (wait()) {
+      take_wanted();
+      if (heard_of_change()) look_when_settled();
+      if (Clock::now() >= next_look_) look();
+    }
+  }
+
+  // A writer that never rests puts the look off a few times, not for ever.
+  void look_when_settled() {
+    const auto now = Clock::now();
+    if (!heard_since_) heard_since_ = now;
+    next_look_ = std::min(now + options_.settle_time,
+                          *heard_since_ + kMostSettleTimes * options_.settle_time);
+  }
+
+  // False when we are to stop.
+  bool wait() {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(next_look_ - Clock::now());
+    std::array<pollfd, 2> ready{{{wake_, POLLIN, 0}, {inotify_, POLLIN, 0}}};
+    ::poll(ready.data(), ready.size(), static_cast<int>(std::clamp(left, 0ms, 60'000ms).count()));
+    std::uint64_t count = 0;
+    [[maybe_unused]] const auto got = ::read(wake_, &count, sizeof count);
+    const std::lock_guard lock(mutex_);
+    return !stopping_;
+  }
+
+  void take_wanted() {
+    std::optional<std::vector<fs::path>> wanted;
+    {
+      const std::lock_guard lock(mutex_);
+      wanted = std::exchange(wanted_, std::nullopt);
+    }
+    if (!wanted) return;
+    std::map<fs::path, std::string> known;
+    for (const fs::path& file : *wanted) {
+      const auto before = known_.find(file);
+      known.emplace(file, before == known_.end() ? fingerprint(file) : before->second);
+    }
+    known_ = std::move(known);
+    arm();
+  }
+
+  void arm() {
+    if (inotify_ < 0) return;
+    places_.clear();
+    for (const auto& [file, seen] : known_) {
+      for (auto& [directory, names] : places_of(file)) places_[directory].merge(names);
+    }
+    std::map<int, fs::path> watches;
+    for (const auto& [directory, names] : places_) {
+      const int watch = ::inotify_add_watch(inotify_, directory.c_str(), kPlaceEvents);
+      if (watch >= 0) watches.emplace(watch, directory);
+    }
+    for (const auto& [watch, directory] : watches_) {
+      if (!watches.contains(watch)) ::inotify_rm_watch(inotify_, watch);
+    }
+    watches_ = std::move(watches);
+  }
+
+  bool heard_of_change() const {
+    bool heard = false;
+    alignas(inotify_event) std::array<char, 16 * 1024> buffer;
+    while (inotify_ >= 0) {
+      const ::ssize_t got = ::read(inotify_, buffer.data(), buffer.size());
+      if (got <= 0) break;
+      for (std::size_t at = 0; at < static_cast<std::size_t>(got);) {
+        inotify_event event;
+        std::memcpy(&event, buffer.data() + at, sizeof event);
+        const char* name = buffer.data() + at + sizeof event;
+        heard = heard || concerns(event, event.len > 0 ? std::string(name) : std::string());
+        at += sizeof event + event.len;
+      }
+    }
+    return heard;
+  }
+
+  bool concerns(const inotify_event& event, const std::string& name) const {
+    if ((event.mask & (IN_Q_OVERFLOW | IN_DELETE_SELF | IN_MOVE_SELF)) != 0) return true;
+    const auto watched = watches_.find(event.wd);
+    return watched != watches_.end() && places_.at(watched->second).contains(name);
+  }
+
+  void look() {
+    next_look_ = Clock::now() + options_.poll_interval;
+    heard_since_.reset();
+    arm();
+    bool changed = false;
+    for (auto& [file, seen] : known_) {
+      std::string now = fingerprint(file);
+      changed = changed || now != seen;
+      seen = std::move(now);
+    }
+    if (!changed) return;
+    try {
+      on_change_();
+    } catch (const std::exception& failure) {
+      log_error("companion_watch_failed", {{"why", failure.what()}});
+    }
+  }
+
+  // Constant after construction:
+  const std::function<void()> on_change_;
+  const Options options_;
+  const int inotify_;  // -1: none, only the poll
+  const int wake_;
+  // Guarded by mutex_:
+  std::mutex mutex_;
+  std::optional<std::vector<fs::path>> wanted_;
+  bool stopping_ = false;
+  // The watch's thread:
+  std::map<fs::path, std::string> known_;  // what each file held when it was last looked at
+  Places places_;
+  std::map<int, fs::path> watches_;
+  Clock::time_point next_look_;
+  std::optional<Clock::time_point> heard_since_;
+
+  std::thread thread_;
+};
+
+CompanionWatch::CompanionWatch(std::function<void()> on_change, Options options)
+    : impl_(std::make_unique<Impl>(std::move(on_change), options)) {}
+
+CompanionWatch::~CompanionWatch() = default;
+
+void CompanionWatch::watch(std::vector<fs::path> files) {
+  impl_->watch(std::move(files));
+}
+
+}  // namespace understudy::proxy

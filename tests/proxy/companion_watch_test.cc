@@ -1,0 +1,81 @@
+#include "proxy/companion_watch.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <chrono>
+
+#include "tests/support/certificates.h"
+#include "tests/support/proxy_under_test.h"
+
+namespace understudy::proxy {
+namespace {
+
+namespace fs = std::filesystem;
+using namespace std::chrono_literals;
+using testing_support::eventually;
+using testing_support::ScratchDirectory;
+
+class CompanionWatchTest : public testing::Test {
+ protected:
+  std::atomic<int> changes_{0};
+  int writes_ = 0;
+  ScratchDirectory files_;
+};
+
+TEST_F(CompanionWatchTest, TellsOfAFileThatIsReplaced) {
+  const fs::path file = files_.write("tls.crt", "one");
+  CompanionWatch watch([this] { ++changes_; }, {.settle_time = 20ms, .poll_interval = 1h});
+  watch.watch({file});
+  // Whether the first look came before or after this, the next change is a new one.
+  for (int turn = 1; turn <= 3; ++turn) {
+    EXPECT_TRUE(eventually([&] {
+      files_.write("tls.crt", "turn " + std::to_string(turn) + "." + std::to_string(changes_));
+      return changes_ >= turn;
+    }));
+  }
+}
+
+TEST_F(CompanionWatchTest, FollowsTheSwapOfALinkOnTheWay) {
+  fs::create_directory(files_.path() / "v1");
+  fs::create_directory(files_.path() / "v2");
+  files_.write("v1/tls.crt", "one");
+  files_.write("v2/tls.crt", "two");
+  fs::create_directory_symlink("v1", files_.path() / "..data");
+  fs::create_symlink("..data/tls.crt", files_.path() / "tls.crt");
+  CompanionWatch watch([this] { ++changes_; }, {.settle_time = 20ms, .poll_interval = 1h});
+  watch.watch({files_.path() / "tls.crt"});
+  for (int turn = 0; turn < 4; ++turn) {
+    const int before = changes_;
+    const std::string target = turn % 2 == 0 ? "v2" : "v1";
+    EXPECT_TRUE(eventually([&] {
+      // Kubernetes' way: a new link beside, renamed over the old one.
+      fs::remove(files_.path() / "..tmp");
+      fs::create_directory_symlink(target, files_.path() / "..tmp");
+      fs::rename(files_.path() / "..tmp", files_.path() / "..data");
+      if (changes_ > before) return true;
+      files_.write(target + "/tls.crt", target + std::to_string(turn) + std::to_string(changes_));
+      return false;
+    }));
+  }
+}
+
+TEST_F(CompanionWatchTest, TellsOnceOfFilesThatChangeTogether) {
+  const fs::path certificate = files_.write("tls.crt", "one"), key = files_.write("tls.key", "one");
+  CompanionWatch watch([this] { ++changes_; }, {.settle_time = 500ms, .poll_interval = 1h});
+  watch.watch({certificate, key});
+  ASSERT_TRUE(eventually([&] {  // from here on it watches
+    if (changes_ == 0) files_.write("tls.crt", std::to_string(writes_++));
+    return changes_ > 0;
+  }));
+  const int before = changes_;
+  for (int turn = 1; turn <= 2; ++turn) {
+    files_.write("tls.crt", "together " + std::to_string(turn));
+    files_.write("tls.key", "together " + std::to_string(turn));
+    EXPECT_TRUE(eventually([&] { return changes_ >= before + turn; }));
+  }
+  EXPECT_EQ(changes_, before + 2);
+}
+
+}  // namespace
+}  // namespace understudy::proxy
