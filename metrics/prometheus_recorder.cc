@@ -33,7 +33,7 @@ constexpr std::array kOverheadBounds{0.000001, 0.0000025, 0.000005, 0.00001, 0.0
 
 // What refused_total may be labelled with: keys under `limits` and the rules of the HTTP gate. All
 // else is "other", which is the last, so that no request can make a series.
-constexpr std::array<std::string_view, 47> kRefusals{"max_connections",
+constexpr std::array<std::string_view, 56> kRefusals{"max_connections",
                                                      "accept",
                                                      "header_timeout",
                                                      "body_idle_timeout",
@@ -79,6 +79,15 @@ constexpr std::array<std::string_view, 47> kRefusals{"max_connections",
                                                      "pseudo_header",
                                                      "no_route",
                                                      "draining",
+                                                     "admin_token",
+                                                     "admin.max_connections",
+                                                     "admin.read_only.max_connections",
+                                                     "no_credentials",
+                                                     "api_key",
+                                                     "access_key",
+                                                     "signature",
+                                                     "clock_skew",
+                                                     "certificate",
                                                      "other"};
 
 // What tls_handshakes_total may be labelled with; all else is "other", the last.

@@ -2,7 +2,7 @@
 //
 //   ts             when it was compared, RFC 3339, UTC, milliseconds
 //   exchange_id    ours
-//   route, family, operation, leg
+//   route, family, caller (a hash), operation, leg
 //   request        redacted, full: the client's body
 //   served, other  {variant, model, request_id, status, error_class, error_type, error_message
 //   (redacted, full), stop_reason,
@@ -146,6 +146,7 @@ OrderedJson LineWriter::pair(const PairRecord& record) const {
   json["exchange_id"] = record.exchange_id.substr(0, kMaxLabel);
   json["route"] = record.route;
   if (!record.family.empty()) json["family"] = record.family.substr(0, kMaxLabel);
+  if (!record.caller.empty()) json["caller"] = record.caller;
   if (record.served != nullptr) json["operation"] = label(record.served->operation);
   json["leg"] = label(record.leg);
   if (holds_content()) json["request"] = document(record.request_body);

@@ -20,6 +20,7 @@ struct PairRecord {
   std::string exchange_id;  // ours: generated, safe in file names and logs
   std::string route;
   std::string family;                               // of x-understudy-family; empty: not named
+  std::string caller;                               // a hash; empty: the listener asked nobody
   std::string request_id_served, request_id_other;  // x-amzn-RequestId of both answers
   Leg leg = Leg::shadow;                            // shadow or control
   std::string_view request_body;                    // of the client; used as `content` allows

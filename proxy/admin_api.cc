@@ -8,6 +8,7 @@
 
 #include "metrics/evidence/evidence_json.h"
 #include "proxy/admin_page.h"
+#include "proxy/digest.h"
 #include "routing/fields.h"
 
 namespace understudy::proxy {
@@ -60,35 +61,72 @@ bool is_loopback_v4(std::string_view host) {
   }
 }
 
-bool is_our_host(std::string_view value, std::uint16_t port) {
+// Without `:port`; none where another port, or none that may be left out, stands there.
+std::optional<std::string_view> without_port(std::string_view host, std::uint16_t port, bool tls) {
   const std::string suffix = ":" + std::to_string(port);
-  std::string_view host = value;
-  if (host.ends_with(suffix)) {
-    host.remove_suffix(suffix.size());
-  } else if (port != 80) {
-    return false;
-  }
-  return routing::equals_ignoring_case(host, "localhost") || host == "[::1]" ||
-         is_loopback_v4(host);
+  if (host.ends_with(suffix)) return host.substr(0, host.size() - suffix.size());
+  const bool usual = port == (tls ? 443 : 80);
+  return usual ? std::optional(host) : std::nullopt;
 }
 
-bool is_our_origin(std::string_view origin, std::string_view host) {
-  constexpr std::string_view kScheme = "http://";
-  return origin.starts_with(kScheme) &&
-         routing::equals_ignoring_case(origin.substr(kScheme.size()), host);
+// A browser that was led here by a name has that name in Host: an address cannot be made to mean
+// us.
+bool is_our_address(std::string_view host, std::string_view local_address) {
+  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+  return !local_address.empty() && routing::equals_ignoring_case(host, local_address);
+}
+
+bool is_listed(std::string_view host, const std::vector<std::string>& names) {
+  const std::string_view name =
+      host.starts_with('[') ? host.substr(0, host.find(']') + 1) : host.substr(0, host.find(':'));
+  return std::any_of(names.begin(), names.end(), [&](const std::string& listed) {
+    return routing::equals_ignoring_case(name, listed);
+  });
+}
+
+bool is_our_host(std::string_view value, const AdminRequest& request, std::uint16_t port,
+                 const routing::AdminConfig& config) {
+  if (is_listed(value, config.hosts)) return true;
+  const auto host = without_port(value, port, request.tls);
+  if (!host) return false;
+  return routing::equals_ignoring_case(*host, "localhost") || *host == "[::1]" ||
+         is_loopback_v4(*host) || is_our_address(*host, request.local_address);
+}
+
+bool is_our_origin(std::string_view origin, const AdminRequest& request) {
+  const std::string_view scheme = request.tls ? "https://" : "http://";
+  return origin.starts_with(scheme) &&
+         routing::equals_ignoring_case(origin.substr(scheme.size()), request.hosts.front());
+}
+
+// What browsers add by themselves (Fetch Metadata): our own page, or typed by hand.
+bool is_our_site(std::string_view site) {
+  return site == "same-origin" || site == "none";
 }
 
 // None where the request may be answered.
-std::optional<AdminReply> refuse_foreign(const AdminRequest& request, std::uint16_t port) {
-  if (request.hosts.size() != 1 || !is_our_host(request.hosts.front(), port)) {
-    return error(403, "the Host must be localhost or a loopback address with this port");
+std::optional<AdminReply> refuse_foreign(const AdminRequest& request, std::uint16_t port,
+                                         const routing::AdminConfig& config) {
+  if (request.hosts.size() != 1 || !is_our_host(request.hosts.front(), request, port, config)) {
+    return error(403,
+                 "the Host must be localhost, a loopback address or the address of this port, with "
+                 "the port, or one of admin.hosts");
   }
-  const bool same_origin = std::all_of(
-      request.origins.begin(), request.origins.end(),
-      [&](std::string_view origin) { return is_our_origin(origin, request.hosts.front()); });
+  const bool same_origin =
+      std::all_of(request.origins.begin(), request.origins.end(),
+                  [&](std::string_view origin) { return is_our_origin(origin, request); }) &&
+      std::all_of(request.fetch_sites.begin(), request.fetch_sites.end(), is_our_site);
   if (request.method == "POST" && !same_origin)
     return error(403, "a POST must not come from another site's page");
   return std::nullopt;
+}
+
+bool brings_token(const AdminRequest& request, const Secret& token) {
+  constexpr std::string_view kBearer = "bearer ";
+  if (request.authorizations.size() != 1) return false;
+  const std::string_view value = request.authorizations.front();
+  return routing::equals_ignoring_case(value.substr(0, kBearer.size()), kBearer) &&
+         equal_in_constant_time(value.substr(kBearer.size()), token.reveal());
 }
 
 AdminReply page() {
@@ -160,7 +198,14 @@ constexpr std::array kPages{
 }  // namespace
 
 AdminReply answer(const AdminRequest& request, std::uint16_t port, const AdminSources& sources) {
-  if (auto refusal = refuse_foreign(request, port)) return std::move(*refusal);
+  const auto snapshot = sources.snapshot();
+  if (auto refusal = refuse_foreign(request, port, snapshot->config().admin))
+    return std::move(*refusal);
+  if (const Secret& token = snapshot->admin.token;
+      !token.empty() && !brings_token(request, token)) {
+    sources.refused("admin_token");
+    return error(401, "this needs `Authorization: Bearer` with the token of admin.token_file");
+  }
   const std::string_view path = request.target.substr(0, request.target.find('?'));
   if (path == "/api/reload") {
     return request.method == "POST" ? reload(sources) : method_not_allowed("POST");
@@ -172,6 +217,16 @@ AdminReply answer(const AdminRequest& request, std::uint16_t port, const AdminSo
   if (request.method != "GET") return method_not_allowed("GET");
   // Names of routes need no percent-encoding (letters, digits, dots, dashes and underscores).
   return is_route ? one_route(path.substr(kRoutePrefix.size()), sources) : found->answer(sources);
+}
+
+AdminReply read_only_answer(const AdminRequest& request, const AdminSources& sources) {
+  const std::string_view path = request.target.substr(0, request.target.find('?'));
+  if (path != "/metrics" && path != "/healthz" && path != "/readyz")
+    return error(404, "here are only /metrics, /healthz and /readyz");
+  if (request.method != "GET") return method_not_allowed("GET");
+  const auto* const found =
+      std::find_if(kPages.begin(), kPages.end(), [&](const Page& one) { return one.path == path; });
+  return found->answer(sources);
 }
 
 }  // namespace understudy::proxy

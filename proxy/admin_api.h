@@ -22,13 +22,18 @@ struct AdminSources {
   std::function<ProcessStatus()> process;
   std::function<ReloadOutcome()> reload;
   EvidenceSource evidence;
+  std::function<void(std::string_view limit)> refused;  // Recorder::refused
 };
 
 struct AdminRequest {
   std::string_view method;
-  std::string_view target;                // as sent, a query included
-  std::vector<std::string_view> hosts;    // the values of all Host fields
-  std::vector<std::string_view> origins;  // of all Origin fields
+  std::string_view target;                         // as sent, a query included
+  std::vector<std::string_view> hosts;             // the values of all Host fields
+  std::vector<std::string_view> origins;           // of all Origin fields
+  std::vector<std::string_view> fetch_sites{};     // of all Sec-Fetch-Site fields
+  std::vector<std::string_view> authorizations{};  // of all Authorization fields
+  std::string_view local_address{};                // that the client connected to, without a port
+  bool tls = false;
 };
 
 struct AdminReply {
@@ -39,9 +44,13 @@ struct AdminReply {
   std::string content_security_policy;  // set on the page
 };
 
-// `port` is the one that the admin listens on: browsers are led to us by names that resolve to
-// loopback (DNS rebinding), so only loopback's own names with that port are answered, and a POST
-// only from our own page or from no page at all.
+// `port` is the one that the admin listens on. Browsers are led to us by names that resolve to us
+// (DNS rebinding), so only loopback's own names and the address that was connected to, with that
+// port, and the names of `admin.hosts` are answered, and a POST only from our own page or from no
+// page at all. Where the config has a token, nothing is answered without it.
 AdminReply answer(const AdminRequest& request, std::uint16_t port, const AdminSources& sources);
+
+// GET of /metrics, /healthz and /readyz, and nothing else, under any name and without a token.
+AdminReply read_only_answer(const AdminRequest& request, const AdminSources& sources);
 
 }  // namespace understudy::proxy

@@ -139,6 +139,7 @@ void PairTask::record(metrics::RecordLog& records, const metrics::Observation& o
   records.append({.exchange_id = pair->exchange_id,
                   .route = pair->snapshot->config().routes[pair->route].name,
                   .family = pair->served->family,
+                  .caller = pair->caller,
                   .request_id_served = pair->served->request_id,
                   .request_id_other =
                       std::string{metrics::captured_field(captured.fields, "x-amzn-requestid")},

@@ -41,6 +41,7 @@ struct PairContext {
   std::size_t route = 0;  // index into the snapshot's routes
   std::string exchange_id;
   std::string family;
+  std::string caller;  // hashed
   metrics::Block request_body;
   std::shared_ptr<ServedSlot> served;
   std::shared_ptr<ShadowAccount> account;  // the route's shadow budget

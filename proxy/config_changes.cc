@@ -137,6 +137,7 @@ std::vector<std::string> changes_between(const routing::Config& before,
         compare(changes, key + ".match.models", old.match.models, now.match.models);
         compare(changes, key + ".match.operations", old.match.operations, now.match.operations);
         compare(changes, key + ".match.headers", old.match.headers, now.match.headers);
+        compare(changes, key + ".match.callers", old.match.callers, now.match.callers);
         compare(changes, key + ".primary", named(before, old.primary), named(after, now.primary));
         compare(changes, key + ".candidate", named(before, old.candidate),
                 named(after, now.candidate));

@@ -109,7 +109,7 @@ class Connection::IdleRelease final : public Deadline {
   Connection& connection_;
 };
 
-Connection::Connection(WorkerContext& worker, const routing::ListenerConfig& listener,
+Connection::Connection(WorkerContext& worker, const ServedListener& listener,
                        std::unique_ptr<Transport> transport, bool may_be_http2)
     : worker_(worker),
       listener_(listener),
@@ -171,6 +171,13 @@ asio::awaitable<bool> Connection::one_request() {
     co_await refuse(*problem);
     co_return false;
   }
+  Identification client;
+  const auto& auth = worker_.current->snapshot().listeners[listener_.number].clients;
+  if (const auto problem =
+          client.check_head(auth, head_, transport_->peer_names(), worker_.verifier)) {
+    co_await refuse(*problem);
+    co_return false;
+  }
   metrics::Block body;
   if (!take_buffered_body(body)) {
     auto read = co_await read_body();
@@ -180,13 +187,18 @@ asio::awaitable<bool> Connection::one_request() {
     }
     body = std::get<metrics::Block>(std::move(read));
   }
+  if (const auto problem = client.check_body(head_, body.view(), worker_.verifier)) {
+    co_await refuse(*problem);
+    co_return false;
+  }
 
   keep_alive_ = head_.keep_alive && !finishing_;
   const auto exchange = worker_.exchanges.make(
       worker_,
       DownstreamRequest{.head = &head_,
                         .target = std::get<routing::RequestTarget>(std::move(admitted)),
-                        .body = std::move(body)},
+                        .body = std::move(body),
+                        .client = std::move(client)},
       *static_cast<ResponseSink*>(this));
   const Running running(exchange_, *exchange);
   if (!has_input()) input_ = {};
@@ -397,8 +409,8 @@ asio::awaitable<void> Connection::refuse(const HeadProblem& problem) {
   worker_.recorder.refused(problem.rule);
   keep_alive_ = false;
   if (problem.status == 0) co_return;
-  auto answer = make_error_answer(problem.status, exception_for_status(problem.status),
-                                  problem.what, problem.rule, worker_.next_id().view(),
+  auto answer = make_error_answer(problem.status, exception_for(problem), problem.what,
+                                  problem.rule, worker_.next_id().view(),
                                   routing::wire_of(head_.target, listener_.base_path));
   const std::array<std::string_view, 1> pieces{answer.body};
   if (co_await begin(answer.head(), pieces, true)) co_await linger();

@@ -25,7 +25,7 @@ class Connection final : public DownstreamConnection,
                          private ResponseSink {
  public:
   // `listener` outlives the connection. `may_be_http2`: nobody knows yet what the client speaks.
-  Connection(WorkerContext& worker, const routing::ListenerConfig& listener,
+  Connection(WorkerContext& worker, const ServedListener& listener,
              std::unique_ptr<Transport> transport, bool may_be_http2);
   ~Connection() override;
 
@@ -83,7 +83,7 @@ class Connection final : public DownstreamConnection,
   boost::asio::awaitable<Status> send();
 
   WorkerContext& worker_;
-  const routing::ListenerConfig& listener_;
+  const ServedListener& listener_;
   std::unique_ptr<Transport> transport_;
   routing::LimitsConfig limits_;  // in force when the request began
 

@@ -9,16 +9,24 @@
 #include <string_view>
 
 #include "metrics/blocks.h"
+#include "proxy/client_auth.h"
 #include "proxy/error.h"
 #include "proxy/http_head.h"
 #include "routing/operation.h"
 
 namespace understudy::proxy {
 
+// A listener as its connections know it.
+struct ServedListener : routing::ListenerConfig {
+  std::size_t number = 0;  // its place in Config::listeners
+};
+
 struct DownstreamRequest {
   const RequestHead* head = nullptr;  // valid until Exchange::run() ends
   routing::RequestTarget target;
   metrics::Block body;  // whole; empty when there is none
+  // Who sends it, as far as the listener asked; the views live as long as the head's.
+  Identification client{};
 };
 
 struct AnswerHead {

@@ -43,7 +43,8 @@ json error_body(Wire wire, int status, std::string_view message, std::string_vie
     case Wire::bedrock:
       break;
   }
-  return {{"message", message}};
+  // Bedrock's front door, which says who may come in, spells it with a capital.
+  return {{status == 403 ? "Message" : "message", message}};
 }
 
 std::string_view request_id_field(Wire wire) noexcept {
@@ -89,8 +90,9 @@ ErrorAnswer make_error_answer(int status, std::string_view type, std::string_vie
   return answer;
 }
 
-std::string_view exception_for_status(int status) noexcept {
-  switch (status) {
+std::string_view exception_for(const HeadProblem& problem) noexcept {
+  if (!problem.type.empty()) return problem.type;
+  switch (problem.status) {
     case 403:
       return "AccessDeniedException";
     case 404:

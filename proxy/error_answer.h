@@ -1,8 +1,8 @@
 #pragma once
 // Errors that the proxy makes itself, in the shape of the API that was asked, so that SDKs raise
-// their usual exceptions: Bedrock's {"message": ...} with x-amzn-errortype, Anthropic's {"type":
-// "error", "error": {...}}, OpenAI's {"error": {...}}; each with a request id, and
-// x-understudy-error with the cause, by which they can be told from the upstream's own.
+// their usual exceptions: Bedrock's {"message": ...} ("Message" with 403) with x-amzn-errortype,
+// Anthropic's {"type": "error", "error": {...}}, OpenAI's {"error": {...}}; each with a request id,
+// and x-understudy-error with the cause, by which they can be told from the upstream's own.
 
 #include <array>
 #include <string>
@@ -33,8 +33,8 @@ ErrorAnswer make_error_answer(int status, std::string_view type, std::string_vie
                               std::string_view cause, std::string_view request_id,
                               routing::Wire wire = routing::Wire::bedrock);
 
-// The exception name that fits a status that HTTP policy answers with.
-std::string_view exception_for_status(int status) noexcept;
+// The exception name of a refusal: its own, or the one that fits its status.
+std::string_view exception_for(const HeadProblem& problem) noexcept;
 
 // "Sat, 21 Nov 2026 00:00:00 GMT" (RFC 9110 5.6.7).
 std::string http_date();

@@ -3,6 +3,7 @@
 #include <array>
 
 #include "proxy/log.h"
+#include "routing/sampling.h"
 
 namespace understudy::proxy {
 
@@ -50,6 +51,7 @@ Exchange::Exchange(WorkerContext& worker, DownstreamRequest request, ResponseSin
       begun_(steady_clock::now()),
       id_(worker.next_id()),
       scratch_(worker.scratch.take()),
+      body_hash_(request_.client.body_hash()),
       held_(worker.dispatcher.memory()) {}
 
 asio::awaitable<void> Exchange::run() {
@@ -91,6 +93,7 @@ void Exchange::decide() {
                                         .stateful = stateful_,
                                         .fields = head.fields,
                                         .sampling_key = sampling_key,
+                                        .caller = request_.client.caller(),
                                         .body = request_.body.view()});
   if (!decision_.route && decision_.upstream) default_variant_.upstream = *decision_.upstream;
   worker_.recorder.overhead(metrics::Phase::decide, steady_clock::now() - begun_);
@@ -359,6 +362,8 @@ void Exchange::offer_copy(std::shared_ptr<ServedSlot> slot) {
   job->pair.route = decision_.route_index;
   job->pair.exchange_id = id_.view();
   job->pair.family = head.family;
+  if (!request_.client.caller().empty())
+    job->pair.caller = routing::caller_label(snapshot_->config(), request_.client.caller());
   job->pair.request_body = request_.body;
   job->pair.served = std::move(slot);
   job->pair.account = account;

@@ -22,7 +22,7 @@ constexpr auto kLinger = 2s;
 
 }  // namespace
 
-H2Connection::H2Connection(WorkerContext& worker, const routing::ListenerConfig& listener,
+H2Connection::H2Connection(WorkerContext& worker, const ServedListener& listener,
                            std::unique_ptr<Transport> transport, metrics::Block already_read)
     : Deadline(worker.resources.sweep),
       worker_(worker),

@@ -28,7 +28,7 @@ class H2Connection final : public DownstreamConnection,
  public:
   // `listener` outlives the connection. `already_read`: the first bytes of the client, if somebody
   // looked at them.
-  H2Connection(WorkerContext& worker, const routing::ListenerConfig& listener,
+  H2Connection(WorkerContext& worker, const ServedListener& listener,
                std::unique_ptr<Transport> transport, metrics::Block already_read = {});
   ~H2Connection() override;
 
@@ -38,7 +38,8 @@ class H2Connection final : public DownstreamConnection,
 
   // --- For its requests.
   WorkerContext& worker() noexcept { return worker_; }
-  const routing::ListenerConfig& listener() const noexcept { return listener_; }
+  const std::vector<std::string>& peer_names() const noexcept { return transport_->peer_names(); }
+  const ServedListener& listener() const noexcept { return listener_; }
   const routing::LimitsConfig& limits() const noexcept { return limits_; }
   H2Session& session() noexcept { return session_; }
   // Runs what answers a request; ended() follows.
@@ -63,7 +64,7 @@ class H2Connection final : public DownstreamConnection,
   void expired() noexcept override;
 
   WorkerContext& worker_;
-  const routing::ListenerConfig& listener_;
+  const ServedListener& listener_;
   const std::unique_ptr<Transport> transport_;
   metrics::Block already_read_;
   routing::LimitsConfig limits_;  // in force when something was last read

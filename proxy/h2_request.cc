@@ -37,6 +37,11 @@ void H2Request::head() {
     return refuse(*problem);
   auto admitted = admit(head_, connection_.listener());
   if (const auto* problem = std::get_if<HeadProblem>(&admitted)) return refuse(*problem);
+  WorkerContext& worker = connection_.worker();
+  const auto& auth = worker.current->snapshot().listeners[connection_.listener().number].clients;
+  if (const auto problem =
+          client_.check_head(auth, head_, connection_.peer_names(), worker.verifier))
+    return refuse(*problem);
   if (head_.content_length > limits.max_body_bytes) return refuse(kBodyTooLarge);
   target_ = std::get<routing::RequestTarget>(std::move(admitted));
   if (stream_.request_ended) return;
@@ -53,7 +58,11 @@ void H2Request::too_large() {
 }
 
 void H2Request::complete() {
-  if (std::exchange(answering_, true)) return;
+  if (answering_) return;
+  if (const auto problem =
+          client_.check_body(head_, stream_.body.view(), connection_.worker().verifier))
+    return refuse(*problem);
+  answering_ = true;
   clear();
   connection_.start(stream_.id, run_exchange());
 }
@@ -67,8 +76,8 @@ void H2Request::refuse(const HeadProblem& problem) {
 }
 
 asio::awaitable<void> H2Request::answer_refusal(HeadProblem problem) {
-  auto answer = make_error_answer(problem.status, exception_for_status(problem.status),
-                                  problem.what, problem.rule, connection_.worker().next_id().view(),
+  auto answer = make_error_answer(problem.status, exception_for(problem), problem.what,
+                                  problem.rule, connection_.worker().next_id().view(),
                                   routing::wire_of(head_.target, connection_.listener().base_path));
   const std::array<std::string_view, 1> pieces{answer.body};
   (void)co_await begin(answer.head(), pieces, true);  // a client that is gone needs no answer
@@ -76,11 +85,12 @@ asio::awaitable<void> H2Request::answer_refusal(HeadProblem problem) {
 
 asio::awaitable<void> H2Request::run_exchange() {
   WorkerContext& worker = connection_.worker();
-  const auto exchange = worker.exchanges.make(
-      worker,
-      DownstreamRequest{
-          .head = &head_, .target = std::move(target_), .body = std::move(stream_.body)},
-      *static_cast<ResponseSink*>(this));
+  const auto exchange = worker.exchanges.make(worker,
+                                              DownstreamRequest{.head = &head_,
+                                                                .target = std::move(target_),
+                                                                .body = std::move(stream_.body),
+                                                                .client = std::move(client_)},
+                                              *static_cast<ResponseSink*>(this));
   const Running running(exchange_, *exchange);
   co_await exchange->run();
 }

@@ -53,6 +53,7 @@ class H2Request final : private ResponseSink, private Deadline {
   H2Stream& stream_;
   RequestHead head_;  // views into the stream's head
   routing::RequestTarget target_;
+  Identification client_;
   bool answering_ = false;  // by an exchange or a refusal
   Exchange* exchange_ = nullptr;
   Waiter sent_;

@@ -398,8 +398,10 @@ std::optional<HeadProblem> scan_request_head(std::string_view head, const HeadLi
       case Known::transfer_encoding:
       case Known::connection:
         return collect_framing(known, field.value, collected);
-      case Known::hop_by_hop:
       case Known::dropped:
+        out.ended.push_back(field);
+        return std::nullopt;
+      case Known::hop_by_hop:
         return std::nullopt;
     }
     return std::nullopt;

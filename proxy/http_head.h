@@ -31,8 +31,9 @@ struct HeadLimits {
 // Why a head was refused. All views are static.
 struct HeadProblem {
   int status = 400;  // for the reply where it is a request; 0: whoever sent it would not read one
-  std::string_view rule;  // closed set, a metric label: "header_name", "max_header_fields", ...
-  std::string_view what;  // a sentence
+  std::string_view rule;    // closed set, a metric label: "header_name", "max_header_fields", ...
+  std::string_view what;    // a sentence
+  std::string_view type{};  // Bedrock's exception; empty: the usual one for the status
 };
 
 // Views into the bytes that were scanned. `fields` are the end-to-end ones that go on to the
@@ -48,6 +49,7 @@ struct RequestHead {
   std::string_view invocation_id;  // amz-sdk-invocation-id; also in `fields`
   std::string_view family;         // x-understudy-family
   std::vector<routing::Field> fields;
+  std::vector<routing::Field> ended;  // x-amz-*, cookie, accept-encoding: not sent on
   Framing framing = Framing::none;
   std::uint64_t content_length = 0;
   bool http_1_0 = false;

@@ -46,12 +46,13 @@ std::size_t connection_cap(const routing::Config& config) {
   return std::min(config.limits.max_connections, affordable);
 }
 
-// Certificates may change while running; where and how clients connect may not.
+// Certificates and who may come may change while running; where and how clients connect may not.
 bool same_sockets(const routing::Config& a, const routing::Config& b) {
   const auto same = [](routing::ListenerConfig one, routing::ListenerConfig other) {
     if (one.tls.has_value() != other.tls.has_value()) return false;
     one.tls.reset();
     other.tls.reset();
+    one.clients = other.clients = {};
     return one == other;
   };
   return std::equal(a.listeners.begin(), a.listeners.end(), b.listeners.begin(), b.listeners.end(),

@@ -131,7 +131,6 @@ class Stamp {
     put(13, static_cast<unsigned>(time.seconds().count()));
   }
   std::string_view text() const { return {text_.data(), text_.size()}; }
-  std::string_view day() const { return text().substr(0, kDateChars); }
 
  private:
   void put(std::size_t at, unsigned two_digits) {
@@ -228,19 +227,52 @@ struct Signer::Impl {
     }
   }
 
-  Sha256 canonical_request_hash(const SigningInput& input) {
-    const std::size_t mark = std::min(input.target.find('?'), input.target.size());
-    const std::string_view query_text =
-        input.target.substr(std::min(mark + 1, input.target.size()));
-    canonical.assign(input.method).push_back('\n');
-    append_canonical_path(input.target.substr(0, mark), canonical);
+  void begin_canonical(std::string_view method, std::string_view target) {
+    const std::size_t mark = std::min(target.find('?'), target.size());
+    const std::string_view query_text = target.substr(std::min(mark + 1, target.size()));
+    canonical.assign(method).push_back('\n');
+    append_canonical_path(target.substr(0, mark), canonical);
     canonical.push_back('\n');
     append_canonical_query(query_text, query, canonical);
     canonical.push_back('\n');
+  }
+
+  Sha256 canonical_request_hash(const SigningInput& input) {
+    begin_canonical(input.method, input.target);
     append_canonical_fields();
     canonical.append("\n").append(signed_names).append("\n");
     append_hex(input.body_hash, canonical);
     return hash(canonical);
+  }
+
+  Sha256 canonical_request_hash(const SignedRequest& request) {
+    begin_canonical(request.method, request.target);
+    std::string_view previous;
+    for (const routing::Field& field : request.fields) {
+      if (field.name == previous) {
+        canonical.back() = ',';  // instead of the line's end
+      } else {
+        canonical.append(field.name).push_back(':');
+      }
+      append_canonical_value(field.value, canonical);
+      canonical.push_back('\n');
+      previous = field.name;
+    }
+    canonical.append("\n").append(request.signed_names).append("\n");
+    canonical.append(request.payload_hash);
+    return hash(canonical);
+  }
+
+  // Over the stamp, the scope and the canonical request's hash.
+  Sha256 sign(std::string_view stamp, std::string_view region, std::string_view service,
+              const Sha256& request_hash, std::string_view secret) {
+    const std::string_view day = stamp.substr(0, kDateChars);
+    scope.assign(day).append("/").append(region).append("/").append(service);
+    scope.append("/aws4_request");
+    to_sign.assign(kAlgorithm).append("\n").append(stamp).append("\n");
+    to_sign.append(scope).append("\n");
+    append_hex(request_hash, to_sign);
+    return signing_key(secret, day, region, service).hmac.of(to_sign, context);
   }
 
   Sha256 hash(std::string_view text) {
@@ -291,14 +323,8 @@ void Signer::sign(const SigningInput& input, const AwsKeys& keys, std::string_vi
   my.collect_fields(input, stamp.text(), token);
   const Sha256 request_hash = my.canonical_request_hash(input);
 
-  my.scope.assign(stamp.day()).append("/").append(region).append("/").append(service);
-  my.scope.append("/aws4_request");
-  my.to_sign.assign(kAlgorithm).append("\n").append(stamp.text()).append("\n");
-  my.to_sign.append(my.scope).append("\n");
-  append_hex(request_hash, my.to_sign);
-  const SigningKey& key =
-      my.signing_key(keys.secret_access_key.reveal(), stamp.day(), region, service);
-  const Sha256 signature = key.hmac.of(my.to_sign, my.context);
+  const Sha256 signature =
+      my.sign(stamp.text(), region, service, request_hash, keys.secret_access_key.reveal());
 
   append_field(kDateField, stamp.text(), head);
   if (!token.empty()) append_field(kTokenField, token, head);
@@ -307,6 +333,14 @@ void Signer::sign(const SigningInput& input, const AwsKeys& keys, std::string_vi
   head.append(", SignedHeaders=").append(my.signed_names).append(", Signature=");
   append_hex(signature, head);
   head.append("\r\n");
+}
+
+std::string Signer::signature_of(const SignedRequest& request, const Secret& secret) {
+  std::string signature;
+  append_hex(impl_->sign(request.stamp, request.region, request.service,
+                         impl_->canonical_request_hash(request), secret.reveal()),
+             signature);
+  return signature;
 }
 
 }  // namespace understudy::proxy

@@ -30,6 +30,18 @@ struct SigningInput {
   std::chrono::system_clock::time_point now;
 };
 
+// A request as its client signed it, to be signed once more and compared.
+struct SignedRequest {
+  std::string_view method;
+  std::string_view target;                 // as it came
+  std::span<const routing::Field> fields;  // in the order of `signed_names`, which they bear; those
+                                           // of one name behind each other
+  std::string_view signed_names;           // with ';' between them
+  std::string_view payload_hash;           // in hex, or what the service takes in its place
+  std::string_view stamp;                  // x-amz-date, whose day is that of the scope
+  std::string_view region, service;
+};
+
 class Signer {
  public:
   Signer();
@@ -44,6 +56,9 @@ class Signer {
   // call to call for the cached key to be used.
   void sign(const SigningInput& input, const AwsKeys& keys, std::string_view region,
             std::string_view service, std::string& head);
+
+  // The signature, in hex, that the holder of `secret` gives to the request.
+  std::string signature_of(const SignedRequest& request, const Secret& secret);
 
  private:
   struct Impl;

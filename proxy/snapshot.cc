@@ -90,6 +90,11 @@ void check_budget(const routing::RouteConfig& route, LoadedPrices& loaded) {
   }
 }
 
+bool clients_have_other_ways(const routing::ClientsConfig& clients) {
+  return !clients.certificate_names.empty() &&
+         (!clients.api_keys_file.empty() || !clients.sigv4_keys_file.empty());
+}
+
 // Expired is better than gone: the old certificate's clients may still come.
 void warn_of_expiry(const TlsServer& tls, const std::string& key,
                     std::vector<std::string>& warnings) {
@@ -97,6 +102,30 @@ void warn_of_expiry(const TlsServer& tls, const std::string& key,
     if (certificate.expires <= std::chrono::system_clock::now())
       warnings.push_back(key + "certificate: " + certificate.file + " has expired");
   }
+}
+
+// A token file has one line.
+Secret read_token(const std::string& file, std::vector<std::string>& problems) {
+  constexpr std::size_t kMaxTokenBytes = 4096, kMinTokenBytes = 16;
+  auto text = read_file(file, kMaxTokenBytes).value_or("");
+  text.erase(text.find_last_not_of(" \t\r\n") + 1);
+  const bool visible =
+      std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < '\x7f'; });
+  if (text.size() < kMinTokenBytes || !visible)
+    problems.push_back("admin.token_file: " + file +
+                       " must hold one line of at least 16 visible characters");
+  return Secret(std::move(text));
+}
+
+void load_admin(const routing::Config& config, LoadedListeners& loaded) {
+  const routing::AdminConfig& admin = config.admin;
+  if (!admin.token_file.empty()) loaded.admin.token = read_token(admin.token_file, loaded.problems);
+  if (!admin.tls) return;
+  auto tls = TlsServer::load(
+      *admin.tls, {.max_sessions = config.limits.max_tls_sessions, .offers_http2 = false});
+  for (const std::string& problem : tls.problems) loaded.problems.push_back("admin.tls." + problem);
+  loaded.admin.tls = std::move(tls.server);
+  if (loaded.admin.tls) warn_of_expiry(*loaded.admin.tls, "admin.tls.", loaded.warnings);
 }
 
 }  // namespace
@@ -114,13 +143,20 @@ LoadedListeners load_listeners(const routing::Config& config) {
   for (std::size_t i = 0; i < config.listeners.size(); ++i) {
     const routing::ListenerConfig& listener = config.listeners[i];
     ListenerTarget& target = loaded.listeners.emplace_back();
+    const std::string name = "listeners[" + std::to_string(i) + "].";
+    auto clients = ClientAuth::load(listener);
+    for (const std::string& problem : clients.problems) loaded.problems.push_back(name + problem);
+    target.clients = std::move(clients.auth);
     if (!listener.tls) continue;
-    const std::string key = "listeners[" + std::to_string(i) + "].tls.";
-    auto tls = TlsServer::load(*listener.tls, config.limits.max_tls_sessions);
+    const std::string key = name + "tls.";
+    auto tls = TlsServer::load(*listener.tls,
+                               {.max_sessions = config.limits.max_tls_sessions,
+                                .certificate_optional = clients_have_other_ways(listener.clients)});
     for (const std::string& problem : tls.problems) loaded.problems.push_back(key + problem);
     target.tls = std::move(tls.server);
     if (target.tls) warn_of_expiry(*target.tls, key, loaded.warnings);
   }
+  load_admin(config, loaded);
   return loaded;
 }
 
@@ -129,14 +165,21 @@ std::vector<std::filesystem::path> companion_files(const routing::Config& config
   const auto add = [&files](const std::string& file) {
     if (!file.empty()) files.emplace_back(file);
   };
-  for (const routing::ListenerConfig& listener : config.listeners) {
-    if (!listener.tls) continue;
-    for (const routing::CertificateConfig& pair : listener.tls->certificates) {
+  const auto add_tls = [&add](const std::optional<routing::ListenerTlsConfig>& tls) {
+    if (!tls) return;
+    for (const routing::CertificateConfig& pair : tls->certificates) {
       add(pair.certificate);
       add(pair.key);
     }
-    add(listener.tls->client_ca);
+    add(tls->client_ca);
+  };
+  for (const routing::ListenerConfig& listener : config.listeners) {
+    add(listener.clients.api_keys_file);
+    add(listener.clients.sigv4_keys_file);
+    add_tls(listener.tls);
   }
+  add(config.admin.token_file);
+  add_tls(config.admin.tls);
   return files;
 }
 
@@ -146,15 +189,16 @@ std::string listener_name(const routing::ListenerConfig& listener) {
 
 std::vector<metrics::CertificateExpiry> expiries_of(const Snapshot& snapshot) {
   std::vector<metrics::CertificateExpiry> all;
-  for (std::size_t i = 0; i < snapshot.listeners.size(); ++i) {
-    const ListenerTarget& target = snapshot.listeners[i];
-    if (!target.tls) continue;
-    for (const CertificateFacts& certificate : target.tls->certificates()) {
-      all.push_back({.listener = listener_name(snapshot.config().listeners[i]),
-                     .file = certificate.file,
-                     .expires = certificate.expires});
+  const auto add = [&all](const TlsServer* tls, const std::string& listener) {
+    if (tls == nullptr) return;
+    for (const CertificateFacts& certificate : tls->certificates()) {
+      all.push_back(
+          {.listener = listener, .file = certificate.file, .expires = certificate.expires});
     }
-  }
+  };
+  for (std::size_t i = 0; i < snapshot.listeners.size(); ++i)
+    add(snapshot.listeners[i].tls.get(), listener_name(snapshot.config().listeners[i]));
+  add(snapshot.admin.tls.get(), "admin");
   return all;
 }
 
@@ -185,6 +229,7 @@ SnapshotResult make_snapshot(std::shared_ptr<const routing::Config> config,
       .routes = routing::RouteTable(std::move(config)),
       .upstreams = std::move(upstreams),
       .listeners = std::move(listeners.listeners),
+      .admin = std::move(listeners.admin),
       .meters = std::move(meters),
       .experiments = std::move(experiments),
       .default_meter = &recorder.route("default"),

@@ -11,6 +11,7 @@
 #include "metrics/pricing.h"
 #include "metrics/recorder.h"
 #include "proxy/aws/keeper.h"
+#include "proxy/client_auth.h"
 #include "proxy/credentials.h"
 #include "proxy/error.h"
 #include "proxy/tls_server.h"
@@ -29,13 +30,20 @@ struct UpstreamTarget {
 };
 
 struct ListenerTarget {
+  std::shared_ptr<const TlsServer> tls;       // null: plain
+  std::shared_ptr<const ClientAuth> clients;  // null: whoever comes
+};
+
+struct AdminTarget {
   std::shared_ptr<const TlsServer> tls;  // null: plain
+  Secret token;                          // empty: none is asked for
 };
 
 struct Snapshot {
   routing::RouteTable routes;
   std::vector<std::shared_ptr<const UpstreamTarget>> upstreams;  // as Config::upstreams
   std::vector<ListenerTarget> listeners{};                       // as Config::listeners
+  AdminTarget admin{};
   std::vector<metrics::RouteMeter*> meters;  // as Config::routes; owned by the Recorder
   std::vector<std::string> experiments;      // as Config::routes; routing::experiment_id()
   metrics::RouteMeter* default_meter = nullptr;
@@ -53,15 +61,17 @@ struct LoadedPrices {
 };
 LoadedPrices load_prices(const routing::Config& config);
 
-// The certificates and keys that a config's listeners name.
+// The certificates, keys and clients' keys that a config's listeners name.
 struct LoadedListeners {
   std::vector<ListenerTarget> listeners{};  // as Config::listeners
-  std::vector<std::string> problems;        // each under its config key
+  AdminTarget admin{};
+  std::vector<std::string> problems;  // each under its config key
   std::vector<std::string> warnings;
 };
 LoadedListeners load_listeners(const routing::Config& config);
 
-// The files that are read again as soon as they change: certificates and keys.
+// The files that are read again as soon as they change: certificates and keys, of clients
+// too.
 std::vector<std::filesystem::path> companion_files(const routing::Config& config);
 
 // A listener in metrics and logs: its address as the config gives it.

@@ -76,4 +76,9 @@ Result<std::unique_ptr<TlsStream>> make_client_stream(boost::asio::ip::tcp::sock
   return stream;
 }
 
+std::shared_ptr<ssl::context> asio_context_of(const TlsServer& server) {
+  SSL_CTX_up_ref(server.context());
+  return std::make_shared<ssl::context>(server.context());  // takes the reference
+}
+
 }  // namespace understudy::proxy

@@ -10,6 +10,7 @@
 #include <string>
 
 #include "proxy/error.h"
+#include "proxy/tls_server.h"
 
 namespace understudy::proxy {
 
@@ -24,5 +25,9 @@ Result<std::shared_ptr<boost::asio::ssl::context>> make_client_tls(const std::st
 Result<std::unique_ptr<TlsStream>> make_client_stream(boost::asio::ip::tcp::socket socket,
                                                       boost::asio::ssl::context& context,
                                                       const std::string& host);
+
+// The context of a listener's first certificate for a stream of Asio's own, which the admin port
+// uses. `server` must outlive what is made of it.
+std::shared_ptr<boost::asio::ssl::context> asio_context_of(const TlsServer& server);
 
 }  // namespace understudy::proxy

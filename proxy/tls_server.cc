@@ -38,8 +38,8 @@ constexpr int kSecurityLevel =
     2;  // 112 bits: no RSA key below 2048, no SHA-1 (SSL_CTX_set_security_level(3))
 
 // RFC 7301 3.1: each name behind its length; the first that the client offers too is taken.
-constexpr std::array<unsigned char, 12> kProtocols{2,   'h', '2', 8,   'h', 't',
-                                                   't', 'p', '/', '1', '.', '1'};
+constexpr std::string_view kProtocols("\x02h2\x08http/1.1");
+constexpr std::string_view kHttp1 = kProtocols.substr(3);
 
 // What OpenSSL holds against the last thing it was asked for.
 std::string openssl_reason() {
@@ -62,15 +62,26 @@ struct Pem {
   }
 };
 
-int select_protocol(SSL*, const unsigned char** out, unsigned char* out_size,
-                    const unsigned char* offered, unsigned offered_size, void*) {
+int select_of(std::string_view ours, const unsigned char** out, unsigned char* out_size,
+              const unsigned char* offered, unsigned offered_size) {
   unsigned char* chosen = nullptr;
-  if (SSL_select_next_proto(&chosen, out_size, kProtocols.data(), kProtocols.size(), offered,
+  if (SSL_select_next_proto(&chosen, out_size, reinterpret_cast<const unsigned char*>(ours.data()),
+                            static_cast<unsigned>(ours.size()), offered,
                             offered_size) != OPENSSL_NPN_NEGOTIATED) {
     return SSL_TLSEXT_ERR_ALERT_FATAL;
   }
   *out = chosen;
   return SSL_TLSEXT_ERR_OK;
+}
+
+int select_protocol(SSL*, const unsigned char** out, unsigned char* out_size,
+                    const unsigned char* offered, unsigned offered_size, void*) {
+  return select_of(kProtocols, out, out_size, offered, offered_size);
+}
+
+int select_http1(SSL*, const unsigned char** out, unsigned char* out_size,
+                 const unsigned char* offered, unsigned offered_size, void*) {
+  return select_of(kHttp1, out, out_size, offered, offered_size);
 }
 
 std::string lower(std::string_view text) {
@@ -110,7 +121,7 @@ std::chrono::system_clock::time_point expiry_of(const X509* certificate) {
   return std::chrono::system_clock::from_time_t(timegm(&parts));
 }
 
-bool set_policy(SSL_CTX* context, std::size_t max_sessions) {
+bool set_policy(SSL_CTX* context, const TlsServer::Options& options) {
   SSL_CTX_set_security_level(context, kSecurityLevel);
   SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
                                    SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
@@ -123,10 +134,11 @@ bool set_policy(SSL_CTX* context, std::size_t max_sessions) {
                                 SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
   SSL_CTX_set_read_ahead(context, 1);
   SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_SERVER);
-  SSL_CTX_sess_set_cache_size(context, static_cast<long>(max_sessions));
+  SSL_CTX_sess_set_cache_size(context, static_cast<long>(options.max_sessions));
   SSL_CTX_set_timeout(context, static_cast<long>(std::chrono::seconds(kTicketKeyLife).count()));
   use_ticket_keys(context);
-  SSL_CTX_set_alpn_select_cb(context, select_protocol, nullptr);
+  SSL_CTX_set_alpn_select_cb(context, options.offers_http2 ? select_protocol : select_http1,
+                             nullptr);
   return SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION) == 1 &&
          SSL_CTX_set_max_early_data(context, 0) == 1 &&
          SSL_CTX_set_cipher_list(context, "ECDHE+AESGCM:ECDHE+CHACHA20:!PSK:!aNULL") == 1 &&
@@ -169,10 +181,10 @@ class Loading {
 
   // Null where there was a problem.
   Context make_context(const routing::CertificateConfig& files, const std::string& key,
-                       std::size_t max_sessions, std::vector<std::string>& names,
+                       const TlsServer::Options& options, std::vector<std::string>& names,
                        CertificateFacts& facts) {
     Context context(SSL_CTX_new(TLS_server_method()));
-    if (!context || !set_policy(context.get(), max_sessions)) {
+    if (!context || !set_policy(context.get(), options)) {
       problem(key, "OpenSSL refuses the policy: " + openssl_reason());
       return nullptr;
     }
@@ -184,7 +196,7 @@ class Loading {
   }
 
   // Client certificates are asked for and checked against `file`'s anchors.
-  bool demand_client_certificates(SSL_CTX* context, const std::string& file) {
+  bool ask_for_certificates(SSL_CTX* context, const std::string& file, bool optional) {
     const auto pem = read(file, "client_ca");
     if (!pem) return false;
     const Memory memory = pem->memory();
@@ -199,18 +211,19 @@ class Loading {
     ERR_clear_error();
     if (anchors == 0) return problem("client_ca", "there is no certificate in " + file);
     SSL_CTX_set_verify_depth(context, kMaxChain);
-    SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
+    SSL_CTX_set_verify(context, SSL_VERIFY_PEER | (optional ? 0 : SSL_VERIFY_FAIL_IF_NO_PEER_CERT),
+                       nullptr);
     return true;
   }
 
   // A session is resumed only where the same anchors are asked for: it carries the certificate that
   // was checked against them.
-  bool bind_sessions(SSL_CTX* context, const std::string& client_ca) {
-    std::string anchors;
+  bool bind_sessions(SSL_CTX* context, const std::string& client_ca, bool optional) {
+    std::string anchors = optional ? "optional" : "demanded";
     if (!client_ca.empty()) {
       const auto pem = read(client_ca, "client_ca");
       if (!pem) return false;
-      anchors = pem->text;
+      anchors += pem->text;
     }
     std::array<unsigned char, 32> digest{};
     std::size_t size = 0;
@@ -279,7 +292,7 @@ class Loading {
 }  // namespace
 
 TlsServer::Loaded TlsServer::load(const routing::ListenerTlsConfig& config,
-                                  std::size_t max_sessions) {
+                                  const Options& options) {
   Loaded loaded;
   Loading loading(loaded.problems);
   auto impl = std::make_unique<Impl>();
@@ -288,11 +301,12 @@ TlsServer::Loaded TlsServer::load(const routing::ListenerTlsConfig& config,
     std::vector<std::string> names;
     CertificateFacts facts;
     const std::string key = is_list ? "certificates[" + std::to_string(i) + "]." : "";
-    Context context = loading.make_context(config.certificates[i], key, max_sessions, names, facts);
+    Context context = loading.make_context(config.certificates[i], key, options, names, facts);
     if (!context) continue;
-    if (!loading.bind_sessions(context.get(), config.client_ca)) break;
-    if (!config.client_ca.empty() &&
-        !loading.demand_client_certificates(context.get(), config.client_ca))
+    if (!loading.bind_sessions(context.get(), config.client_ca, options.certificate_optional))
+      break;
+    if (!config.client_ca.empty() && !loading.ask_for_certificates(context.get(), config.client_ca,
+                                                                   options.certificate_optional))
       break;
     for (std::string& name : names) impl->by_name.emplace(std::move(name), context.get());
     impl->facts.push_back(std::move(facts));
@@ -313,6 +327,10 @@ const std::vector<CertificateFacts>& TlsServer::certificates() const noexcept {
   return impl_->facts;
 }
 
+ssl_ctx_st* TlsServer::context() const noexcept {
+  return impl_->contexts.front().get();
+}
+
 void TlsServer::FreeSession::operator()(ssl_st* session) const noexcept {
   // A session stays good when its connection ends without a word, as many clients' do (RFC 5246
   // 7.2.1); OpenSSL would forget it.
@@ -321,7 +339,7 @@ void TlsServer::FreeSession::operator()(ssl_st* session) const noexcept {
 }
 
 TlsServer::Session TlsServer::make_session(int socket) const noexcept {
-  Session session(SSL_new(impl_->contexts.front().get()));
+  Session session(SSL_new(context()));
   BIO* bio = session ? make_socket_bio(socket) : nullptr;
   if (bio == nullptr) return nullptr;
   SSL_set_bio(session.get(), bio, bio);

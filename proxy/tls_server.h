@@ -34,7 +34,14 @@ class TlsServer {
     std::shared_ptr<const TlsServer> server;  // null where there are problems
     std::vector<std::string> problems;
   };
-  static Loaded load(const routing::ListenerTlsConfig& config, std::size_t max_sessions);
+  struct Options {
+    std::size_t max_sessions = 0;
+    // Clients may come without a certificate where `client_ca` asks for it, because they can prove
+    // themselves in other ways too; one that is shown must be good.
+    bool certificate_optional = false;
+    bool offers_http2 = true;
+  };
+  static Loaded load(const routing::ListenerTlsConfig& config, const Options& options);
   ~TlsServer();
 
   const std::vector<CertificateFacts>& certificates() const noexcept;
@@ -42,6 +49,7 @@ class TlsServer {
   struct FreeSession {
     void operator()(ssl_st* session) const noexcept;
   };
+  ssl_ctx_st* context() const noexcept;  // of the first certificate, which leads to the others
   using Session = std::unique_ptr<ssl_st, FreeSession>;
   // The server's end of a connection on `socket`, which stays the caller's. Null when memory is
   // gone.

@@ -32,7 +32,9 @@ Transport::Transport(DeadlineSweep& sweep, std::unique_ptr<TlsServerStream> stre
     : Deadline(sweep), socket_(stream->socket().get_executor()), server_tls_(std::move(stream)) {}
 
 asio::awaitable<TlsServerStream::Handshake> Transport::shake_hands() {
-  return server_tls_->shake_hands();
+  const auto handshake = co_await server_tls_->shake_hands();
+  if (handshake.done) peer_names_ = server_tls_->peer_names();
+  co_return handshake;
 }
 
 asio::awaitable<boost::system::error_code> Transport::wait_readable() {

@@ -10,6 +10,7 @@
 #include <chrono>
 #include <memory>
 #include <span>
+#include <string>
 #include <tuple>
 
 #include "proxy/deadline.h"
@@ -42,9 +43,7 @@ class Transport final : private Deadline {
     return server_tls_ ? server_tls_->protocol() : std::string_view{};
   }
   // Names in the client's verified certificate; none where it showed none.
-  std::vector<std::string> peer_names() const {
-    return server_tls_ ? server_tls_->peer_names() : std::vector<std::string>{};
-  }
+  const std::vector<std::string>& peer_names() const noexcept { return peer_names_; }
 
   // Until there may be something to read; holds no buffer meanwhile. Not towards a TLS upstream.
   boost::asio::awaitable<boost::system::error_code> wait_readable();
@@ -87,6 +86,7 @@ class Transport final : private Deadline {
   boost::asio::ip::tcp::socket socket_;
   std::unique_ptr<TlsStream> tls_;
   std::unique_ptr<TlsServerStream> server_tls_;
+  std::vector<std::string> peer_names_;
   bool at_rest_ = false;
   bool timed_out_ = false;
   bool aborted_ = false;

@@ -36,11 +36,10 @@ bool out_of_resources(const boost::system::error_code& error) noexcept {
 }
 
 struct Listening {
-  Listening(tcp::acceptor a, std::size_t n, routing::ListenerConfig c)
-      : acceptor(std::move(a)), number(n), config(std::move(c)) {}
+  Listening(tcp::acceptor a, std::size_t number, routing::ListenerConfig c)
+      : acceptor(std::move(a)), config{std::move(c), number} {}
   tcp::acceptor acceptor;
-  const std::size_t number;  // index into Config::listeners
-  const routing::ListenerConfig config;
+  const ServedListener config;
 };
 
 std::uint64_t random_seed() {
@@ -99,7 +98,7 @@ struct Worker::Impl {
     boost::system::error_code ignored;
     socket.set_option(tcp::no_delay(true), ignored);
     socket.set_option(asio::socket_base::keep_alive(true), ignored);
-    if (const auto& tls = worker.current->snapshot().listeners[listening.number].tls) {
+    if (const auto& tls = worker.current->snapshot().listeners[listening.config.number].tls) {
       shake_hands(listening, std::make_unique<TlsServerStream>(std::move(socket), tls));
     } else {
       serve_connection(listening.config, std::make_unique<Transport>(sweep, std::move(socket)), {});
@@ -122,8 +121,8 @@ struct Worker::Impl {
 
   // What comes here is connected; TLS has shaken hands. `agreed`: the protocol that ALPN agreed
   // on, "h2" or "http/1.1"; without one the client's first bytes tell.
-  void serve_connection(const routing::ListenerConfig& listener,
-                        std::unique_ptr<Transport> transport, std::string_view agreed) {
+  void serve_connection(const ServedListener& listener, std::unique_ptr<Transport> transport,
+                        std::string_view agreed) {
     if (agreed == "h2") {
       return run_connection(std::make_shared<H2Connection>(worker, listener, std::move(transport)),
                             [] {});
@@ -198,13 +197,14 @@ struct Worker::Impl {
   Resolver resolver{context};
   ThreadResources resources{context, sweep, resolver, memory.blocks};
   PoolSet pools{resources};
-  Signer signer;
+  Signer signer, verifier;
   ObjectPool<Exchange> exchanges;
   WorkerContext worker{.resources = resources,
                        .memory = memory,
                        .trim = trim,
                        .hangups = hangups,
                        .signer = signer,
+                       .verifier = verifier,
                        .recorder = services.recorder,
                        .analysis = services.analysis,
                        .dispatcher = services.dispatcher,

@@ -51,6 +51,7 @@ struct WorkerContext {
   PoolTrim& trim;  // of memory.blocks
   HangupWatch& hangups;
   Signer& signer;
+  Signer& verifier;  // of clients' signatures: their keys would drive our own out of the signer
   metrics::Recorder& recorder;
   Analysis& analysis;
   ShadowDispatcher& dispatcher;

@@ -70,6 +70,8 @@ class Checker {
         }
       }
       if (same(config_.admin.address)) error(spot, "is the admin address too");
+      if (config_.admin.read_only && same(config_.admin.read_only->address))
+        error(spot, "is the address of admin.read_only too");
     }
   }
 
@@ -140,7 +142,9 @@ class Checker {
     };
     const bool paths = earlier.paths.empty() ||
                        (!later.paths.empty() && std::ranges::all_of(later.paths, has_path));
-    return operations && models && paths && std::ranges::all_of(earlier.headers, has_header);
+    const bool callers = earlier.callers.empty() || earlier.callers == later.callers;
+    return operations && models && paths && callers &&
+           std::ranges::all_of(earlier.headers, has_header);
   }
 
   void check_candidate(std::size_t i) {

@@ -1,6 +1,7 @@
-// The `listeners` section.
+// The `listeners` and `admin` sections.
 
 #include <algorithm>
+#include <optional>
 
 #include "routing/config_sections.h"
 
@@ -58,14 +59,50 @@ void read_certificates(Section& section, const std::filesystem::path& directory,
   }
 }
 
-void read_tls(Section& listener, const std::filesystem::path& directory, ListenerConfig& config) {
+void read_tls(Section& listener, const std::filesystem::path& directory,
+              std::optional<ListenerTlsConfig>& config) {
   const ConfigNode* node = listener.find("tls");
   if (node == nullptr) return;
   Section section(*node, listener.path_of("tls"), listener.problems());
-  ListenerTlsConfig& tls = config.tls.emplace();
+  ListenerTlsConfig& tls = config.emplace();
   read_certificates(section, directory, tls.certificates);
   read_existing_file(section, "client_ca", directory, tls.client_ca);
   section.finish();
+}
+
+void read_sigv4(Section& clients, const std::filesystem::path& directory, ClientsConfig& config) {
+  const ConfigNode* node = clients.find("sigv4");
+  if (node == nullptr) return;
+  Section section(*node, clients.path_of("sigv4"), clients.problems());
+  section.require("keys_file");
+  read_existing_file(section, "keys_file", directory, config.sigv4_keys_file);
+  section.read("max_skew", config.sigv4_max_skew, duration_between(1s, 1h));
+  section.finish();
+}
+
+void read_mutual_tls(Section& clients, const ListenerConfig& listener, ClientsConfig& config) {
+  const ConfigNode* node = clients.find("mutual_tls");
+  if (node == nullptr) return;
+  Section section(*node, clients.path_of("mutual_tls"), clients.problems());
+  section.require("names");
+  section.read_list("names", config.certificate_names, parse_text);
+  section.finish();
+  if (!listener.tls || listener.tls->client_ca.empty())
+    clients.problem("mutual_tls",
+                    "needs `tls.client_ca`: the authorities that vouch for the names");
+}
+
+void read_clients(Section& listener, const std::filesystem::path& directory,
+                  ListenerConfig& config) {
+  const ConfigNode* node = listener.find("clients");
+  if (node == nullptr) return;
+  Section section(*node, listener.path_of("clients"), listener.problems());
+  read_existing_file(section, "api_keys_file", directory, config.clients.api_keys_file);
+  read_sigv4(section, directory, config.clients);
+  read_mutual_tls(section, config, config.clients);
+  section.finish();
+  if (node->kind == ConfigNode::Kind::map && node->members.empty())
+    listener.problem("clients", "must name a way: api_keys_file, sigv4 or mutual_tls");
 }
 
 void read_listener(const ConfigNode& node, std::string path, Problems& problems,
@@ -76,17 +113,43 @@ void read_listener(const ConfigNode& node, std::string path, Problems& problems,
   section.read("base_path", listener.base_path, parse_base_path);
   section.read_list("hosts", listener.hosts, parse_allowed_host);
   section.read("trust_network", listener.trust_network, parse_bool);
-  read_tls(section, directory, listener);
-  section.not_yet({"clients"});
-  const bool knows_its_clients = listener.tls && !listener.tls->client_ca.empty();
+  read_tls(section, directory, listener.tls);
+  read_clients(section, directory, listener);
+  const bool knows_its_clients =
+      section.find("clients") != nullptr || (listener.tls && !listener.tls->client_ca.empty());
   if (addressed && !listener.trust_network && !knows_its_clients &&
       !is_loopback(listener.address.host)) {
     section.problem("address",
-                    "is open beyond this machine: anyone who reaches it spends your money; ask "
-                    "for client certificates (`tls.client_ca`), or say `trust_network: true` if "
-                    "the network keeps others out");
+                    "is open beyond this machine: anyone who reaches it spends your money; say who "
+                    "may by `clients` (api_keys_file, sigv4 or mutual_tls) or `tls.client_ca`, or "
+                    "say `trust_network: true` if the network keeps others out");
   }
   section.finish();
+}
+
+void read_read_only(Section& admin, AdminConfig& config) {
+  const ConfigNode* node = admin.find("read_only");
+  if (node == nullptr) return;
+  Section section(*node, admin.path_of("read_only"), admin.problems());
+  AdminReadOnlyConfig& read_only = config.read_only.emplace();
+  section.require("address");
+  section.read("address", read_only.address, parse_address);
+  section.read("max_connections", read_only.max_connections, count_between(1, 10'000));
+  section.finish();
+}
+
+// Whoever reaches the admin port can change what the proxy does.
+void check_protection(Section& section, const AdminConfig& admin) {
+  if (is_loopback(admin.address.host)) return;
+  const bool knows_certificates = admin.tls && !admin.tls->client_ca.empty();
+  if (admin.token_file.empty() && !knows_certificates) {
+    section.problem("address",
+                    "is open beyond this machine: give it a `token_file`, or `tls` with "
+                    "`client_ca`; scrapers and probes need only `read_only: {address: ...}`");
+  } else if (!admin.tls) {
+    section.problems().warn(section.place(), section.path_of("token_file"),
+                            "goes over the network in the clear: add `tls`");
+  }
 }
 
 }  // namespace
@@ -101,6 +164,21 @@ void read_listeners(Section& root, const std::filesystem::path& directory,
     read_listener(list->items[i], root.path_of("listeners", i), root.problems(), directory,
                   listeners.emplace_back());
   }
+}
+
+void read_admin(Section& root, const std::filesystem::path& directory, AdminConfig& admin) {
+  const ConfigNode* node = root.find("admin");
+  if (node == nullptr) return;
+  Section section(*node, "admin", root.problems());
+  const bool addressed =
+      section.find("address") == nullptr || section.read("address", admin.address, parse_address);
+  read_existing_file(section, "token_file", directory, admin.token_file);
+  read_tls(section, directory, admin.tls);
+  section.read_list("hosts", admin.hosts, parse_allowed_host);
+  section.read("max_connections", admin.max_connections, count_between(1, 10'000));
+  read_read_only(section, admin);
+  if (addressed) check_protection(section, admin);
+  section.finish();
 }
 
 }  // namespace understudy::routing

@@ -117,7 +117,7 @@ void read_root(const ConfigNode& tree, const std::filesystem::path& directory, P
   Section root(tree, "", problems);
   if (tree.kind != ConfigNode::Kind::map) return;
   read_listeners(root, directory, config.listeners);
-  read_admin(root, config.admin);
+  read_admin(root, directory, config.admin);
   read_upstreams(root, directory, config.upstreams);
   read_routes(root, config);
   read_default_route(root, config);

@@ -115,7 +115,8 @@ void read_match(Section& route, MatchConfig& match) {
   section.read_list("operations", match.operations, parse_operation);
   section.read_list("paths", match.paths, parse_path_glob);
   read_headers(section, match.headers);
-  section.not_yet({"callers", "query"});
+  section.read_list("callers", match.callers, parse_text);
+  section.not_yet({"query"});
   section.finish();
 }
 

@@ -76,18 +76,6 @@ void read_existing_file(Section& section, std::string_view key,
   }
 }
 
-void read_admin(Section& root, AdminConfig& admin) {
-  const ConfigNode* node = root.find("admin");
-  if (node == nullptr) return;
-  Section section(*node, "admin", root.problems());
-  if (section.read("address", admin.address, parse_address) && !is_loopback(admin.address.host)) {
-    section.problem("address",
-                    "must be a loopback address: this version cannot protect the admin port");
-  }
-  section.not_yet({"token_file", "read_only", "tls", "client_ca"});
-  section.finish();
-}
-
 void read_records(Section& root, const std::filesystem::path& directory, RecordsConfig& records) {
   const ConfigNode* node = root.find("records");
   if (node == nullptr) return;

@@ -13,7 +13,7 @@ namespace understudy::routing {
 
 void read_listeners(Section& root, const std::filesystem::path& directory,
                     std::vector<ListenerConfig>& listeners);
-void read_admin(Section& root, AdminConfig& admin);
+void read_admin(Section& root, const std::filesystem::path& directory, AdminConfig& admin);
 // Every name gets an entry, even where its section has problems, so that routes can refer to it.
 void read_upstreams(Section& root, const std::filesystem::path& directory,
                     std::vector<UpstreamConfig>& upstreams);

@@ -74,6 +74,7 @@ RouteTable::RouteTable(std::shared_ptr<const Config> config) : config_(std::move
     for (const HeaderMatch& header : route.match.headers) {
       matcher.headers.emplace_back(header.name, Glob(header.value));
     }
+    for (const std::string& caller : route.match.callers) matcher.callers.emplace_back(caller);
   }
 }
 
@@ -86,6 +87,10 @@ bool RouteTable::Matcher::matches(const RequestFacts& facts) const noexcept {
   }
   const auto on_path = [&](const Glob& glob) { return glob.matches(facts.path); };
   if (!paths.empty() && std::ranges::none_of(paths, on_path)) return false;
+  const auto is_caller = [&](const Glob& glob) { return glob.matches(facts.caller); };
+  if (!callers.empty() && (facts.caller.empty() || std::ranges::none_of(callers, is_caller))) {
+    return false;
+  }
   return std::ranges::all_of(headers, [&](const auto& header) {
     return std::ranges::any_of(facts.fields, [&](const Field& field) {
       return equals_ignoring_case(field.name, header.first) && header.second.matches(field.value);
@@ -124,8 +129,10 @@ void RouteTable::draw_served(const RequestFacts& facts, RouteDecision& decision)
   // candidate's.
   if (facts.stateful && share < kAll) return;
   if (share < kAll) {
-    const std::uint64_t conversation =
+    std::uint64_t conversation =
         conversation_key(facts.body, config_->limits.max_conversation_scan_bytes);
+    // Equal openings of different callers are different conversations.
+    if (!facts.caller.empty()) conversation = hash64(facts.caller, conversation);
     decision.canary_bucket =
         bucket(config_->sampling_salt, "canary", decision.route->name, hex(conversation));
   }

@@ -44,6 +44,7 @@ struct RequestFacts {
   bool stateful = false;          // depends on what the primary's upstream keeps
   std::span<const Field> fields;  // end-to-end header fields
   std::string_view sampling_key;  // amz-sdk-invocation-id, else an id made for this exchange
+  std::string_view caller{};      // who the listener found it to be; empty: nobody was asked
   std::string_view body;          // looked into only where 0 < canary < 100
 };
 
@@ -74,6 +75,7 @@ class RouteTable {
     std::vector<Glob> paths;
     std::uint32_t operations = 0;                            // a bit for each Operation
     std::vector<std::pair<std::string_view, Glob>> headers;  // names view into config_
+    std::vector<Glob> callers;
 
     bool matches(const RequestFacts& facts) const noexcept;
   };

@@ -157,6 +157,11 @@ std::uint64_t conversation_key(std::string_view body, std::size_t max_scan_bytes
   return hash64(body.substr(0, kFallbackBytes));
 }
 
+std::string caller_label(const Config& config, std::string_view caller) {
+  return caller.empty() ? std::string()
+                        : hex(hash64_of_parts({config.sampling_salt, "caller", caller}));
+}
+
 bool is_probe(std::string_view body) noexcept {
   static constexpr std::array<std::string_view, 7> kTop{
       "max_tokens",           "max_gen_len",           "maxTokens",

@@ -2,6 +2,7 @@
 // Salted hash buckets: a decision that can be repeated and explained.
 
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 #include "routing/config.h"
@@ -24,6 +25,9 @@ inline bool drawn(std::uint32_t bucket_number, Percent share) noexcept {
 // it finds none (other JSON, no JSON, over the cap), it is the hash of the first 64 KiB. Works for
 // Converse bodies and every InvokeModel family.
 std::uint64_t conversation_key(std::string_view body, std::size_t max_scan_bytes) noexcept;
+
+// A caller where its name must not show: the same for the same salt, empty for nobody.
+std::string caller_label(const Config& config, std::string_view caller);
 
 // True when the body asks for exactly one output token (max_tokens, maxTokens and its kin at their
 // places): a probe.

@@ -45,6 +45,7 @@ std::string matches_of(const routing::MatchConfig& match) {
       names.emplace_back(label(operation));
     text += "; " + joined(names, "");
   }
+  if (!match.callers.empty()) text += "; callers " + joined(match.callers, "");
   for (const routing::HeaderMatch& header : match.headers)
     text += "; " + header.name + ": " + header.value;
   return text;

@@ -68,7 +68,7 @@ class Program {
                     CompanionWatch::Options{}) {}
 
   Status start_admin() {
-    auto admin = Admin::start(config().admin.address, admin_sources());
+    auto admin = Admin::start(config().admin, admin_sources());
     if (!admin) return admin.error();
     admin_ = std::move(*admin);
     return {};
@@ -91,7 +91,9 @@ class Program {
       addresses.append(addresses.empty() ? "" : ",")
           .append(url_of(listeners[i].address, ports[i], listeners[i].tls.has_value()));
     }
-    const std::string admin = url_of(snapshot->config().admin.address, admin_->port());
+    const routing::AdminConfig& admin_config = snapshot->config().admin;
+    const std::string admin =
+        url_of(admin_config.address, admin_->port(), admin_config.tls.has_value());
     ready_ = true;
     log_info("listening", {{"addresses", addresses}, {"admin", admin}});
     err << "understudy listens on " << addresses << "; status page and metrics on " << admin << "/"
@@ -161,7 +163,8 @@ class Program {
             .snapshot = [this] { return in_force(); },
             .process = [this] { return status(); },
             .reload = [this] { return reloader_.reload(ReloadSource::request); },
-            .evidence = [this](std::string_view route) { return server_->evidence(route); }};
+            .evidence = [this](std::string_view route) { return server_->evidence(route); },
+            .refused = [this](std::string_view limit) { recorder_.refused(limit); }};
   }
 
   ProcessStatus status() const {

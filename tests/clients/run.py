@@ -22,6 +22,7 @@ import stack as stacks  # noqa: E402
 # By the word that --only takes: what it is called, and the command.
 CLIENTS = {
     "boto3": ("boto3", [sys.executable, "boto3_test.py"]),
+    "tls": ("boto3 by TLS", [sys.executable, "tls_test.py"]),
     "js": ("the AWS SDK for JavaScript", ["node", "js_sdk_test.mjs"]),
     "js-http1": ("the AWS SDK for JavaScript over HTTP/1.1", ["node", "js_sdk_test.mjs", "--http1"]),
     "openai": ("the OpenAI SDK", [sys.executable, "openai_test.py"]),
@@ -60,6 +61,46 @@ def run_client(name, command, environment, tally):
         tally.check(f"{name} runs to its end", False, f"status {client.returncode}")
 
 
+API_KEY = "an-api-key-of-the-python-client"
+SECRET = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
+PROMPT = "canary in a prompt 5f0c9d"
+# Planted where secrets and content go in; none may come out anywhere but in the answer to whoever sent it.
+CANARIES = {"the client's API key": API_KEY, "a secret access key": SECRET, "a prompt": PROMPT,
+            "a wrong API key": "a-key-that-nobody-has", "a wrong secret": "not-the-secret-at-all"}
+
+
+def make_client_secrets(directory):
+    """What the TLS listener of config.yaml names: a certificate, API keys, access keys."""
+    make_certificate(directory)
+    (directory / "keys.txt").write_text(f"# who: key\npython: {API_KEY}\n")
+    (directory / "access-keys.txt").write_text(f"AKIDEXAMPLE: {SECRET}\n")
+
+
+def make_certificate(directory):
+    """A self-signed certificate for 127.0.0.1; each file is replaced whole."""
+    new = {name: directory / f"{name}.new" for name in ("tls.key", "tls.crt")}
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                    "-days", "2", "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1",
+                    "-keyout", new["tls.key"], "-out", new["tls.crt"]], check=True, capture_output=True)
+    for name, file in new.items():
+        file.rename(directory / name)
+
+
+def check_nothing_leaks(stack, tally):
+    """Row A17 of the threat model: no key, token or prompt in logs, metrics, status pages or records."""
+    said = {"the log": stack.proxy.log_text()}
+    for path in ("/", "/metrics", "/api/status", "/api/routes"):
+        said[path] = stacks.get(stack.admin_port, path)[1].decode()
+    records = sorted((stack.directory / "records").glob("*"))
+    said["the records"] = "".join(file.read_text(errors="replace") for file in records if file.is_file())
+    tally.check("comparisons were recorded", bool(said["the records"]), records)
+    for what, canary in CANARIES.items():
+        where = [place for place, text in said.items() if canary in text]
+        tally.check(f"{what} stands nowhere in what the proxy says", not where, where)
+    limits = pathlib.Path(f"/proc/{stack.proxy.pid}/limits").read_text()
+    tally.check("the proxy leaves no core", re.search(r"Max core file size +0 +0 ", limits), limits)
+
+
 def check_last_words(stack, tally):
     statuses = stack.stop()
     for program in (stack.proxy, stack.simulator):
@@ -79,14 +120,19 @@ def main():
         with stacks.Stack(options.programs, directory) as stack:
             try:
                 stack.start_simulator(HERE / "simulator.yaml")
+                make_client_secrets(stack.directory)
+                tls_port = stacks.free_port()
                 stack.start_proxy((HERE / "config.yaml").read_text(),
-                                  {"http://127.0.0.1:9100": f"http://127.0.0.1:{stack.simulator_port}"}, 0, 0)
+                                  {"http://127.0.0.1:9100": f"http://127.0.0.1:{stack.simulator_port}",
+                                   "127.0.0.1:8443": f"127.0.0.1:{tls_port}"}, 0, 0)
             except stacks.StackError as problem:
                 tally.check("both programs start", False, problem)
             else:
                 environment = {**os.environ, "UNDERSTUDY_URL": f"http://127.0.0.1:{stack.port}",
                                "UNDERSTUDY_ADMIN_URL": f"http://127.0.0.1:{stack.admin_port}",
                                "SIMULATOR_URL": f"http://127.0.0.1:{stack.simulator_port}",
+                               "UNDERSTUDY_TLS_URL": f"https://127.0.0.1:{tls_port}",
+                               "UNDERSTUDY_TLS_DIRECTORY": directory,
                                "AWS_EC2_METADATA_DISABLED": "true", "AWS_CONFIG_FILE": os.devnull,
                                "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
                 for word, (name, command) in CLIENTS.items():
@@ -96,6 +142,8 @@ def main():
                         tally.check(f"the proxy still runs after {name}", runs, "it ended by itself")
                         if not runs:
                             break
+                if options.only in (None, "tls") and stack.proxy.process.poll() is None:
+                    check_nothing_leaks(stack, tally)
                 check_last_words(stack, tally)
     print(f"{tally.passed} passed, {tally.failed} failed")
     return 1 if tally.failed else 0

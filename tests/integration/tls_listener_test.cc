@@ -8,6 +8,8 @@
 #include <optional>
 #include <thread>
 
+#include "proxy/snapshot.h"
+#include "routing/config_loader.h"
 #include "tests/support/certificates.h"
 #include "tests/support/fake_bedrock.h"
 #include "tests/support/proxy_under_test.h"

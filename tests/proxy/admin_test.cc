@@ -54,19 +54,26 @@ std::shared_ptr<const Snapshot> example_snapshot(metrics::Recorder& recorder) {
                .prices = nullptr});
 }
 
+routing::AdminConfig on_port(std::uint16_t port) {
+  routing::AdminConfig config;
+  config.address = {"127.0.0.1", port};
+  return config;
+}
+
 class AdminTest : public testing::Test {
  protected:
   AdminTest() {
-    auto started = Admin::start({"127.0.0.1", 0},
-                                {.exposition = [this] { return recorder_->render(); },
-                                 .snapshot = [this] { return snapshot_; },
-                                 .process = [this] { return process_; },
-                                 .reload =
-                                     [this] {
-                                       ++reloads_;
-                                       return reload_outcome_;
-                                     },
-                                 .evidence = [this](std::string_view) { return evidence_; }});
+    auto started =
+        Admin::start(on_port(0), {.exposition = [this] { return recorder_->render(); },
+                                  .snapshot = [this] { return snapshot_; },
+                                  .process = [this] { return process_; },
+                                  .reload =
+                                      [this] {
+                                        ++reloads_;
+                                        return reload_outcome_;
+                                      },
+                                  .evidence = [this](std::string_view) { return evidence_; },
+                                  .refused = [this](auto limit) { recorder_->refused(limit); }});
     if (!started) throw std::runtime_error(started.error().context);
     admin_ = std::move(*started);
     host_ = "127.0.0.1:" + std::to_string(admin_->port());
@@ -362,10 +369,10 @@ TEST_F(AdminTest, KeepsAtMostSixtyFourConnections) {
 }
 
 TEST(Admin, NamesTheAddressThatItCannotHave) {
-  const auto first = Admin::start({"127.0.0.1", 0}, {});
+  const auto first = Admin::start(on_port(0), {});
   ASSERT_TRUE(first);
   const std::uint16_t taken = (*first)->port();
-  const auto second = Admin::start({"127.0.0.1", taken}, {});
+  const auto second = Admin::start(on_port(taken), {});
   ASSERT_FALSE(second);
   EXPECT_THAT(second.error().context,
               HasSubstr("admin.address: cannot listen on 127.0.0.1:" + std::to_string(taken)));

@@ -121,10 +121,12 @@ TEST(ConfigLoader, RefusesEachMistakeAtItsPlace) {
       {"limits: {header_timeout: 0s}\n",
        "c.yaml:4:26: limits.header_timeout: must be between 10ms and 1d, got 0s"},
       {"admin: {address: 0.0.0.0:9901}\n",
-       "c.yaml:4:18: admin.address: must be a loopback address: this version cannot protect the "
-       "admin port"},
+       "c.yaml:4:18: admin.address: is open beyond this machine: give it a `token_file`, or `tls` "
+       "with `client_ca`; scrapers and probes need only `read_only: {address: ...}`"},
       {"admin: {token_file: t}\n",
-       "c.yaml:4:9: admin.token_file: this version does not have it yet"},
+       "c.yaml:4:21: admin.token_file: names no file: /etc/understudy/t"},
+      {"admin: {read_only: {address: 127.0.0.1:8080}}\n",
+       "c.yaml:1:23: listeners[0].address: is the address of admin.read_only too"},
       {"admin: {address: 127.0.0.1:8080}\n",
        "c.yaml:1:23: listeners[0].address: is the admin address too"},
       {"admin: {address: 127.1:9901}\n",
@@ -308,8 +310,8 @@ TEST(ConfigLoader, RefusesFilesThatAreNoConfigAtAll) {
       {"listeners:\n  - address: 0.0.0.0:8080\nupstreams: {u: {endpoint: 'https://h', region: "
        "r}}\nroutes: []\n",
        "c.yaml:2:14: listeners[0].address: is open beyond this machine: anyone who reaches it "
-       "spends your money; ask for client certificates (`tls.client_ca`), or say `trust_network: "
-       "true` if the network keeps others out"},
+       "spends your money; say who may by `clients` (api_keys_file, sigv4 or mutual_tls) or "
+       "`tls.client_ca`, or say `trust_network: true` if the network keeps others out"},
       {"listeners:\n  - {address: 127.0.0.1:8443, tls: {certificate: a}}\nupstreams: {u: "
        "{endpoint: 'https://h', region: r}}\nroutes: []\n",
        "c.yaml:2:36: listeners[0].tls.key: is missing"},
@@ -321,7 +323,14 @@ TEST(ConfigLoader, RefusesFilesThatAreNoConfigAtAll) {
        "c.yaml:2:51: listeners[0].tls.certificates: must not be empty"},
       {"listeners:\n  - {address: 127.0.0.1:8443, clients: {api_keys_file: a}}\nupstreams: {u: "
        "{endpoint: 'https://h', region: r}}\nroutes: []\n",
-       "c.yaml:2:31: listeners[0].clients: this version does not have it yet"},
+       "c.yaml:2:56: listeners[0].clients.api_keys_file: names no file: /etc/understudy/a"},
+      {"listeners:\n  - {address: 127.0.0.1:8443, clients: {}}\nupstreams: {u: "
+       "{endpoint: 'https://h', region: r}}\nroutes: []\n",
+       "c.yaml:2:40: listeners[0].clients: must name a way: api_keys_file, sigv4 or mutual_tls"},
+      {"listeners:\n  - {address: 127.0.0.1:8443, clients: {mutual_tls: {names: [a]}}}\nupstreams: "
+       "{u: {endpoint: 'https://h', region: r}}\nroutes: []\n",
+       "c.yaml:2:53: listeners[0].clients.mutual_tls: needs `tls.client_ca`: the authorities that "
+       "vouch for the names"},
       {"listeners:\n  - {address: 127.0.0.1:70000}\nupstreams: {u: {endpoint: 'https://h', region: "
        "r}}\nroutes: []\n",
        "c.yaml:2:15: listeners[0].address: must be an IP address and a port (like 127.0.0.1:8080), "

@@ -86,7 +86,7 @@ ScratchDirectory::~ScratchDirectory() {
 
 std::string ScratchDirectory::write(const std::string& name, const std::string& text) const {
   const auto file = path_ / name;
-  const auto beside = path_ / ("." + name + ".new");
+  const auto beside = file.parent_path() / ("." + file.filename().string() + ".new");
   std::ofstream(beside, std::ios::binary) << text;
   std::filesystem::rename(beside, file);
   return file.string();
