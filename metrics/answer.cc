@@ -262,7 +262,9 @@ void read_stream(const AttemptFacts& facts, const CapturedAnswer& captured, Obse
   const StreamOutcome stream = captured.form == BodyForm::sse
                                    ? read_sse(facts.operation, captured, builder)
                                    : StreamReading{facts.operation, captured, builder}.run();
-  seen.streamed = true;
+  seen.stream = StreamShape{.events = captured.frame_count,
+                            .longest_gap = captured.longest_gap,
+                            .in_order = builder.in_order()};
   seen.usage = merged(builder.billed_usage(), builder.body_usage());
   set_stream_times(facts, stream, seen);
   seen.error_type = builder.error_type();

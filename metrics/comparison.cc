@@ -73,10 +73,16 @@ Comparison compare(const Observation& served, const Observation& other,
   const divergence::Pair pair{served, other, expectations};
   Comparison comparison;
   comparison.findings.reserve(kSignals.size());
-  for (const auto signal :
-       {divergence::error_class, divergence::validation_error, divergence::stop_reason,
-        divergence::json_contract, divergence::tool_agreement, divergence::containment,
-        divergence::verbosity}) {
+  for (const auto signal : {divergence::error_class,      divergence::validation_error,
+                            divergence::refusal,          divergence::stop_reason,
+                            divergence::truncation,       divergence::empty,
+                            divergence::json_contract,    divergence::tool_contract,
+                            divergence::tool_agreement,   divergence::label_agreement,
+                            divergence::number_agreement, divergence::language,
+                            divergence::containment,      divergence::verbosity,
+                            divergence::markdown,         divergence::thinking,
+                            divergence::stream_shape,     divergence::latency,
+                            divergence::first_token,      divergence::cost}) {
     if (const auto finding = signal(pair)) comparison.findings.push_back(*finding);
   }
   return comparison;

@@ -54,8 +54,8 @@ struct Finding {
   // The two answers differ in it: what divergence_total counts. Two answers of one model may do so
   // too, so it means something only above the noise of the control legs.
   bool diverges = false;
-  // What is wrong with either side alone, by the same function; never set by label, number,
-  // language, containment, verbosity, latency, first_token and cost, which need both.
+  // What is wrong with either side alone, by the same function; never set by number, containment,
+  // verbosity, latency, first_token and cost, which need both.
   bool served_bad = false;
   bool other_bad = false;
   // ln(other / served) of characters, latency, time to first token and cost; containment: the share
@@ -71,6 +71,10 @@ struct Comparison {
   bool any_divergence() const noexcept;
 };
 
+// Never throws but std::bad_alloc. Whatever the answers hold, a pair takes at most about 100 ms and
+// 100 MB beyond the answers themselves: JSON is looked into up to 4 MiB, 128 levels and 8,192
+// values, words up to 64 KiB, tool calls up to 64 of 1 MiB each; the rest is passed over once.
+//
 // `served` is what the client got, `other` the copy's answer.
 Comparison compare(const Observation& served, const Observation& other,
                    const Expectations& expectations = {});

@@ -38,6 +38,9 @@ struct Usage {
   std::optional<std::int64_t> output;
   std::optional<std::int64_t> cache_read;
   std::optional<std::int64_t> cache_write;
+  // Parts of the counts above, where they were told apart.
+  std::optional<std::int64_t> cache_write_1h{};  // of cache_write: kept for an hour, dearer
+  std::optional<std::int64_t> reasoning{};       // of output
   bool missing() const noexcept { return !input && !output; }
   friend bool operator==(const Usage&, const Usage&) = default;
 };
@@ -48,6 +51,9 @@ struct ToolCall {
   friend bool operator==(const ToolCall&, const ToolCall&) = default;
 };
 
+// What a piece of an answer is.
+enum class BlockKind : std::uint8_t { none, text, thinking, tool_use };
+
 // The model's answer, the same for every API and model family.
 struct Answer {
   std::string text;  // all text blocks, joined
@@ -55,9 +61,19 @@ struct Answer {
   std::string stop_reason;  // Bedrock's or the model's own word, mapped to Converse's words where
                             // they mean the same
   std::size_t thinking_bytes = 0;
+  std::size_t citations = 0;
+  // What the answer begins with: readers of `content[0].text` break where that is thinking.
+  BlockKind first_block = BlockKind::none;
   // False where the body was not what the operation promises, or not kept whole: text and tool
   // calls are then empty, the stop reason is there where it could be found.
   bool parsed = false;
+};
+
+// How an event stream came.
+struct StreamShape {
+  std::uint64_t events = 0;
+  nanoseconds longest_gap{};  // between two events
+  bool in_order = true;       // begin, blocks by rising index, end, each once
 };
 
 struct Observation {
@@ -65,7 +81,6 @@ struct Observation {
   Leg leg = Leg::served;
   routing::Operation operation = routing::Operation::other;
   std::string model_id;   // decoded, the one that was asked
-  bool streamed = false;  // the answer came as a stream of events
   int status = 0;         // 0: no answer
   ErrorClass error_class = ErrorClass::ok;
   std::string error_type;     // "ValidationException", from the header or an exception frame
@@ -77,8 +92,9 @@ struct Observation {
   std::optional<nanoseconds>
       first_token;  // streams: request begun to first event that carries content
   std::optional<nanoseconds>
-      time_per_output_token;       // streams: (last content - first content) / (output tokens - 1)
-  std::optional<double> cost_usd;  // empty where usage or price is unknown
+      time_per_output_token;  // streams: (last content - first content) / (output tokens - 1)
+  std::optional<StreamShape> stream;  // where the answer came as a stream of events
+  std::optional<double> cost_usd;     // empty where usage or price is unknown
 };
 
 }  // namespace understudy::metrics

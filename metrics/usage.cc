@@ -18,6 +18,15 @@ void take(Json json, std::initializer_list<std::string_view> spellings, Count& i
   }
 }
 
+// Converse lists cache writes by how long they are kept, Anthropic names them.
+void read_cache_details(Json usage, Usage& into) {
+  for_each_at(usage, "cacheDetails", [&into](Json each) {
+    if (string_at(each, "ttl") == "1h") take(each, {"inputTokens"}, into.cache_write_1h);
+  });
+  const auto created = member(usage, "cache_creation");
+  if (created) take(*created, {"ephemeral_1h_input_tokens"}, into.cache_write_1h);
+}
+
 // OpenAI's count of the prompt holds the cached tokens, Usage::input does not.
 void split_cached(Json usage, std::string_view total, std::string_view detail_key, Usage& into) {
   const auto prompt = count_at(usage, total);
@@ -46,6 +55,11 @@ void read_usage(Json usage, Usage& into) {
        into.cache_read);
   take(usage, {"cacheWriteInputTokens", "cacheWriteInputTokenCount", "cache_creation_input_tokens"},
        into.cache_write);
+  for (const std::string_view key : {"completion_tokens_details", "output_tokens_details"}) {
+    const auto details = member(usage, key);
+    if (details) take(*details, {"reasoning_tokens"}, into.reasoning);
+  }
+  read_cache_details(usage, into);
   split_cached(usage, "prompt_tokens", "prompt_tokens_details", into);
   split_cached(usage, "input_tokens", "input_tokens_details", into);
 }
@@ -64,7 +78,9 @@ Usage usage_of_fields(std::string_view fields) {
   return {.input = count("x-amzn-bedrock-input-token-count"),
           .output = count("x-amzn-bedrock-output-token-count"),
           .cache_read = count("x-amzn-bedrock-cache-read-input-token-count"),
-          .cache_write = count("x-amzn-bedrock-cache-write-input-token-count")};
+          .cache_write = count("x-amzn-bedrock-cache-write-input-token-count"),
+          .cache_write_1h = {},
+          .reasoning = {}};
 }
 
 Usage merged(const Usage& preferred, const Usage& fallback) {
@@ -74,7 +90,9 @@ Usage merged(const Usage& preferred, const Usage& fallback) {
   return {.input = either(preferred.input, fallback.input),
           .output = either(preferred.output, fallback.output),
           .cache_read = either(preferred.cache_read, fallback.cache_read),
-          .cache_write = either(preferred.cache_write, fallback.cache_write)};
+          .cache_write = either(preferred.cache_write, fallback.cache_write),
+          .cache_write_1h = either(preferred.cache_write_1h, fallback.cache_write_1h),
+          .reasoning = either(preferred.reasoning, fallback.reasoning)};
 }
 
 std::string_view captured_field(std::string_view fields, std::string_view name) {

@@ -6,6 +6,7 @@
 
 #include "metrics/divergence/final_answer.h"
 #include "metrics/divergence/json_value.h"
+#include "metrics/divergence/language.h"
 #include "metrics/divergence/markdown.h"
 
 namespace understudy::metrics {
@@ -48,8 +49,25 @@ void AnswerProfile::learn(const Observation& primary) {
     ++containers_[static_cast<std::size_t>(form.container)];
     learn_keys(form.json);
   }
-  if (divergence::final_answer(text)) ++labels_;
+  if (const auto answer = divergence::final_answer(text)) {
+    ++labels_;
+    if (answer->form == divergence::AnswerForm::whole) ++bare_labels_;
+  }
   if (divergence::markdown_of(text) != 0) ++with_markdown_;
+  learn_language(text);
+}
+
+void AnswerProfile::learn_language(std::string_view text) {
+  const std::string_view code = divergence::language_of(text);
+  if (code.empty()) return;
+  ++in_some_language_;
+  const auto known = std::find_if(languages_.begin(), languages_.end(),
+                                  [code](const Language& each) { return each.code == code; });
+  if (known != languages_.end()) {
+    ++known->answers;
+  } else if (languages_.size() < kMaxLanguages) {
+    languages_.push_back({std::string{code}, 1});
+  }
 }
 
 void AnswerProfile::learn_keys(std::string_view json) {
@@ -85,7 +103,12 @@ AnswerProfile::Path* AnswerProfile::find_or_add(std::uint64_t path, std::uint64_
 }
 
 void AnswerProfile::halve() noexcept {
-  for (std::uint32_t* count : {&answers_, &keyed_, &labels_, &with_markdown_}) *count /= 2;
+  for (std::uint32_t* count :
+       {&answers_, &keyed_, &labels_, &bare_labels_, &with_markdown_, &in_some_language_}) {
+    *count /= 2;
+  }
+  for (Language& language : languages_) language.answers /= 2;
+  std::erase_if(languages_, [](const Language& language) { return language.answers == 0; });
   for (std::uint32_t& count : containers_) count /= 2;
   for (Path& path : paths_) path.seen /= 2;
   // What was seen once makes room for what comes now.
@@ -101,6 +124,18 @@ std::optional<Container> AnswerProfile::container() const noexcept {
 
 bool AnswerProfile::answers_in_labels() const noexcept {
   return answers_ >= kFewestAnswers && is_share(labels_, answers_, 90);
+}
+
+bool AnswerProfile::answers_in_bare_labels() const noexcept {
+  return answers_ >= kFewestAnswers && is_share(bare_labels_, answers_, 90);
+}
+
+std::string_view AnswerProfile::language() const noexcept {
+  if (in_some_language_ < kFewestAnswers) return {};
+  const auto main = std::find_if(
+      languages_.begin(), languages_.end(),
+      [this](const Language& each) { return is_share(each.answers, in_some_language_, 90); });
+  return main != languages_.end() ? std::string_view{main->code} : std::string_view{};
 }
 
 bool AnswerProfile::never_uses_markdown() const noexcept {
@@ -135,8 +170,19 @@ nlohmann::json AnswerProfile::to_json() const {
     paths.push_back({path.path, path.parent, path.seen, path.times, path.types, path.distinct,
                      std::move(values)});
   }
-  return {{"version", kVersion},      {"answers", answers_}, {"containers", containers_},
-          {"keyed", keyed_},          {"labels", labels_},   {"with_markdown", with_markdown_},
+  nlohmann::json languages = nlohmann::json::array();
+  for (const Language& language : languages_) {
+    languages.push_back({language.code, language.answers});
+  }
+  return {{"version", kVersion},
+          {"bare_labels", bare_labels_},
+          {"in_some_language", in_some_language_},
+          {"languages", std::move(languages)},
+          {"answers", answers_},
+          {"containers", containers_},
+          {"keyed", keyed_},
+          {"labels", labels_},
+          {"with_markdown", with_markdown_},
           {"paths", std::move(paths)}};
 }
 
@@ -170,8 +216,17 @@ std::optional<AnswerProfile> AnswerProfile::from_json(const nlohmann::json& json
     profile.keyed_ = json.at("keyed").get<std::uint32_t>();
     profile.labels_ = json.at("labels").get<std::uint32_t>();
     profile.with_markdown_ = json.at("with_markdown").get<std::uint32_t>();
+    profile.bare_labels_ = json.at("bare_labels").get<std::uint32_t>();
+    profile.in_some_language_ = json.at("in_some_language").get<std::uint32_t>();
+    const nlohmann::json& languages = json.at("languages");
+    if (!languages.is_array() || languages.size() > kMaxLanguages) return std::nullopt;
+    for (const nlohmann::json& language : languages) {
+      profile.languages_.push_back(
+          {language.at(0).get<std::string>().substr(0, 16), language.at(1).get<std::uint32_t>()});
+    }
     const nlohmann::json& paths = json.at("paths");
-    if (profile.answers_ > kWindow || paths.size() > kMaxPaths) return std::nullopt;
+    if (!paths.is_array() || paths.size() > kMaxPaths) return std::nullopt;
+    if (profile.answers_ > kWindow) return std::nullopt;
     for (const nlohmann::json& path : paths) profile.paths_.push_back(read_path(path));
     const auto before = [](const Path& a, const Path& b) { return a.path < b.path; };
     if (!std::is_sorted(profile.paths_.begin(), profile.paths_.end(), before)) return std::nullopt;

@@ -11,6 +11,8 @@
 #include <cstdint>
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "metrics/divergence/json_form.h"
@@ -31,9 +33,13 @@ class AnswerProfile {
 
   // How the family's JSON stands in its answers; none where the family does not answer in JSON.
   std::optional<divergence::Container> container() const noexcept;
-  bool answers_in_labels() const noexcept;
+  bool answers_in_labels() const noexcept;       // with a final answer that can be found
+  bool answers_in_bare_labels() const noexcept;  // with nothing else
+  // As language_of() names it; empty for a family of many.
+  std::string_view language() const noexcept;
   bool never_uses_markdown() const noexcept;
   std::uint32_t answers() const noexcept { return answers_; }
+  bool is_settled() const noexcept { return answers_ >= kFewestAnswers; }
 
   // One place of the family's JSON. `path` and `parent` as in divergence/json_value.h.
   struct Path {
@@ -52,12 +58,19 @@ class AnswerProfile {
   // Whether its values have been few and well known, and this one is new.
   bool is_new_value(const Path& path, std::uint64_t value) const noexcept;
 
+  struct Language {
+    std::string code;
+    std::uint32_t answers = 0;
+  };
+  static constexpr std::size_t kMaxLanguages = 4;
+
   nlohmann::json to_json() const;
   // None for what to_json() did not write.
   static std::optional<AnswerProfile> from_json(const nlohmann::json& json);
 
  private:
   void learn_keys(std::string_view json);
+  void learn_language(std::string_view text);
   Path* find_or_add(std::uint64_t path, std::uint64_t parent);
   void halve() noexcept;
 
@@ -65,7 +78,10 @@ class AnswerProfile {
   std::array<std::uint32_t, 4> containers_{};  // by Container, of answers with valid JSON
   std::uint32_t keyed_ = 0;                    // answers whose keys were learned
   std::uint32_t labels_ = 0;
+  std::uint32_t bare_labels_ = 0;
   std::uint32_t with_markdown_ = 0;
+  std::uint32_t in_some_language_ = 0;
+  std::vector<Language> languages_;  // at most kMaxLanguages
   std::vector<Path> paths_;
 };
 

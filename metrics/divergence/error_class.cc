@@ -28,7 +28,10 @@ std::optional<Finding> error_class(const Pair& pair) {
   return Finding{.signal = Signal::error_class,
                  .diverges = served.error_class != other.error_class,
                  .served_bad = failed(served),
-                 .other_bad = failed(other)};
+                 .other_bad = failed(other),
+                 .detail = failed(other)    ? label(other.error_class)
+                           : failed(served) ? label(served.error_class)
+                                            : ""};
 }
 
 std::optional<Finding> validation_error(const Pair& pair) {
@@ -39,7 +42,8 @@ std::optional<Finding> validation_error(const Pair& pair) {
   return Finding{.signal = Signal::validation_error,
                  .diverges = served_bad != other_bad,
                  .served_bad = served_bad,
-                 .other_bad = other_bad};
+                 .other_bad = other_bad,
+                 .detail = served_bad || other_bad ? "refused_as_invalid" : ""};
 }
 
 }  // namespace understudy::metrics::divergence

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "metrics/divergence/language.h"
 #include "metrics/json_reader.h"
 
 namespace understudy::metrics {
@@ -65,23 +66,39 @@ void read_model_body(Json body, Expectations& into) {
                          string_at(*format, "type") == "json_schema");
   demand_answer(at(body, {"output_config", "format", "schema"}), into);
   demand_answer(at(body, {"output_format", "schema"}), into);
+  demand_answer(at(body, {"text", "format", "schema"}), into);
   demand_answer(at(body, {"response_format", "json_schema", "schema"}), into);
 }
 
-// The text of the last message where it is the assistant's: the answer goes on from there.
-std::string read_prefill(Json body) {
-  std::optional<Json> last;
-  for_each_at(body, "messages", [&last](Json message) { last = message; });
-  if (!last || string_at(*last, "role") != "assistant") return {};
-  if (const auto text = string_at(*last, "content")) {
-    return std::string{text->substr(0, Expectations::kMaxPrefill)};
-  }
-  std::string prefill;
-  for_each_at(*last, "content", [&prefill](Json block) {
+// Of a message, whose content is a text or a list of blocks.
+std::string text_of_message(Json message, std::size_t max_bytes) {
+  if (const auto text = string_at(message, "content"))
+    return std::string{text->substr(0, max_bytes)};
+  std::string joined;
+  for_each_at(message, "content", [&](Json block) {
     const std::string_view text = string_at(block, "text").value_or("");
-    prefill += text.substr(0, Expectations::kMaxPrefill - prefill.size());
+    joined += text.substr(0, max_bytes - joined.size());
   });
-  return prefill;
+  return joined;
+}
+
+// A last message of the assistant's is the answer's own beginning: the answer goes on from there.
+void read_messages(Json body, Expectations& into) {
+  constexpr std::size_t kForLanguage = 16u << 10;
+  std::optional<Json> last, last_of_user;
+  for (const std::string_view list : {"messages", "input"}) {
+    for_each_at(body, list, [&](Json message) {
+      last = message;
+      if (string_at(message, "role") == "user") last_of_user = message;
+    });
+  }
+  if (const auto text = string_at(body, "input")) into.language = divergence::language_of(*text);
+  if (last && string_at(*last, "role") == "assistant") {
+    into.prefill = text_of_message(*last, Expectations::kMaxPrefill);
+  }
+  if (last_of_user) {
+    into.language = divergence::language_of(text_of_message(*last_of_user, kForLanguage));
+  }
 }
 
 }  // namespace
@@ -96,7 +113,7 @@ Expectations Expectations::from_request(Operation operation, std::string_view bo
   } else {
     read_model_body(*json, made);
   }
-  made.prefill = read_prefill(*json);
+  read_messages(*json, made);
   std::sort(made.tools.begin(), made.tools.end(),
             [](const DemandedTool& a, const DemandedTool& b) { return a.name < b.name; });
   return made;

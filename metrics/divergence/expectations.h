@@ -23,6 +23,7 @@ struct Expectations {
   bool json = false;  // the request wants nothing but JSON
   std::optional<divergence::JsonSchema> answer_schema;
   std::vector<DemandedTool> tools;  // sorted by name; empty where the request offers none
+  std::string_view language;        // of the last user message, as language_of() names it
   std::string prefill;              // how the request begins the answer itself, at most kMaxPrefill
   // Learned from the family's earlier answers of the primary; not owned, may be null. It must not
   // have learned from this pair.
@@ -32,8 +33,8 @@ struct Expectations {
   static constexpr std::size_t kMaxPrefill = 4u << 10;
 
   // Converse (toolConfig, outputConfig.textFormat), Anthropic (tools, output_config.format,
-  // output_format) and OpenAI bodies (tools, response_format). What is not understood demands
-  // nothing.
+  // output_format) and OpenAI bodies (tools, response_format, text.format). What is not understood
+  // demands nothing.
   static Expectations from_request(routing::Operation operation, std::string_view body);
   const DemandedTool* tool(std::string_view name) const noexcept;
 };

@@ -9,7 +9,7 @@ namespace understudy::metrics::divergence {
 namespace {
 
 constexpr std::size_t kMaxWords = 5;
-constexpr std::size_t kMaxLabel = 120;          // five words are never longer, or are none
+constexpr std::size_t kMaxLabel = 60;           // five words are never longer, or are none
 constexpr std::size_t kMaxSearched = 4u << 10;  // an answer stands at the end
 
 bool is_space(char c) noexcept {
@@ -122,6 +122,10 @@ std::optional<double> number_before(std::string_view text, std::size_t end, std:
 
 std::optional<FinalAnswer> final_answer(std::string_view text) {
   text = trimmed(text);
+  // JSON and code are no labels.
+  if (text.starts_with('{') || text.starts_with('[') || text.starts_with("```")) {
+    return std::nullopt;
+  }
   if (text.size() > kMaxSearched) text.remove_prefix(text.size() - kMaxSearched);
   if (const auto whole = made(AnswerForm::whole, text)) return whole;
   if (const auto found = boxed(text)) return found;

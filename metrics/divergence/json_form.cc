@@ -114,9 +114,14 @@ std::optional<JsonForm> brackets_in_prose(std::string_view text) {
 
 }  // namespace
 
+bool json_breaks_off(std::string_view text) {
+  text = trim(text);
+  return text.size() <= kMaxWrapped && begins_like_json(text) && !balanced(text);
+}
+
 JsonForm json_form(std::string_view text) {
   text = trim(text);
-  if (text.empty()) return {};
+  if (text.empty() || text.size() > kMaxJson) return {};
   if (const auto inner = inside_fence(text); inner && begins_like_json(*inner)) {
     return formed(Container::fenced, *inner);
   }

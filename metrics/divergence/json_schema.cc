@@ -184,6 +184,7 @@ class SchemaCheck {
   Breach check_object(simdjson::dom::object object, const Node& node);
   Breach check_any(Json value, const Node& node);
   static bool has_all_required(simdjson::dom::object object, const Node& node);
+  bool has_unknown_key(simdjson::dom::object object, const Node& node) const;
   JsonSchema::Index subschema(const Node& node, std::string_view key, bool& listed) const;
 
   const JsonSchema& schema_;
@@ -251,6 +252,16 @@ bool SchemaCheck::has_all_required(simdjson::dom::object object, const Node& nod
   });
 }
 
+bool SchemaCheck::has_unknown_key(simdjson::dom::object object, const Node& node) const {
+  if (node.properties.empty()) return false;
+  for (const auto member : object) {
+    bool listed = false;
+    subschema(node, member.key, listed);
+    if (!listed) return true;
+  }
+  return false;
+}
+
 JsonSchema::Index SchemaCheck::subschema(const Node& node, std::string_view key,
                                          bool& listed) const {
   const auto found = std::lower_bound(
@@ -262,7 +273,9 @@ JsonSchema::Index SchemaCheck::subschema(const Node& node, std::string_view key,
 
 JsonSchema::Breach SchemaCheck::check_object(simdjson::dom::object object, const Node& node) {
   if (!spend(object.size())) return Breach::none;
-  if (!node.required.empty() && !has_all_required(object, node)) return Breach::key_missing;
+  if (!node.required.empty() && !has_all_required(object, node)) {
+    return has_unknown_key(object, node) ? Breach::key_renamed : Breach::key_missing;
+  }
   if (node.properties.empty() && !node.closed && node.additional == JsonSchema::kAnything) {
     return Breach::none;
   }

@@ -18,8 +18,9 @@ class JsonSchema {
   static constexpr std::size_t kMaxNodes = 1024;      // further subschemas allow everything
   static constexpr std::size_t kMaxChecks = 100'000;  // steps; a value not checked by then passes
 
-  // The first breach in the order of the schema.
-  enum class Breach : std::uint8_t { none, type, key_missing, key_unexpected, value };
+  // The first breach in the order of the schema. A required key that is missing where a key stands
+  // that the schema does not know was renamed.
+  enum class Breach : std::uint8_t { none, type, key_missing, key_renamed, key_unexpected, value };
 
   explicit JsonSchema(Json schema);
   Breach check(Json value) const;

@@ -1,10 +1,35 @@
 #pragma once
 // What one signal group says of a pair. Pure functions; nothing is said (no Finding) where the
 // signal does not apply. comparison.cc composes them.
+//
+// Whether a directional signal applies to a pair, and what it calls bad, never depends on one
+// side's outcome: holding only pairs whose served answer is good against the other side would find
+// a regression between two equal models.
+//
+// The words of Finding::detail:
+//   error_class       throttled, client_error, server_error, timeout, transport, stream_broken
+//   validation_error  refused_as_invalid
+//   refusal           refusal
+//   stop_reason       refusal, guardrail_intervened, content_filtered, malformed_model_output,
+//                     malformed_tool_use
+//   truncation        max_tokens, breaks_off
+//   empty             empty, only_thinking
+//   json_contract     not_json, invalid, bare, fenced, wrapped, key_missing, key_renamed,
+//                     key_unexpected, type_changed, value_not_allowed; of pairs that differ and
+//                     break nothing also enum_new, leaf_differs, key_extra
+//   tool_contract     tool_unknown, argument_invalid, argument_missing, argument_type,
+//                     argument_unexpected, argument_value
+//   tool_agreement    tool_name, tool_missing, tool_extra, argument_type, argument_keys,
+//                     argument_value; more_parallel_calls, a warning: `diverges` stays false
+//   label, number     label_differs, label_missing, verbose_label, number_differs, number_missing
+//   language          language_switched
+//   containment       off_topic
+//   markdown          heading, bold, table, list, fence
+//   thinking          thinking_first, thinking_not_first, thinking_new, thinking_gone
+//   stream_shape      exception, broken, out_of_order, stalled
 
-#include <cstdint>
+#include <cmath>
 #include <optional>
-#include <string_view>
 
 #include "metrics/comparison.h"
 
@@ -19,11 +44,12 @@ struct Pair {
 // How the attempts ended. Throttling of either side is missing data, not a difference; a time-out
 // or any other failure is bad.
 std::optional<Finding> error_class(const Pair& pair);
-// A refused request (ValidationException): the candidate does not take what the primary takes.
+// Bad: the request was refused (ValidationException); the candidate does not take what the primary
+// takes.
 std::optional<Finding> validation_error(const Pair& pair);
 
 // The signals below compare two answers: they apply only where both attempts succeeded and were
-// read.
+// read (stream_shape: where both came as a stream).
 inline bool answered(const Observation& seen) noexcept {
   return seen.error_class == ErrorClass::ok && seen.answer.parsed;
 }
@@ -31,19 +57,50 @@ inline bool both_answered(const Pair& pair) noexcept {
   return answered(pair.served) && answered(pair.other);
 }
 
+// Bad: the model says that it refuses, or its first two sentences do. A tool call never does.
+std::optional<Finding> refusal(const Pair& pair);
 // Bad: refusals, interventions, filters and malformed output.
 std::optional<Finding> stop_reason(const Pair& pair);
-// Applies where either text is or holds JSON. Diverges when the container or the validity differs.
-// Bad: no valid JSON.
+// Bad: the tokens ran out, or a text that claims to be done stops in mid-sentence, in an open fence
+// or in open brackets.
+std::optional<Finding> truncation(const Pair& pair);
+// Bad: neither text nor a tool call.
+std::optional<Finding> empty(const Pair& pair);
+// Applies where either text is or holds JSON, or where JSON is expected. Bad: no valid JSON, not
+// in the expected container, against the request's schema or the family's profile. Diverges also
+// where keys or values differ.
 std::optional<Finding> json_contract(const Pair& pair);
-// Applies where either side called a tool. Diverges when the multisets of names differ. Bad: no
-// call at all.
+// Applies where either side called a tool. Bad: a tool that the request does not offer, arguments
+// that are no JSON or break its schema.
+std::optional<Finding> tool_contract(const Pair& pair);
+// Applies where either side called a tool. Diverges where tools or arguments differ. Bad: no call.
 std::optional<Finding> tool_agreement(const Pair& pair);
-// Information only: ln(characters other / characters served). Diverges beyond a quarter longer or a
-// fifth shorter.
-std::optional<Finding> verbosity(const Pair& pair);
+// Apply to families that answer in labels or numbers; while that is not known, to pairs whose
+// served answer is one. Bad, of label alone: the label is not all there is, where it always was.
+std::optional<Finding> label_agreement(const Pair& pair);
+std::optional<Finding> number_agreement(const Pair& pair);
+// Applies where the language of both is sure. Bad: not the family's language, or, of a family with
+// many, not the request's.
+std::optional<Finding> language(const Pair& pair);
 // Share of the smaller vocabulary that the other side has too. Applies to texts of some words;
 // diverges below 0.15, where the two are about different things.
 std::optional<Finding> containment(const Pair& pair);
+// Information only: ln(characters other / characters served).
+std::optional<Finding> verbosity(const Pair& pair);
+// Bad: Markdown in a family that never uses it.
+std::optional<Finding> markdown(const Pair& pair);
+// Applies where either side thought. Bad: thinking stands before the text.
+std::optional<Finding> thinking(const Pair& pair);
+// Bad: broken off, events out of order, or a gap of five seconds.
+std::optional<Finding> stream_shape(const Pair& pair);
+// ln(other / served).
+std::optional<Finding> latency(const Pair& pair);
+std::optional<Finding> first_token(const Pair& pair);
+std::optional<Finding> cost(const Pair& pair);
+
+// When a ratio counts as a difference. Between model versions +49 % of length is common and between
+// two answers of one model a few per cent, so a quarter tells them apart; it is the same distance
+// both ways on the logarithm's scale.
+inline const double kNoticeable = std::log(1.25);
 
 }  // namespace understudy::metrics::divergence

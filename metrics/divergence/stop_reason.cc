@@ -12,8 +12,14 @@ constexpr std::array<std::string_view, 5> kBad{"refusal", "guardrail_intervened"
                                                "content_filtered", "malformed_model_output",
                                                "malformed_tool_use"};
 
+// The word itself, which is a static string only where it is a known one.
+std::string_view name_of(const Observation& seen) {
+  const auto* found = std::find(kBad.begin(), kBad.end(), seen.answer.stop_reason);
+  return found != kBad.end() ? *found : std::string_view{};
+}
+
 bool bad(const Observation& seen) {
-  return std::find(kBad.begin(), kBad.end(), seen.answer.stop_reason) != kBad.end();
+  return !name_of(seen).empty();
 }
 
 }  // namespace
@@ -26,7 +32,8 @@ std::optional<Finding> stop_reason(const Pair& pair) {
   return Finding{.signal = Signal::stop_reason,
                  .diverges = served.answer.stop_reason != other.answer.stop_reason,
                  .served_bad = bad(served),
-                 .other_bad = bad(other)};
+                 .other_bad = bad(other),
+                 .detail = name_of(bad(other) ? other : served)};
 }
 
 }  // namespace understudy::metrics::divergence

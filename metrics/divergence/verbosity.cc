@@ -9,10 +9,6 @@ namespace understudy::metrics::divergence {
 
 namespace {
 
-// Between model versions +49 % is common and between two answers of one model a few per cent, so a
-// quarter tells them apart; it is the same distance both ways on the logarithm's scale.
-const double kNoticeable = std::log(1.25);
-
 // Of UTF-8: continuation bytes (10xxxxxx) do not count. Eight at a time, for answers are long.
 double characters(std::string_view utf8) {
   constexpr std::uint64_t kOnes = 0x0101010101010101u;

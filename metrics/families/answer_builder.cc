@@ -47,16 +47,19 @@ std::string_view converse_stop_reason(std::string_view word) noexcept {
 
 void AnswerBuilder::add_text(std::string_view text) {
   answer_.text += text;
+  if (!text.empty()) note_block(BlockKind::text);
   content_ = content_ || !text.empty();
 }
 
 void AnswerBuilder::add_thinking(std::string_view thinking) {
   answer_.thinking_bytes += thinking.size();
+  if (!thinking.empty()) note_block(BlockKind::thinking);
   content_ = content_ || !thinking.empty();
 }
 
 void AnswerBuilder::add_tool_call(std::string_view name, std::string_view arguments) {
   content_ = true;
+  note_block(BlockKind::tool_use);
   if (answer_.tool_calls.size() >= kMaxToolCalls) return;
   answer_.tool_calls.push_back({std::string{name}, std::string{arguments}});
 }
@@ -72,6 +75,25 @@ void AnswerBuilder::add_tool_arguments(std::int64_t block, std::string_view piec
   const auto call = std::find_if(open_calls_.rbegin(), open_calls_.rend(),
                                  [block](const auto& open) { return open.first == block; });
   if (call != open_calls_.rend()) answer_.tool_calls[call->second].arguments += piece;
+}
+
+void AnswerBuilder::note_block(BlockKind kind) noexcept {
+  if (answer_.first_block == BlockKind::none) answer_.first_block = kind;
+}
+
+void AnswerBuilder::note_begin() noexcept {
+  in_order_ = in_order_ && !begun_ && !ended_;
+  begun_ = true;
+}
+
+void AnswerBuilder::note_block_index(std::int64_t block) noexcept {
+  in_order_ = in_order_ && begun_ && !ended_ && block >= last_block_;
+  last_block_ = block;
+}
+
+void AnswerBuilder::note_end() noexcept {
+  in_order_ = in_order_ && begun_ && !ended_;
+  ended_ = true;
 }
 
 void AnswerBuilder::set_stop_reason(std::string_view word) {

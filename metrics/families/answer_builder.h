@@ -23,6 +23,13 @@ class AnswerBuilder {
   // Streamed calls come in pieces that name their block.
   void begin_tool_call(std::int64_t block, std::string_view name);
   void add_tool_arguments(std::int64_t block, std::string_view piece);
+  void add_citations(std::size_t count) noexcept { answer_.citations += count; }
+  // A block that says what it is, though it may hold nothing to be seen.
+  void note_block(BlockKind kind) noexcept;
+  // The steps of a stream, as they come.
+  void note_begin() noexcept;
+  void note_block_index(std::int64_t block) noexcept;
+  void note_end() noexcept;
   void set_stop_reason(std::string_view word);
   // The stream said that it is done.
   void set_finished() noexcept { finished_ = true; }
@@ -33,6 +40,7 @@ class AnswerBuilder {
 
   // Whether content came since the last call.
   bool take_content_mark() noexcept { return std::exchange(content_, false); }
+  bool in_order() const noexcept { return in_order_; }
   bool finished() const noexcept { return finished_; }
   const std::string& error_type() const noexcept { return error_type_; }
   const std::string& error_message() const noexcept { return error_message_; }
@@ -48,6 +56,10 @@ class AnswerBuilder {
   std::string error_type_, error_message_;
   bool content_ = false;
   bool finished_ = false;
+  bool in_order_ = true;
+  bool begun_ = false;
+  bool ended_ = false;
+  std::int64_t last_block_ = 0;
 };
 
 }  // namespace understudy::metrics::families

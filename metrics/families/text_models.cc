@@ -76,6 +76,7 @@ bool read_cohere(Json json, AnswerBuilder& into) {
     const auto arguments = member(call, "parameters");
     into.add_tool_call(string_at(call, "name").value_or(""), arguments ? text_of(*arguments) : "");
   });
+  for_each_at(json, "citations", [&into](Json) { into.add_citations(1); });
   read_reason(json, "finish_reason", into);
   return true;
 }

@@ -79,8 +79,13 @@ void expect_text(const Observation& seen, std::string_view text, std::string_vie
 
 Usage usage(std::optional<std::int64_t> input, std::optional<std::int64_t> output,
             std::optional<std::int64_t> cache_read = {},
-            std::optional<std::int64_t> cache_write = {}) {
-  return {.input = input, .output = output, .cache_read = cache_read, .cache_write = cache_write};
+            std::optional<std::int64_t> cache_write = {},
+            std::optional<std::int64_t> cache_write_1h = {}) {
+  return {.input = input,
+          .output = output,
+          .cache_read = cache_read,
+          .cache_write = cache_write,
+          .cache_write_1h = cache_write_1h};
 }
 
 TEST(ReadAnswer, ReadsARecordedConverse) {
@@ -167,7 +172,7 @@ TEST(ReadAnswer, LeavesTimesOutWhereThereWasNoContent) {
 TEST(ReadAnswer, ReadsARecordedAnthropicInvoke) {
   const Observation seen = read_recorded(Operation::invoke_model, "invoke-anthropic-200");
   expect_text(seen, "Hello there", "end_turn");
-  EXPECT_EQ(seen.usage, usage(11, 5, 0, 0));
+  EXPECT_EQ(seen.usage, usage(11, 5, 0, 0, 0));
 }
 
 TEST(ReadAnswer, PrefersBilledCountsAndFillsGapsFromTheBody) {
@@ -243,6 +248,54 @@ TEST(ReadAnswer, ReadsEveryFamilysBody) {
   }
 }
 
+TEST(ReadAnswer, TellsDearerCacheWritesAndReasoningApart) {
+  const Observation claude = read_invoke(
+      R"({"type":"message","content":[],"usage":{"input_tokens":1,"output_tokens":2,
+          "cache_creation_input_tokens":30,"cache_creation":{"ephemeral_1h_input_tokens":20}}})");
+  EXPECT_EQ(claude.usage.cache_write, 30);
+  EXPECT_EQ(claude.usage.cache_write_1h, 20);
+  const Observation gpt = read_invoke(
+      R"({"choices":[{"message":{"content":"x"}}],"usage":{"prompt_tokens":1,
+          "completion_tokens":9,"completion_tokens_details":{"reasoning_tokens":7}}})");
+  EXPECT_EQ(gpt.usage.reasoning, 7);
+}
+
+TEST(ReadAnswer, SaysWhatTheAnswerBeginsWithAndCites) {
+  const Observation thinking = read_invoke(
+      R"({"type":"message","content":[{"type":"thinking","thinking":"","signature":"s"},
+          {"type":"text","text":"x","citations":[{"type":"char_location"},{}]}]})");
+  EXPECT_EQ(thinking.answer.first_block, BlockKind::thinking) << "though it shows nothing of it";
+  EXPECT_EQ(thinking.answer.citations, 2u);
+  const Observation calling = read_invoke(
+      R"({"output":{"message":{"content":[{"toolUse":{"name":"f","input":{}}},{"text":"x"}]}}})");
+  EXPECT_EQ(calling.answer.first_block, BlockKind::tool_use);
+  const Observation cited = read_invoke(
+      R"({"output":{"message":{"content":[{"citationsContent":{"content":[{"text":"x"}],
+          "citations":[{"title":"t"}]}}]}}})");
+  EXPECT_EQ(cited.answer.first_block, BlockKind::text);
+  EXPECT_EQ(cited.answer.citations, 1u);
+}
+
+TEST(ReadAnswer, SaysWhetherTheEventsOfAStreamCameInOrder) {
+  const std::string begin = event("messageStart", R"({"role":"assistant"})");
+  const auto text = [](int block) {
+    return event("contentBlockDelta",
+                 R"({"contentBlockIndex":)" + std::to_string(block) + R"(,"delta":{"text":"x"}})");
+  };
+  const std::string end = event("messageStop", R"({"stopReason":"end_turn"})");
+  const auto in_order = [](const std::string& events) {
+    const Observation seen = read_events(Operation::converse_stream, events);
+    return seen.stream && seen.stream->in_order;
+  };
+  EXPECT_TRUE(in_order(begin + text(0) + text(0) + text(1) + end));
+  EXPECT_FALSE(in_order(text(0) + begin + end));
+  EXPECT_FALSE(in_order(begin + text(1) + text(0) + end));
+  EXPECT_FALSE(in_order(begin + end + text(0)));
+  EXPECT_FALSE(in_order(begin + begin + text(0) + end));
+  EXPECT_FALSE(in_order(begin + text(0) + end + end));
+  EXPECT_EQ(read_events(Operation::converse_stream, begin + text(0) + end).stream->events, 3u);
+}
+
 TEST(ReadAnswer, ReadsEveryFamilysToolCalls) {
   const std::vector<std::string_view> bodies{
       R"({"type":"message","content":[{"type":"tool_use","id":"t","name":"f","input":{"a":1}}]})",
@@ -257,9 +310,9 @@ TEST(ReadAnswer, ReadsEveryFamilysToolCalls) {
 }
 
 TEST(ReadAnswer, ReadsRecordedModelStreams) {
-  for (const auto& [name, counts] :
-       std::vector<std::pair<std::string, Usage>>{{"invoke-stream-anthropic", usage(11, 5, 0, 0)},
-                                                  {"invoke-stream-nova", usage(5, 1, 0, 0)}}) {
+  for (const auto& [name, counts] : std::vector<std::pair<std::string, Usage>>{
+           {"invoke-stream-anthropic", usage(11, 5, 0, 0, 0)},
+           {"invoke-stream-nova", usage(5, 1, 0, 0)}}) {
     SCOPED_TRACE(name);
     const Observation seen = read_events(Operation::invoke_model_with_response_stream,
                                          corpus("frames/" + name + ".bin"));

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "metrics/divergence/json_form.h"
+#include "tests/metrics/pair_maker.h"
 
 namespace understudy::metrics {
 namespace {
@@ -23,28 +24,12 @@ Stands stands(std::string_view text) {
   return {form.container, form.valid};
 }
 
-Observation answer(std::string text, std::string stop_reason = "end_turn") {
-  Observation seen;
-  seen.status = 200;
-  seen.answer.text = std::move(text);
-  seen.answer.stop_reason = std::move(stop_reason);
-  seen.answer.parsed = true;
-  return seen;
-}
-
 Observation error(ErrorClass error_class, int status, std::string type) {
   Observation seen;
   seen.status = status;
   seen.error_class = error_class;
   seen.error_type = std::move(type);
   return seen;
-}
-
-std::optional<Finding> finding(const Comparison& comparison, Signal signal) {
-  for (const Finding& each : comparison.findings) {
-    if (each.signal == signal) return each;
-  }
-  return std::nullopt;
 }
 
 TEST(Compare, FindsNothingBetweenEqualAnswers) {
@@ -55,8 +40,8 @@ TEST(Compare, FindsNothingBetweenEqualAnswers) {
     EXPECT_FALSE(each.diverges) << label(each.signal);
     EXPECT_FALSE(each.served_bad || each.other_bad) << label(each.signal);
   }
-  EXPECT_FALSE(finding(comparison, Signal::json_contract));
-  EXPECT_FALSE(finding(comparison, Signal::tool_agreement));
+  EXPECT_FALSE(find(comparison, Signal::json_contract));
+  EXPECT_FALSE(find(comparison, Signal::tool_agreement));
 }
 
 TEST(Compare, ListsEverySignalOnceAndInOrder) {
@@ -73,10 +58,10 @@ TEST(Compare, ListsEverySignalOnceAndInOrder) {
 TEST(Compare, HoldsARefusedRequestAgainstTheCandidate) {
   const Comparison comparison =
       compare(answer("fine"), error(ErrorClass::client_error, 400, "ValidationException"));
-  const auto validation = finding(comparison, Signal::validation_error);
+  const auto validation = find(comparison, Signal::validation_error);
   ASSERT_TRUE(validation);
   EXPECT_TRUE(validation->diverges && validation->other_bad && !validation->served_bad);
-  const auto ended = finding(comparison, Signal::error_class);
+  const auto ended = find(comparison, Signal::error_class);
   ASSERT_TRUE(ended);
   EXPECT_TRUE(ended->diverges && ended->other_bad);
   EXPECT_EQ(comparison.findings.size(), 2u) << "there are no two answers to compare";
@@ -85,8 +70,8 @@ TEST(Compare, HoldsARefusedRequestAgainstTheCandidate) {
 TEST(Compare, KnowsOtherErrorsFromRefusedRequests) {
   const Comparison comparison =
       compare(answer("fine"), error(ErrorClass::server_error, 500, "InternalServerException"));
-  EXPECT_FALSE(finding(comparison, Signal::validation_error)->diverges);
-  EXPECT_TRUE(finding(comparison, Signal::error_class)->other_bad);
+  EXPECT_FALSE(find(comparison, Signal::validation_error)->diverges);
+  EXPECT_TRUE(find(comparison, Signal::error_class)->other_bad);
 }
 
 TEST(Compare, TakesThrottlingForMissingData) {
@@ -97,12 +82,12 @@ TEST(Compare, TakesThrottlingForMissingData) {
 }
 
 TEST(Compare, SeesAnotherStopReason) {
-  const auto seen = finding(compare(answer("a"), answer("a", "max_tokens")), Signal::stop_reason);
+  const auto seen = find(compare(answer("a"), answer("a", "max_tokens")), Signal::stop_reason);
   EXPECT_TRUE(seen->diverges);
   EXPECT_FALSE(seen->other_bad);
-  const auto refused = finding(compare(answer("a"), answer("a", "refusal")), Signal::stop_reason);
+  const auto refused = find(compare(answer("a"), answer("a", "refusal")), Signal::stop_reason);
   EXPECT_TRUE(refused->diverges && refused->other_bad && !refused->served_bad);
-  EXPECT_FALSE(finding(compare(answer("12", ""), answer("12", "")), Signal::stop_reason));
+  EXPECT_FALSE(find(compare(answer("12", ""), answer("12", "")), Signal::stop_reason));
 }
 
 TEST(JsonFormTest, TellsHowJsonStandsInAText) {
@@ -154,13 +139,13 @@ TEST(JsonFormTest, IsBoundedOnDeepAndRepeatedBrackets) {
 }
 
 TEST(Compare, SeesAChangedJsonContainer) {
-  const auto seen = finding(compare(answer("{\"a\": 1}"), answer("```json\n{\"a\": 1}\n```")),
-                            Signal::json_contract);
+  const auto seen = find(compare(answer("{\"a\": 1}"), answer("```json\n{\"a\": 1}\n```")),
+                         Signal::json_contract);
   ASSERT_TRUE(seen);
   EXPECT_TRUE(seen->diverges);
   EXPECT_FALSE(seen->served_bad || seen->other_bad);
   const auto broken =
-      finding(compare(answer("{\"a\": 1}"), answer("{\"a\": 1")), Signal::json_contract);
+      find(compare(answer("{\"a\": 1}"), answer("{\"a\": 1")), Signal::json_contract);
   EXPECT_TRUE(broken->diverges && broken->other_bad && !broken->served_bad);
 }
 
@@ -168,26 +153,26 @@ TEST(Compare, HoldsToolNamesAgainstEachOtherWithoutOrder) {
   Observation served = answer("", "tool_use");
   Observation other = served;
   served.answer.tool_calls = {{"weather", "{}"}, {"time", "{}"}};
-  other.answer.tool_calls = {{"time", "{\"x\":1}"}, {"weather", "{}"}};
-  EXPECT_FALSE(finding(compare(served, other), Signal::tool_agreement)->diverges);
-  other.answer.tool_calls.push_back({"time", "{}"});
-  EXPECT_TRUE(finding(compare(served, other), Signal::tool_agreement)->diverges);
+  other.answer.tool_calls = {{"time", "{}"}, {"weather", "{}"}};
+  EXPECT_FALSE(find(compare(served, other), Signal::tool_agreement)->diverges);
+  other.answer.tool_calls[0].name = "clock";
+  EXPECT_TRUE(find(compare(served, other), Signal::tool_agreement)->diverges);
   other.answer.tool_calls.clear();
-  const auto seen = finding(compare(served, other), Signal::tool_agreement);
+  const auto seen = find(compare(served, other), Signal::tool_agreement);
   EXPECT_TRUE(seen->diverges && seen->other_bad && !seen->served_bad);
 }
 
 TEST(Compare, MeasuresLengthInCharactersAndCallsNoPairDifferentForIt) {
-  const auto longer = finding(compare(answer(std::string(100, 'a')), answer(std::string(200, 'a'))),
-                              Signal::verbosity);
+  const auto longer = find(compare(answer(std::string(100, 'a')), answer(std::string(200, 'a'))),
+                           Signal::verbosity);
   EXPECT_NEAR(longer->value, std::log(2.0), 1e-12);
   EXPECT_TRUE(longer->diverges);
   EXPECT_FALSE(
       compare(answer(std::string(100, 'a')), answer(std::string(200, 'a'))).any_divergence());
   const auto accents =
-      finding(compare(answer("e\xCC\x81t\xC3\xA9"), answer("abcd")), Signal::verbosity);
+      find(compare(answer("e\xCC\x81t\xC3\xA9"), answer("abcd")), Signal::verbosity);
   EXPECT_NEAR(accents->value, 0.0, 1e-12);
-  EXPECT_FALSE(finding(compare(answer("a"), answer("")), Signal::verbosity));
+  EXPECT_FALSE(find(compare(answer("a"), answer("")), Signal::verbosity));
 }
 
 TEST(Compare, SeesThatTwoTextsAreAboutDifferentThings) {
@@ -201,19 +186,19 @@ TEST(Compare, SeesThatTwoTextsAreAboutDifferentThings) {
   const std::string orbit =
       "Satellites fall around Earth continuously because sideways velocity balances gravity, "
       "tracing elliptical paths described by Kepler and Newton.";
-  const auto alike = finding(compare(answer(bread), answer(bread_at_length)), Signal::containment);
+  const auto alike = find(compare(answer(bread), answer(bread_at_length)), Signal::containment);
   ASSERT_TRUE(alike);
   EXPECT_FALSE(alike->diverges);
   EXPECT_GT(alike->value, 0.5);
-  const auto unlike = finding(compare(answer(bread), answer(orbit)), Signal::containment);
+  const auto unlike = find(compare(answer(bread), answer(orbit)), Signal::containment);
   EXPECT_TRUE(unlike->diverges);
   EXPECT_LT(unlike->value, 0.15);
   EXPECT_TRUE(compare(answer(bread), answer(orbit)).any_divergence());
-  const auto same = finding(compare(answer(bread), answer(bread)), Signal::containment);
+  const auto same = find(compare(answer(bread), answer(bread)), Signal::containment);
   ASSERT_TRUE(same);
   EXPECT_DOUBLE_EQ(same->value, 1.0);
-  EXPECT_FALSE(finding(compare(answer("Yes."), answer("Yes.")), Signal::containment));
-  EXPECT_FALSE(finding(compare(answer("Yes."), answer("No.")), Signal::containment));
+  EXPECT_FALSE(find(compare(answer("Yes."), answer("Yes.")), Signal::containment));
+  EXPECT_FALSE(find(compare(answer("Yes."), answer("No.")), Signal::containment));
 }
 
 TEST(Compare, FindsTheSameWordsInPlainAsciiAndBesideOtherLetters) {
@@ -227,8 +212,7 @@ TEST(Compare, FindsTheSameWordsInPlainAsciiAndBesideOtherLetters) {
     }
     std::string upper = text;
     for (char& c : upper) c = c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c;
-    const auto seen =
-        finding(compare(answer(text), answer("\xc3\xa9 " + upper)), Signal::containment);
+    const auto seen = find(compare(answer(text), answer("\xc3\xa9 " + upper)), Signal::containment);
     ASSERT_TRUE(seen) << text;
     ASSERT_DOUBLE_EQ(seen->value, 1.0) << text;
   }
@@ -241,23 +225,23 @@ TEST(Compare, CountsLongWordsByTheirBeginning) {
     text += std::to_string(i) + word + " ";
     other += std::to_string(i) + word + "x ";
   }
-  const auto seen = finding(compare(answer(text), answer(other)), Signal::containment);
+  const auto seen = find(compare(answer(text), answer(other)), Signal::containment);
   ASSERT_TRUE(seen);
   EXPECT_DOUBLE_EQ(seen->value, 1.0);
 }
 
 TEST(Compare, CountsCharactersAndNotBytes) {
-  const auto seen = finding(
-      compare(answer("\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80 abcdefgh"), answer("123456789012")),
-      Signal::verbosity);
+  const auto seen =
+      find(compare(answer("\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80 abcdefgh"), answer("123456789012")),
+           Signal::verbosity);
   ASSERT_TRUE(seen);
   EXPECT_DOUBLE_EQ(seen->value, 0.0);
 }
 
 TEST(Compare, TakesEveryCjkCharacterForAWord) {
-  const auto seen = finding(compare(answer("今日は天気がとても良いので散歩に行きました"),
-                                    answer("天気が良いので今日は公園まで散歩に行きました")),
-                            Signal::containment);
+  const auto seen = find(compare(answer("今日は天気がとても良いので散歩に行きました"),
+                                 answer("天気が良いので今日は公園まで散歩に行きました")),
+                         Signal::containment);
   ASSERT_TRUE(seen);
   EXPECT_GT(seen->value, 0.7);
 }

@@ -101,7 +101,7 @@ TEST_F(RecorderTest, CountsUnknownUsageAsMissingNotAsZero) {
   meter_.answer(seen);
   meter_.unread_answer(Variant::primary, Leg::served);
   seen.operation = Operation::converse_stream;
-  seen.streamed = true;
+  seen.stream.emplace();
   seen.usage.input = 3;  // the stream broke before its output was counted
   meter_.answer(seen);
   const std::string line =

@@ -106,7 +106,7 @@ TEST(Messages, AreReadWhole) {
   expect_answer(seen, "Hello", "tool_use",
                 {.input = 9, .output = 5, .cache_read = {}, .cache_write = {}});
   EXPECT_EQ(seen.answer.tool_calls, kWeather);
-  EXPECT_FALSE(seen.streamed);
+  EXPECT_FALSE(seen.stream);
 }
 
 TEST(Messages, AreReadFromTheirStream) {
@@ -116,7 +116,7 @@ TEST(Messages, AreReadFromTheirStream) {
                   {.input = 9, .output = 21, .cache_read = 4, .cache_write = {}});
     EXPECT_EQ(seen.answer.tool_calls, kWeather);
     EXPECT_EQ(seen.answer.thinking_bytes, 3u);
-    EXPECT_TRUE(seen.streamed);
+    EXPECT_TRUE(seen.stream);
   }
 }
 
@@ -262,6 +262,8 @@ std::string response_event(std::string_view type, std::string_view more) {
 const std::string kResponseUsage =
     R"("usage":{"input_tokens":12,"input_tokens_details":{"cached_tokens":2},"output_tokens":7,)"
     R"("output_tokens_details":{"reasoning_tokens":3},"total_tokens":19})";
+const Usage kResponseCounts{
+    .input = 10, .output = 7, .cache_read = 2, .cache_write = {}, .reasoning = 3};
 
 TEST(Responses, AreReadWhole) {
   const Observation seen = read_whole(
@@ -272,7 +274,7 @@ TEST(Responses, AreReadWhole) {
       R"("call_id":"c","name":"get_weather","arguments":"{\"city\":\"Rome\"}"},)"
       R"({"type":"something_new","x":1}],)" +
           kResponseUsage + "}");
-  expect_answer(seen, "Hi", "tool_use", kChatCounts);
+  expect_answer(seen, "Hi", "tool_use", kResponseCounts);
   EXPECT_EQ(seen.answer.tool_calls, kWeather);
   EXPECT_EQ(seen.answer.thinking_bytes, 3u);
 }
@@ -303,7 +305,7 @@ TEST(Responses, AreReadFromTheirStream) {
                          kResponseUsage + "}");
   for (const std::size_t piece : {std::string::npos, std::size_t{1}}) {
     const Observation seen = read_stream(Operation::responses, body, piece);
-    expect_answer(seen, "Hello", "tool_use", kChatCounts);
+    expect_answer(seen, "Hello", "tool_use", kResponseCounts);
     EXPECT_EQ(seen.answer.tool_calls, kWeather);
     EXPECT_EQ(seen.answer.thinking_bytes, 3u);
   }
