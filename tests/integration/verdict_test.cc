@@ -1,0 +1,245 @@
+// From requests to a verdict, through the real proxy: what a change of models does shows, is named
+// in plain words, and nothing else alarms.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <chrono>
+#include <memory>
+#include <string>
+#include <thread>
+
+#include "proxy/verdict_status.h"
+#include "tests/support/fake_bedrock.h"
+#include "tests/support/proxy_under_test.h"
+#include "tests/support/raw_client.h"
+
+namespace understudy::testing_support {
+namespace {
+
+using metrics::GateState;
+using metrics::Verdict;
+using metrics::VerdictState;
+using testing::HasSubstr;
+using namespace std::chrono_literals;
+
+std::string quoted(std::string_view text) {
+  std::string out = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') out += '\\';
+    if (c == '\n') {
+      out += "\\n";
+    } else {
+      out += c;
+    }
+  }
+  return out + "\"";
+}
+
+std::string content_answer(std::string_view content, std::string_view stop = "end_turn") {
+  return R"({"metrics":{"latencyMs":5},"output":{"message":{"content":[)" + std::string(content) +
+         R"(],"role":"assistant"}},"stopReason":")" + std::string(stop) +
+         R"(","usage":{"inputTokens":10,"outputTokens":20,"totalTokens":30}})";
+}
+
+std::string text_answer(std::string_view text, std::string_view stop = "end_turn") {
+  return content_answer(R"({"text":)" + quoted(text) + "}", stop);
+}
+
+std::string tool_answer(std::string_view name, std::string_view input) {
+  return content_answer(R"({"toolUse":{"name":")" + std::string(name) +
+                            R"(","toolUseId":"t1","input":)" + std::string(input) + "}}",
+                        "tool_use");
+}
+
+FakeBedrock::Script saying(std::string body) {
+  return [body = std::move(body)](const FakeRequest&, FakePeer& peer) { peer.send(answer(body)); };
+}
+
+const std::string kProse =
+    "The delivery of your parcel was delayed by a storm, and it should reach you on Thursday.";
+const std::string kJson = R"({"invoice": "A-17", "total": 129.5, "currency": "EUR"})";
+
+class VerdictOfPairs : public testing::Test {
+ protected:
+  void start(FakeBedrock::Script primary_script, FakeBedrock::Script candidate_script,
+             ProxySetup setup = {}) {
+    primary = std::make_unique<FakeBedrock>(std::move(primary_script));
+    candidate = std::make_unique<FakeBedrock>(std::move(candidate_script));
+    setup.primary_port = primary->port();
+    setup.candidate_port = candidate->port();
+    // The controls tell noise from change; a fake's times are no latency, and it has no price.
+    setup.shadow = "percent: 100, control_percent: 100";
+    setup.verdict = "min_hours: 0, gates: {latency: off, cost: off}";
+    proxy = std::make_unique<ProxyUnderTest>(setup);
+    client = std::make_unique<RawClient>(proxy->port());
+  }
+
+  // Each a conversation of its own.
+  void ask(int count, std::string_view body_more = "", std::string_view family = "invoices") {
+    for (int i = 0; i < count; ++i) {
+      const std::string body = R"({"messages":[{"role":"user","content":[{"text":"question )" +
+                               std::to_string(asked_++) + R"("}]}])" + std::string(body_more) + "}";
+      const Answer got = client->ask(post("/model/anthropic.claude-a/converse", body,
+                                          "x-understudy-family: " + std::string(family) + "\r\n"));
+      ASSERT_EQ(got.status, 200);
+    }
+    ASSERT_TRUE(proxy->books_balance(static_cast<std::uint64_t>(asked_)));
+  }
+
+  // Once every pair has been weighed.
+  Verdict verdict() {
+    const auto deadline = std::chrono::steady_clock::now() + 20s;
+    std::shared_ptr<const metrics::RouteEvidence> evidence;
+    while (std::chrono::steady_clock::now() < deadline) {
+      evidence = proxy->server().evidence("route");
+      if (evidence && evidence->pooled().pairs == static_cast<std::uint64_t>(asked_)) break;
+      std::this_thread::sleep_for(5ms);
+    }
+    if (!evidence) throw std::runtime_error("no evidence was published");
+    const auto snapshot = proxy->server().snapshot();
+    return proxy::judge_route(snapshot->config().routes[0], proxy->counts(), evidence.get());
+  }
+
+  void expect_alarm(const Verdict& verdict, std::string_view signal, std::string_view words) {
+    for (const metrics::GateResult& reason : verdict.reasons) {
+      const bool alarms = reason.state == GateState::alarm;
+      if (routing::kGates[reason.gate].signal == signal) {
+        EXPECT_TRUE(alarms) << reason.text;
+        EXPECT_THAT(reason.text, HasSubstr(std::string(words)));
+        return;
+      }
+    }
+    FAIL() << "no gate called " << signal;
+  }
+  void expect_no_other_alarm(const Verdict& verdict, std::string_view signal) {
+    for (const metrics::GateResult& reason : verdict.reasons) {
+      if (routing::kGates[reason.gate].signal != signal) {
+        EXPECT_NE(reason.state, GateState::alarm) << reason.text;
+      }
+    }
+  }
+
+  std::unique_ptr<FakeBedrock> primary, candidate;
+  std::unique_ptr<ProxyUnderTest> proxy;
+  std::unique_ptr<RawClient> client;
+  int asked_ = 0;
+};
+
+TEST_F(VerdictOfPairs, IsSafeWhereNothingChanges) {
+  start(saying(text_answer(kProse)), saying(text_answer(kProse)));
+  ask(1'500);
+  const Verdict seen = verdict();
+  EXPECT_EQ(seen.state, VerdictState::safe_to_promote) << seen.text;
+  expect_no_other_alarm(seen, "");
+}
+
+TEST_F(VerdictOfPairs, SeesJsonThatIsFencedAllOfASudden) {
+  start(saying(text_answer(kJson)), saying(text_answer("```json\n" + kJson + "\n```")));
+  ask(80);
+  const Verdict seen = verdict();
+  EXPECT_EQ(seen.state, VerdictState::roll_back) << seen.text;
+  expect_alarm(seen, "json_contract", "JSON contract");
+  expect_no_other_alarm(seen, "json_contract");
+}
+
+TEST_F(VerdictOfPairs, SeesARenamedKey) {
+  start(saying(text_answer(kJson)),
+        saying(text_answer(R"({"invoice_number": "A-17", "total": 129.5, "currency": "EUR"})")));
+  ask(80);
+  const Verdict seen = verdict();
+  EXPECT_EQ(seen.state, VerdictState::roll_back) << seen.text;
+  expect_alarm(seen, "json_contract", "JSON contract");
+}
+
+TEST_F(VerdictOfPairs, SeesRefusals) {
+  std::atomic<int> asked{0};
+  start(saying(text_answer(kProse)), [&asked](const FakeRequest&, FakePeer& peer) {
+    const bool refuses = asked++ % 4 == 0;
+    peer.send(answer(text_answer(
+        refuses ? "I'm sorry, but I cannot help with that request. I'm not able to assist."
+                : kProse)));
+  });
+  ask(250);
+  const Verdict seen = verdict();
+  EXPECT_EQ(seen.state, VerdictState::roll_back) << seen.text;
+  expect_alarm(seen, "refusal", "refuse");
+}
+
+TEST_F(VerdictOfPairs, SeesARetypedToolArgumentAndCallsItsContractBroken) {
+  const std::string tools =
+      R"(,"toolConfig":{"tools":[{"toolSpec":{"name":"pay","inputSchema":{"json":{"type":"object",)"
+      R"("properties":{"amount":{"type":"number"}},"required":["amount"]}}}}]})";
+  start(saying(tool_answer("pay", R"({"amount":12})")),
+        saying(tool_answer("pay", R"({"amount":"twelve"})")));
+  ask(80, tools);
+  const Verdict seen = verdict();
+  EXPECT_EQ(seen.state, VerdictState::roll_back) << seen.text;
+  expect_alarm(seen, "tool_contract", "contract");
+}
+
+TEST_F(VerdictOfPairs, SeesAnswersThatBreakOffAndAsksToFixThem) {
+  start(saying(text_answer(kProse)),
+        saying(text_answer("The delivery of your parcel was delayed by a", "max_tokens")));
+  ask(80);
+  const Verdict seen = verdict();
+  EXPECT_EQ(seen.state, VerdictState::fix_first) << seen.text;
+  expect_alarm(seen, "truncation", "break off");
+}
+
+TEST_F(VerdictOfPairs, SeesAnotherLanguage) {
+  start(saying(text_answer(kProse)),
+        saying(text_answer("Die Lieferung Ihres Pakets hat sich wegen eines Sturms verzögert und "
+                           "sollte Sie am Donnerstag erreichen.")));
+  ask(120);
+  const Verdict seen = verdict();
+  EXPECT_EQ(seen.state, VerdictState::roll_back) << seen.text;
+  expect_alarm(seen, "language", "language");
+}
+
+TEST_F(VerdictOfPairs, SeesThatTheCandidateRefusesAParameter) {
+  start(saying(text_answer(kProse)), [](const FakeRequest&, FakePeer& peer) {
+    const std::string body =
+        R"({"message":"The model returned the following errors: `temperature` is deprecated for )"
+        R"(this model."})";
+    peer.send(
+        "HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\n"
+        "x-amzn-errortype: ValidationException\r\ncontent-length: " +
+        std::to_string(body.size()) + "\r\n\r\n" + body);
+  });
+  ask(60);
+  const Verdict seen = verdict();
+  EXPECT_EQ(seen.state, VerdictState::roll_back) << seen.text;
+  expect_alarm(seen, "validation_error", "refused as invalid");
+}
+
+TEST_F(VerdictOfPairs, DoesNotBlameTheCandidateForThePrimarysOwnNoise) {
+  // Both call one tool or the other by chance, also when the primary is asked twice.
+  std::atomic<int> asked{0};
+  const auto by_chance = [&asked](const FakeRequest&, FakePeer& peer) {
+    const bool first = (static_cast<unsigned>(asked++) * 2654435761u >> 16) % 2 == 0;
+    peer.send(answer(tool_answer(first ? "search" : "lookup", R"({"q":"parcel"})")));
+  };
+  start(by_chance, by_chance);
+  ask(400);
+  const Verdict seen = verdict();
+  EXPECT_EQ(seen.state, VerdictState::keep_shadowing) << seen.text;
+  expect_no_other_alarm(seen, "");
+}
+
+TEST_F(VerdictOfPairs, BlamesTheCandidateForAnswersThatNeverCame) {
+  start(saying(text_answer(kProse)), [](const FakeRequest&, FakePeer& peer) { peer.reset(); });
+  ask(5);  // then the breaker opens and copies are dropped
+  const auto deadline = std::chrono::steady_clock::now() + 20s;
+  while (!proxy->server().evidence("route") && std::chrono::steady_clock::now() < deadline)
+    std::this_thread::sleep_for(5ms);
+  const auto evidence = proxy->server().evidence("route");
+  ASSERT_TRUE(evidence);
+  const auto& errors = evidence->pooled().gates[*routing::gate_of("error_class")];
+  EXPECT_GT(errors.candidate_bad, 0u);
+  EXPECT_EQ(errors.primary_bad, 0u);
+}
+
+}  // namespace
+}  // namespace understudy::testing_support
