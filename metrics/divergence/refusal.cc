@@ -3,6 +3,8 @@
 // says "I do not generate", earlier ones "I'm sorry, but"), a sum of weak signs does. Weights and
 // patterns were fitted on labelled answers: precision .97, recall .86.
 
+#include "metrics/divergence/refusal.h"
+
 #include <re2/re2.h>
 
 #include <algorithm>
@@ -10,7 +12,6 @@
 #include <string_view>
 
 #include "metrics/divergence/final_answer.h"
-#include "metrics/divergence/refusal.h"
 #include "metrics/divergence/signals.h"
 
 namespace understudy::metrics::divergence {
