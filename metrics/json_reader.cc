@@ -50,7 +50,8 @@ JsonParser::~JsonParser() {
 }
 
 std::optional<Json> JsonParser::parse(std::string_view text) {
-  if (text.size() > kMaxBytes) return std::nullopt;
+  // An empty text may lie nowhere, which the parser's copy of it must not be told.
+  if (text.empty() || text.size() > kMaxBytes) return std::nullopt;
   if (buffers_->room < text.size() || buffers_->room == 0) {
     const std::size_t wanted = std::max<std::size_t>(text.size(), 4u << 10);
     if (buffers_->parser.allocate(wanted, kMaxDepth) != simdjson::SUCCESS) return std::nullopt;

@@ -34,6 +34,10 @@ TEST(PromptText, IsReadFromEveryApi) {
   EXPECT_EQ(prompt_text(R"({"inputText":"hello"})").user, "hello");
 }
 
+TEST(JsonParser, TakesATextThatLiesNowhere) {
+  EXPECT_FALSE(JsonParser().parse(std::string_view{}));
+}
+
 TEST(PromptText, IsEmptyForWhatIsNoPromptAndBoundedForTheRest) {
   EXPECT_EQ(prompt_text("").user, "");
   EXPECT_EQ(prompt_text("[1,2]").user, "");
