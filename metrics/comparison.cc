@@ -69,8 +69,9 @@ bool Comparison::any_divergence() const noexcept {
 }
 
 Comparison compare(const Observation& served, const Observation& other,
-                   const Expectations& expectations) {
-  const divergence::Pair pair{served, other, expectations};
+                   const Expectations& expectations, const TextTraits& served_text,
+                   const TextTraits& other_text) {
+  const divergence::Pair pair{served, other, expectations, served_text, other_text};
   Comparison comparison;
   comparison.findings.reserve(kSignals.size());
   for (const auto signal : {divergence::error_class,      divergence::validation_error,

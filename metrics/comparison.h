@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "metrics/divergence/expectations.h"
+#include "metrics/divergence/text_traits.h"
 #include "metrics/observation.h"
 
 namespace understudy::metrics {
@@ -76,7 +77,14 @@ struct Comparison {
 // values, words up to 64 KiB, tool calls up to 64 of 1 MiB each; the rest is passed over once.
 //
 // `served` is what the client got, `other` the copy's answer.
+// What is known of their texts already need not be found again.
 Comparison compare(const Observation& served, const Observation& other,
-                   const Expectations& expectations = {});
+                   const Expectations& expectations, const TextTraits& served_text,
+                   const TextTraits& other_text);
+inline Comparison compare(const Observation& served, const Observation& other,
+                          const Expectations& expectations = {}) {
+  return compare(served, other, expectations, TextTraits{served.answer.text},
+                 TextTraits{other.answer.text});
+}
 
 }  // namespace understudy::metrics

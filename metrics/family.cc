@@ -5,7 +5,6 @@
 #include <optional>
 #include <vector>
 
-#include "metrics/json_reader.h"
 #include "routing/hash.h"
 
 namespace understudy::metrics {
@@ -64,10 +63,8 @@ std::string tools_family(Json body) {
 }  // namespace
 
 std::string FamilyFinder::family_of(std::string_view tag, std::string_view model_id,
-                                    std::string_view body) {
+                                    const std::optional<Json>& json) {
   if (!tag.empty()) return cleaned(tag);
-  JsonParser parser;
-  const auto json = parser.parse(body);
   if (json) {
     if (const auto named = metadata_family(*json); named && !named->empty()) return cleaned(*named);
   }

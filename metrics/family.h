@@ -2,10 +2,12 @@
 // Which prompt family a request belongs to: requests made from one template, judged together
 // (divergence reference 3). One for each route and experiment; one thread.
 
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "metrics/family_miner.h"
+#include "metrics/json_reader.h"
 
 namespace understudy::metrics {
 
@@ -16,7 +18,8 @@ class FamilyFinder {
   // sorted, with a hash of them; what FamilyMiner finds. Else empty. At most 64 characters, of
   // letters, digits, '-', '_' and '.': others become '-', and no text of a prompt ever stands in
   // it. Call it once for a request: the miner counts.
-  std::string family_of(std::string_view tag, std::string_view model_id, std::string_view body);
+  std::string family_of(std::string_view tag, std::string_view model_id,
+                        const std::optional<Json>& body);
 
  private:
   FamilyMiner miner_;

@@ -37,28 +37,25 @@ const RE2& fillings() {
   return made;
 }
 
+// Of a text in lower case.
 bool is_word_byte(char c) noexcept {
-  const auto byte = static_cast<unsigned char>(c);
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || byte >= 0x80 || c == '#';
+  return (c >= 'a' && c <= 'z') || static_cast<unsigned char>(c) >= 0x80 || c == '#';
 }
 
 std::vector<std::uint64_t> words_of(const std::string& text) {
   std::string masked = text;
   RE2::GlobalReplace(&masked, fillings(), " # ");
+  std::ranges::transform(masked, masked.begin(), [](char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
+  });
   std::vector<std::uint64_t> words;
-  std::string word;
-  const auto end_word = [&] {
-    if (!word.empty()) words.push_back(routing::hash64(word));
-    word.clear();
-  };
-  for (const char c : masked) {
-    if (is_word_byte(c)) {
-      word.push_back(c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c);
-    } else {
-      end_word();
-    }
+  words.reserve(masked.size() / 5);  // English needs no more
+  for (auto at = masked.begin(); at != masked.end();) {
+    at = std::find_if(at, masked.end(), is_word_byte);
+    const auto end = std::find_if_not(at, masked.end(), is_word_byte);
+    if (at != end) words.push_back(routing::hash64({at, end}));
+    at = end;
   }
-  end_word();
   return words;
 }
 

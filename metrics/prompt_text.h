@@ -14,9 +14,10 @@ struct PromptText {
   bool has_media = false;  // an image or a document beside the text
 };
 
-// At most kMaxBytes of each part: its beginning and its end. Empty for what is no known body.
+// At most kMaxBytes of each part, its beginning and its end: more than the words that tell
+// families apart. Empty for what is no known body.
 struct PromptTextLimits {
-  static constexpr std::size_t kMaxBytes = 32u << 10;
+  static constexpr std::size_t kMaxBytes = 12u << 10;
 };
 PromptText prompt_text(Json body);
 

@@ -23,27 +23,29 @@ ExperimentContext experiment_of(const PairContext& pair) {
   return {route.name, pair.snapshot->experiments[pair.route], route.verdict};
 }
 
-// The served answer against a copy's, both held to what the request demands and to what the
-// family's answers have been like.
-metrics::Comparison compare(const PairContext& pair, const metrics::Observation& other,
-                            EvidenceBook& evidence) {
+void read_request(const PairContext& pair, EvidenceBook& evidence) {
   ServedSlot& slot = *pair.served;
-  if (!slot.expectations) {
-    const std::string_view body = pair.request_body.view();
-    slot.expectations = metrics::Expectations::from_request(slot.observation->operation, body);
-    slot.family =
-        evidence.family(experiment_of(pair), pair.family, slot.observation->model_id, body);
-  }
-  slot.expectations->profile = &evidence.profile(experiment_of(pair), slot.family);
-  return metrics::compare(*slot.observation, other, *slot.expectations);
+  metrics::JsonParser parser;
+  const auto request = parser.parse(pair.request_body.view());
+  slot.expectations = metrics::Expectations::from_request(slot.observation->operation, request);
+  slot.family =
+      evidence.family(experiment_of(pair), pair.family, slot.observation->model_id, request);
 }
 
-// Adds a comparison to the route's evidence: a shadow pair at once, the noise beside it when the
-// control leg's comparison is there, too, whichever came first.
-void weigh(const PairContext& pair, metrics::Leg leg, const metrics::Observation& other,
-           const metrics::Comparison& comparison, EvidenceBook& evidence) {
+// The served answer against a copy's, both held to what the request demands and to what the
+// family's answers have been like; then added to the route's evidence: a shadow pair at once, the
+// noise beside it when the control leg's comparison is there, too, whichever came first.
+metrics::Comparison compare_and_weigh(const PairContext& pair, metrics::Leg leg,
+                                      const metrics::Observation& other, EvidenceBook& evidence) {
   ServedSlot& slot = *pair.served;
+  if (!slot.expectations) read_request(pair, evidence);
+  // Two answers to the letter the same are common where nothing is left to chance.
+  const metrics::TextTraits found_now{other.answer.text};
+  const metrics::TextTraits& text = other.answer.text == slot.text->text() ? *slot.text : found_now;
   const ExperimentContext experiment = experiment_of(pair);
+  slot.expectations->profile = &evidence.profile(experiment, slot.family);
+  const metrics::Comparison comparison =
+      metrics::compare(*slot.observation, other, *slot.expectations, *slot.text, text);
   if (leg == metrics::Leg::control) {
     slot.control = comparison;
   } else {
@@ -55,10 +57,12 @@ void weigh(const PairContext& pair, metrics::Leg leg, const metrics::Observation
                               .served = *slot.observation,
                               .other = other,
                               .served_by_candidate = by_candidate});
-    evidence.learn(experiment, slot.family, by_candidate ? other : *slot.observation);
+    evidence.learn(experiment, slot.family, by_candidate ? other : *slot.observation,
+                   by_candidate ? text : *slot.text);
   }
   if (slot.shadow && slot.control && slot.counts_as_evidence)
     evidence.record_triple(experiment, slot.family, *slot.shadow, *slot.control);
+  return comparison;
 }
 
 }  // namespace
@@ -73,7 +77,7 @@ void ServedAnswerTask::run(AnalysisThread&) {
   meter->answer(observation);
   if (!slot) return;
   slot->request_id = metrics::captured_field(captured.fields, "x-amzn-requestid");
-  slot->observation = std::move(observation);
+  slot->text.emplace(slot->observation.emplace(std::move(observation)).answer.text);
 }
 
 void ServedAnswerTask::clear() noexcept {
@@ -126,11 +130,12 @@ void PairTask::run(AnalysisThread& thread) {
       return meter.control_failed(metrics::FailReason::unreadable);
     meter.failed(metrics::FailReason::unreadable);
     other.error_class = metrics::ErrorClass::stream_broken;
-    return weigh(*pair, facts.leg, other, compare(*pair, other, thread.evidence), thread.evidence);
+    compare_and_weigh(*pair, facts.leg, other, thread.evidence);
+    return;
   }
-  const metrics::Comparison comparison = compare(*pair, other, thread.evidence);
+  const metrics::Comparison comparison =
+      compare_and_weigh(*pair, facts.leg, other, thread.evidence);
   count(comparison, meter);
-  weigh(*pair, facts.leg, other, comparison, thread.evidence);
   if (thread.records) record(*thread.records, other, comparison);
 }
 
@@ -161,7 +166,7 @@ void FailedCopyTask::run(AnalysisThread& thread) {
   other.model_id = facts.model_id;
   other.error_class = reason == metrics::FailReason::timeout ? metrics::ErrorClass::timeout
                                                              : metrics::ErrorClass::transport;
-  weigh(*pair, facts.leg, other, compare(*pair, other, thread.evidence), thread.evidence);
+  compare_and_weigh(*pair, facts.leg, other, thread.evidence);
 }
 
 Analysis::Analysis(const routing::Config& config, metrics::Recorder& recorder)

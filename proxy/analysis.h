@@ -26,6 +26,7 @@ class ShadowAccount;
 // the analysis thread only, created empty by the exchange.
 struct ServedSlot {
   std::optional<metrics::Observation> observation;
+  std::optional<metrics::TextTraits> text;  // of the observation's answer
   std::string request_id;
   // Of its copies, as they come: with both, the difference can be held against the noise.
   std::optional<metrics::Comparison> shadow, control;

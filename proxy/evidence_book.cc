@@ -77,8 +77,9 @@ void EvidenceBook::record_triple(const ExperimentContext& context, std::string_v
 }
 
 std::string EvidenceBook::family(const ExperimentContext& context, std::string_view tag,
-                                 std::string_view model_id, std::string_view request_body) {
-  return entry(context).families.family_of(tag, model_id, request_body);
+                                 std::string_view model_id,
+                                 const std::optional<metrics::Json>& request) {
+  return entry(context).families.family_of(tag, model_id, request);
 }
 
 metrics::AnswerProfile& EvidenceBook::profile_of(Entry& entry, std::string_view family) {
@@ -94,8 +95,8 @@ const metrics::AnswerProfile& EvidenceBook::profile(const ExperimentContext& con
 }
 
 void EvidenceBook::learn(const ExperimentContext& context, std::string_view family,
-                         const metrics::Observation& primary) {
-  profile_of(entry(context), family).learn(primary);
+                         const metrics::Observation& primary, const metrics::TextTraits& text) {
+  profile_of(entry(context), family).learn(primary, text);
 }
 
 void EvidenceBook::record_missing(const ExperimentContext& context) {

@@ -42,12 +42,12 @@ class EvidenceBook {
   // The family that a request is judged in: named by itself, or found by the words it shares with
   // others. Call it once for a request.
   std::string family(const ExperimentContext& context, std::string_view tag,
-                     std::string_view model_id, std::string_view request_body);
+                     std::string_view model_id, const std::optional<metrics::Json>& request);
   // What the family's answers have been like so far.
   const metrics::AnswerProfile& profile(const ExperimentContext& context, std::string_view family);
   // An answer of the primary, once it has been compared.
   void learn(const ExperimentContext& context, std::string_view family,
-             const metrics::Observation& primary);
+             const metrics::Observation& primary, const metrics::TextTraits& text);
   // The candidate was throttled.
   void record_missing(const ExperimentContext& context);
   // Shows what is new to readers, remembers its alarms, and saves it when it is time. Call it every

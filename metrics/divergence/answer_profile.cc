@@ -4,9 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <numeric>
 
-#include "metrics/divergence/final_answer.h"
 #include "metrics/divergence/json_value.h"
-#include "metrics/divergence/language.h"
 #include "metrics/divergence/markdown.h"
 
 namespace understudy::metrics {
@@ -38,7 +36,7 @@ void add_value(AnswerProfile::Path& path, std::uint32_t value) noexcept {
 
 }  // namespace
 
-void AnswerProfile::learn(const Observation& primary) {
+void AnswerProfile::learn(const Observation& primary, const TextTraits& traits) {
   if (primary.error_class != ErrorClass::ok || !primary.answer.parsed) return;
   const std::string& text = primary.answer.text;
   // A turn that calls tools says nothing of how the family answers.
@@ -49,16 +47,15 @@ void AnswerProfile::learn(const Observation& primary) {
     ++containers_[static_cast<std::size_t>(form.container)];
     learn_keys(form.json);
   }
-  if (const auto answer = divergence::final_answer(text)) {
+  if (const auto& answer = traits.final_answer()) {
     ++labels_;
     if (answer->form == divergence::AnswerForm::whole) ++bare_labels_;
   }
   if (divergence::markdown_of(text) != 0) ++with_markdown_;
-  learn_language(text);
+  learn_language(traits.language());
 }
 
-void AnswerProfile::learn_language(std::string_view text) {
-  const std::string_view code = divergence::language_of(text);
+void AnswerProfile::learn_language(std::string_view code) {
   if (code.empty()) return;
   ++in_some_language_;
   const auto known = std::find_if(languages_.begin(), languages_.end(),

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "metrics/divergence/json_form.h"
+#include "metrics/divergence/text_traits.h"
 #include "metrics/observation.h"
 
 namespace understudy::metrics {
@@ -28,8 +29,9 @@ class AnswerProfile {
   // would leave the first pairs of a broken family without evidence.
   static constexpr std::uint32_t kFewestAnswers = 8;
 
-  // An answer of the primary; failed and unread ones teach nothing.
-  void learn(const Observation& primary);
+  // An answer of the primary, and what is known of its text; failed and unread ones teach nothing.
+  void learn(const Observation& primary, const TextTraits& text);
+  void learn(const Observation& primary) { learn(primary, TextTraits{primary.answer.text}); }
 
   // How the family's JSON stands in its answers; none where the family does not answer in JSON.
   std::optional<divergence::Container> container() const noexcept;
@@ -70,7 +72,7 @@ class AnswerProfile {
 
  private:
   void learn_keys(std::string_view json);
-  void learn_language(std::string_view text);
+  void learn_language(std::string_view code);
   Path* find_or_add(std::uint64_t path, std::uint64_t parent);
   void halve() noexcept;
 

@@ -10,7 +10,7 @@ constexpr double kOffTopic = 0.15;
 }  // namespace
 
 std::optional<Finding> containment(const Pair& pair) {
-  const auto& [served, other, expected] = pair;
+  const auto& [served, other, expected, served_text, other_text] = pair;
   if (!both_answered(pair)) return std::nullopt;
   const auto share = word_share(served.answer.text, other.answer.text);
   if (!share) return std::nullopt;

@@ -20,7 +20,7 @@ bool is_no_text(const Answer& answer) noexcept {
 }  // namespace
 
 std::optional<Finding> empty(const Pair& pair) {
-  const auto& [served, other, expected] = pair;
+  const auto& [served, other, expected, served_text, other_text] = pair;
   if (!both_answered(pair)) return std::nullopt;
   if (is_no_text(served.answer) && is_no_text(other.answer)) return std::nullopt;
   const std::string_view here = what_is_missing(served.answer);

@@ -23,7 +23,7 @@ bool refused_as_invalid(const Observation& seen) {
 }  // namespace
 
 std::optional<Finding> error_class(const Pair& pair) {
-  const auto& [served, other, expected] = pair;
+  const auto& [served, other, expected, served_text, other_text] = pair;
   if (throttled(served) || throttled(other)) return std::nullopt;
   return Finding{.signal = Signal::error_class,
                  .diverges = served.error_class != other.error_class,
@@ -35,7 +35,7 @@ std::optional<Finding> error_class(const Pair& pair) {
 }
 
 std::optional<Finding> validation_error(const Pair& pair) {
-  const auto& [served, other, expected] = pair;
+  const auto& [served, other, expected, served_text, other_text] = pair;
   if (throttled(served) || throttled(other)) return std::nullopt;
   const bool served_bad = refused_as_invalid(served);
   const bool other_bad = refused_as_invalid(other);

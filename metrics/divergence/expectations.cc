@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "metrics/divergence/language.h"
-#include "metrics/json_reader.h"
 
 namespace understudy::metrics {
 
@@ -84,7 +83,6 @@ std::string text_of_message(Json message, std::size_t max_bytes) {
 
 // A last message of the assistant's is the answer's own beginning: the answer goes on from there.
 void read_messages(Json body, Expectations& into) {
-  constexpr std::size_t kForLanguage = 16u << 10;
   std::optional<Json> last, last_of_user;
   for (const std::string_view list : {"messages", "input"}) {
     for_each_at(body, list, [&](Json message) {
@@ -92,21 +90,25 @@ void read_messages(Json body, Expectations& into) {
       if (string_at(message, "role") == "user") last_of_user = message;
     });
   }
-  if (const auto text = string_at(body, "input")) into.language = divergence::language_of(*text);
+  if (const auto text = string_at(body, "input"))
+    into.question = text->substr(0, Expectations::kMaxQuestion);
   if (last && string_at(*last, "role") == "assistant") {
     into.prefill = text_of_message(*last, Expectations::kMaxPrefill);
   }
   if (last_of_user) {
-    into.language = divergence::language_of(text_of_message(*last_of_user, kForLanguage));
+    into.question = text_of_message(*last_of_user, Expectations::kMaxQuestion);
   }
 }
 
 }  // namespace
 
 Expectations Expectations::from_request(Operation operation, std::string_view body) {
-  Expectations made;
   JsonParser parser;
-  const auto json = parser.parse(body);
+  return from_request(operation, parser.parse(body));
+}
+
+Expectations Expectations::from_request(Operation operation, const std::optional<Json>& json) {
+  Expectations made;
   if (!json || !is_object(*json)) return made;
   if (operation == Operation::converse || operation == Operation::converse_stream) {
     read_converse(*json, made);
@@ -117,6 +119,11 @@ Expectations Expectations::from_request(Operation operation, std::string_view bo
   std::sort(made.tools.begin(), made.tools.end(),
             [](const DemandedTool& a, const DemandedTool& b) { return a.name < b.name; });
   return made;
+}
+
+std::string_view Expectations::language() const {
+  if (!language_) language_ = divergence::language_of(question);
+  return *language_;
 }
 
 const DemandedTool* Expectations::tool(std::string_view name) const noexcept {

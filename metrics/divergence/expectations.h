@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "metrics/divergence/json_schema.h"
+#include "metrics/json_reader.h"
 #include "routing/operation.h"
 
 namespace understudy::metrics {
@@ -23,7 +24,7 @@ struct Expectations {
   bool json = false;  // the request wants nothing but JSON
   std::optional<divergence::JsonSchema> answer_schema;
   std::vector<DemandedTool> tools;  // sorted by name; empty where the request offers none
-  std::string_view language;        // of the last user message, as language_of() names it
+  std::string question;             // the last user message, at most kMaxQuestion
   std::string prefill;              // how the request begins the answer itself, at most kMaxPrefill
   // Learned from the family's earlier answers of the primary; not owned, may be null. It must not
   // have learned from this pair.
@@ -31,12 +32,19 @@ struct Expectations {
 
   static constexpr std::size_t kMaxTools = 128;
   static constexpr std::size_t kMaxPrefill = 4u << 10;
+  static constexpr std::size_t kMaxQuestion = 16u << 10;
 
   // Converse (toolConfig, outputConfig.textFormat), Anthropic (tools, output_config.format,
   // output_format) and OpenAI bodies (tools, response_format, text.format). What is not understood
   // demands nothing.
   static Expectations from_request(routing::Operation operation, std::string_view body);
+  static Expectations from_request(routing::Operation operation, const std::optional<Json>& body);
+  // Of the question, as language_of() names it; found when it is first asked for.
+  std::string_view language() const;
   const DemandedTool* tool(std::string_view name) const noexcept;
+
+ private:
+  mutable std::optional<std::string_view> language_;
 };
 
 }  // namespace understudy::metrics

@@ -1,8 +1,10 @@
 #include "metrics/divergence/final_answer.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cmath>
+#include <cstring>
 
 namespace understudy::metrics::divergence {
 
@@ -70,13 +72,6 @@ std::optional<FinalAnswer> made(AnswerForm form, std::string_view text) {
   return FinalAnswer{.form = form, .label = std::move(label)};
 }
 
-std::size_t last_of(std::string_view text, std::string_view lower_case) noexcept {
-  const auto found = std::find_end(text.begin(), text.end(), lower_case.begin(), lower_case.end(),
-                                   [](char c, char wanted) { return lower(c) == wanted; });
-  return found == text.end() ? std::string_view::npos
-                             : static_cast<std::size_t>(found - text.begin());
-}
-
 std::optional<FinalAnswer> boxed(std::string_view text) {
   constexpr std::string_view kMark = "\\boxed{";
   const std::size_t at = text.rfind(kMark);
@@ -85,11 +80,36 @@ std::optional<FinalAnswer> boxed(std::string_view text) {
   return made(AnswerForm::marked, text.substr(0, text.find('}')));
 }
 
+constexpr std::string_view kAnswer = "answer";
+// What may follow it, the surest first.
+constexpr std::array<std::string_view, 3> kMarks{":", "**:", " is"};
+
+// Behind the last "answer" that each of the marks follows; 0 where none does.
+std::array<std::size_t, kMarks.size()> ends_of_marks(std::string_view text) {
+  std::string lower_case(text.size(), ' ');
+  std::transform(text.begin(), text.end(), lower_case.begin(), lower);
+  std::array<std::size_t, kMarks.size()> ends{};
+  const char* at = lower_case.data();
+  const char* const end = at + lower_case.size();
+  const auto next = [&] {  // std::string's own search stops at every 'a'
+    at = static_cast<const char*>(
+        ::memmem(at, static_cast<std::size_t>(end - at), kAnswer.data(), kAnswer.size()));
+    return at != nullptr;
+  };
+  for (; next(); at += kAnswer.size()) {
+    const std::string_view rest(at + kAnswer.size(), end);
+    for (std::size_t mark = 0; mark < kMarks.size(); ++mark) {
+      if (!rest.starts_with(kMarks[mark])) continue;
+      ends[mark] = static_cast<std::size_t>(rest.data() - lower_case.data()) + kMarks[mark].size();
+    }
+  }
+  return ends;
+}
+
 std::optional<FinalAnswer> behind_mark(std::string_view text) {
-  for (const std::string_view mark : {"answer:", "answer**:", "answer is"}) {
-    const std::size_t at = last_of(text, mark);
-    if (at == std::string_view::npos) continue;
-    std::string_view rest = text.substr(at + mark.size());
+  for (const std::size_t end : ends_of_marks(text)) {
+    if (end == 0) continue;
+    std::string_view rest = text.substr(end);
     rest.remove_prefix(std::min(rest.find_first_not_of(" *:"), rest.size()));
     if (const auto found = made(AnswerForm::marked, rest.substr(0, rest.find('\n')))) return found;
   }

@@ -248,7 +248,7 @@ bool calls_tools(const Observation& seen) noexcept {
 }  // namespace
 
 std::optional<Finding> json_contract(const Pair& pair) {
-  const auto& [served, other, expected] = pair;
+  const auto& [served, other, expected, served_text, other_text] = pair;
   // A turn that calls tools answers later.
   if (!both_answered(pair) || calls_tools(served) || calls_tools(other)) return std::nullopt;
   Side here, there;

@@ -55,11 +55,11 @@ bool calls_tools(const Pair& pair) noexcept {
 }  // namespace
 
 std::optional<Finding> label_agreement(const Pair& pair) {
-  const auto& [served, other, expected] = pair;
+  const auto& expected = pair.expected;
   if (!both_answered(pair) || calls_tools(pair)) return std::nullopt;
-  const auto here = final_answer(served.answer.text);
+  const auto& here = pair.served_text.final_answer();
   if (!wants_short_answers(expected, here)) return std::nullopt;
-  const auto there = final_answer(other.answer.text);
+  const auto& there = pair.other_text.final_answer();
   Finding finding{.signal = Signal::label};
   // A caller that compares with == reads nothing but the label. Judged where the family is known to
   // answer so: judging by the served answer would hold chance against the other one.
@@ -71,7 +71,7 @@ std::optional<Finding> label_agreement(const Pair& pair) {
   if (!here || number_of(here->label)) return finding;
   if (there && there->label == here->label) return finding;
   const bool longer = !there || there->form != AnswerForm::whole;
-  if (longer && says(other.answer.text, here->label)) {
+  if (longer && says(pair.other_text.text(), here->label)) {
     finding.detail = "verbose_label";
     return finding;
   }
@@ -82,15 +82,14 @@ std::optional<Finding> label_agreement(const Pair& pair) {
 }
 
 std::optional<Finding> number_agreement(const Pair& pair) {
-  const auto& [served, other, expected] = pair;
   if (!both_answered(pair) || calls_tools(pair)) return std::nullopt;
-  const auto here = final_answer(served.answer.text);
-  if (!here || !wants_short_answers(expected, here)) return std::nullopt;
+  const auto& here = pair.served_text.final_answer();
+  if (!here || !wants_short_answers(pair.expected, here)) return std::nullopt;
   const auto number = number_of(here->label);
   if (!number) return std::nullopt;
-  const auto there = final_answer(other.answer.text);
+  const auto& there = pair.other_text.final_answer();
   auto found = there ? number_of(there->label) : std::nullopt;
-  if (!found) found = last_number(other.answer.text);
+  if (!found) found = last_number(pair.other_text.text());
   Finding finding{.signal = Signal::number};
   finding.diverges = !found || !equal_numbers(*number, *found);
   if (finding.diverges) finding.detail = found ? "number_differs" : "number_missing";

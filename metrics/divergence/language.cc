@@ -13,7 +13,7 @@ namespace understudy::metrics::divergence {
 
 namespace {
 
-constexpr std::size_t kMaxProse = 600;
+constexpr std::size_t kMaxProse = 300;
 constexpr std::size_t kFewestLetters = 40;
 constexpr std::size_t kMaxSearched = 16u << 10;
 
@@ -75,14 +75,14 @@ std::string_view language_of(std::string_view text) {
 }
 
 std::optional<Finding> language(const Pair& pair) {
-  const auto& [served, other, expected] = pair;
   if (!both_answered(pair)) return std::nullopt;
-  const std::string_view here = language_of(served.answer.text);
-  const std::string_view there = language_of(other.answer.text);
+  const std::string_view here = pair.served_text.language();
+  const std::string_view there = pair.other_text.language();
   if (here.empty() || there.empty()) return std::nullopt;
   Finding finding{.signal = Signal::language, .diverges = here != there};
-  std::string_view wanted = expected.profile != nullptr ? expected.profile->language() : "";
-  if (wanted.empty()) wanted = expected.language;
+  const AnswerProfile* profile = pair.expected.profile;
+  std::string_view wanted = profile != nullptr ? profile->language() : "";
+  if (wanted.empty()) wanted = pair.expected.language();
   if (!wanted.empty()) {
     finding.served_bad = here != wanted;
     finding.other_bad = there != wanted;

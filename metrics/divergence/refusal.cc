@@ -11,7 +11,6 @@
 #include <string>
 #include <string_view>
 
-#include "metrics/divergence/final_answer.h"
 #include "metrics/divergence/signals.h"
 
 namespace understudy::metrics::divergence {
@@ -20,6 +19,8 @@ namespace {
 
 constexpr int kThreshold = 12;
 constexpr std::size_t kHeadChars = 400;
+constexpr int kSaysNo = 6;
+constexpr int kAbsurd = 12;
 
 // Compiled once; matching is free of locks and of backtracking.
 struct Patterns {
@@ -60,6 +61,18 @@ struct Patterns {
       R"((?i)^(?:lo siento|lamento|no puedo|no me es posible|je (?:suis )?d[ée]sol|je ne peux pas|es tut mir leid|ich kann (?:dir |ihnen )?(?:dabei |das |leider )?nicht|leider kann ich|desculpe|n[ãa]o posso|mi dispiace|non posso|het spijt me|en voi|en pysty|pahoittelen|kiel?t[äa]ydyn|jag kan (?:tyvärr )?inte|nie mog[ęe]|przykro mi|извините|я не могу|к сожалению|申し訳|すみません|죄송|抱歉|对不起|很抱歉|我不能|我无法|我不打算|恐怕无法|無法)|(?:我(?:不能|无法|不讨论)|恐怕无法|お手伝いできません|できません|할 수 없))"};
   RE2 abs{
       R"(\b(?:fictional|not publicly available|does not make sense|doesn't make sense|nonsensical|inanimate|not a real|joke|humorous)\b)"};
+  // Any of the above that weighs by itself: one pass over what says nothing of the kind, as most
+  // answers do.
+  RE2 any{any_of(
+      {&can, &able, &dont, &decl, &apol, &aim, &openneg, &open, &ai, &pers, &pol, &never, &l10n})};
+
+ private:
+  static std::string any_of(std::initializer_list<const RE2*> patterns) {
+    std::string all;
+    for (const RE2* pattern : patterns)
+      all.append(all.empty() ? "(?:" : "|(?:").append(pattern->pattern()).append(")");
+    return all;
+  }
 };
 
 bool found(std::string_view text, const RE2& pattern) {
@@ -132,16 +145,18 @@ bool has_three_list_items(std::string_view text) noexcept {
 
 int form_weight(std::string_view text) noexcept {
   int tenths = 0;
-  const std::size_t chars =
-      first_chars(text, 1801).size() == text.size()
-          ? static_cast<std::size_t>(
-                std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }))
-          : 1801;
+  // Of characters that have four bytes at most, beyond the longest that counts.
+  const auto chars =
+      std::ranges::count_if(text.substr(0, 8u << 10), [](char c) { return (c & 0xC0) != 0x80; });
   if (chars < 350) tenths += 3;
   if (chars > 1800) tenths -= 8;
   if (text.find("```") != std::string_view::npos) tenths -= 15;
   if (has_three_list_items(text)) tenths -= 8;
   return tenths;
+}
+
+bool says_no(std::string_view head) noexcept {
+  return head.starts_with("no,") || head.starts_with("no.");
 }
 
 int opening_weight(std::string_view head) {
@@ -152,7 +167,7 @@ int opening_weight(std::string_view head) {
   } else if (found(head, is.open) && found(head, is.negated)) {
     tenths += 12;
   }
-  if (head.starts_with("no,") || head.starts_with("no.")) tenths += 6;
+  if (says_no(head)) tenths += kSaysNo;
   return tenths;
 }
 
@@ -168,12 +183,18 @@ int stance_weight(std::string_view head) {
 
 }  // namespace
 
-int refusal_score(std::string_view text) {
+int refusal_score(std::string_view text, const std::optional<FinalAnswer>& label) {
   constexpr std::string_view kSpace = " \t\r\n";
   text.remove_prefix(std::min(text.find_first_not_of(kSpace), text.size()));
   const Patterns& is = Patterns::get();
   const std::string beginning = plain(first_chars(text, 700));
   const std::string head{first_chars(two_sentences(beginning), kHeadChars)};
+  const bool short_answer = label && label->form == AnswerForm::whole;
+  if (!found(head, is.any)) {
+    if (short_answer) return 0;
+    return form_weight(text) + (says_no(head) ? kSaysNo : 0) -
+           (found(beginning, is.abs) ? kAbsurd : 0);
+  }
   std::string heard = head;  // without "sorry to hear" and its kin
   RE2::GlobalReplace(&heard, is.hear, "");
 
@@ -185,29 +206,26 @@ int refusal_score(std::string_view text) {
   if (found(heard, is.apol)) tenths += 12;
   // What is short enough for a label refuses in so many words or not at all: "No, not legal." is an
   // answer.
-  if (const auto label = final_answer(text); label && label->form == AnswerForm::whole) {
-    return tenths;
-  }
+  if (short_answer) return tenths;
   tenths += opening_weight(head) + stance_weight(head) + form_weight(text);
   if (found(heard, is.aim)) tenths += 6;
-  if (!strong && found(beginning, is.abs)) tenths -= 12;
+  if (!strong && found(beginning, is.abs)) tenths -= kAbsurd;
   return tenths;
 }
 
 namespace {
 
-bool refuses(const Observation& seen) {
+bool refuses(const Observation& seen, const TextTraits& text) {
   if (!seen.answer.tool_calls.empty()) return false;
-  return seen.answer.stop_reason == "refusal" || refusal_score(seen.answer.text) >= kThreshold;
+  return seen.answer.stop_reason == "refusal" || text.refusal_score() >= kThreshold;
 }
 
 }  // namespace
 
 std::optional<Finding> refusal(const Pair& pair) {
-  const auto& [served, other, expected] = pair;
   if (!both_answered(pair)) return std::nullopt;
-  const bool served_bad = refuses(served);
-  const bool other_bad = refuses(other);
+  const bool served_bad = refuses(pair.served, pair.served_text);
+  const bool other_bad = refuses(pair.other, pair.other_text);
   return Finding{.signal = Signal::refusal,
                  .diverges = served_bad != other_bad,
                  .served_bad = served_bad,

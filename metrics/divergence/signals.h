@@ -32,6 +32,7 @@
 #include <optional>
 
 #include "metrics/comparison.h"
+#include "metrics/divergence/text_traits.h"
 
 namespace understudy::metrics::divergence {
 
@@ -39,6 +40,8 @@ struct Pair {
   const Observation& served;
   const Observation& other;
   const Expectations& expected;
+  const TextTraits& served_text;
+  const TextTraits& other_text;
 };
 
 // How the attempts ended. Throttling of either side is missing data, not a difference; a time-out

@@ -25,7 +25,7 @@ bool bad(const Observation& seen) {
 }  // namespace
 
 std::optional<Finding> stop_reason(const Pair& pair) {
-  const auto& [served, other, expected] = pair;
+  const auto& [served, other, expected, served_text, other_text] = pair;
   if (!both_answered(pair)) return std::nullopt;
   // CountTokens and embeddings stop for no reason.
   if (served.answer.stop_reason.empty() && other.answer.stop_reason.empty()) return std::nullopt;

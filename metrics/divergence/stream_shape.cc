@@ -24,7 +24,7 @@ std::string_view what_is_odd(const Observation& seen) noexcept {
 }  // namespace
 
 std::optional<Finding> stream_shape(const Pair& pair) {
-  const auto& [served, other, expected] = pair;
+  const auto& [served, other, expected, served_text, other_text] = pair;
   if (!ended_as_a_stream(served) || !ended_as_a_stream(other)) return std::nullopt;
   const std::string_view here = what_is_odd(served);
   const std::string_view there = what_is_odd(other);

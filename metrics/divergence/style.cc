@@ -30,7 +30,7 @@ bool thinks(const Observation& seen) noexcept {
 }  // namespace
 
 std::optional<Finding> markdown(const Pair& pair) {
-  const auto& [served, other, expected] = pair;
+  const auto& [served, other, expected, served_text, other_text] = pair;
   if (!both_answered(pair)) return std::nullopt;
   if (served.answer.text.empty() || other.answer.text.empty()) return std::nullopt;
   const unsigned here = markdown_of(served.answer.text);
@@ -45,7 +45,7 @@ std::optional<Finding> markdown(const Pair& pair) {
 }
 
 std::optional<Finding> thinking(const Pair& pair) {
-  const auto& [served, other, expected] = pair;
+  const auto& [served, other, expected, served_text, other_text] = pair;
   if (!both_answered(pair) || (!thinks(served) && !thinks(other))) return std::nullopt;
   Finding finding{
       .signal = Signal::thinking,

@@ -85,7 +85,7 @@ std::string_view name_difference(const Prints& here, const Prints& there) {
 }  // namespace
 
 std::optional<Finding> tool_agreement(const Pair& pair) {
-  const auto& [served, other, expected] = pair;
+  const auto& [served, other, expected, served_text, other_text] = pair;
   if (!both_answered(pair)) return std::nullopt;
   const bool served_calls = !served.answer.tool_calls.empty();
   const bool other_calls = !other.answer.tool_calls.empty();

@@ -52,7 +52,7 @@ std::string_view breach_of(const Observation& seen, const Expectations& expected
 }  // namespace
 
 std::optional<Finding> tool_contract(const Pair& pair) {
-  const auto& [served, other, expected] = pair;
+  const auto& [served, other, expected, served_text, other_text] = pair;
   if (!both_answered(pair)) return std::nullopt;
   if (served.answer.tool_calls.empty() && other.answer.tool_calls.empty()) return std::nullopt;
   const std::string_view here = breach_of(served, expected);

@@ -81,7 +81,7 @@ std::string_view what_is_cut(const Observation& seen) {
 }  // namespace
 
 std::optional<Finding> truncation(const Pair& pair) {
-  const auto& [served, other, expected] = pair;
+  const auto& [served, other, expected, served_text, other_text] = pair;
   if (!both_answered(pair)) return std::nullopt;
   const std::string_view here = what_is_cut(served);
   const std::string_view there = what_is_cut(other);

@@ -29,7 +29,7 @@ double characters(std::string_view utf8) {
 }  // namespace
 
 std::optional<Finding> verbosity(const Pair& pair) {
-  const auto& [served, other, expected] = pair;
+  const auto& [served, other, expected, served_text, other_text] = pair;
   if (!both_answered(pair)) return std::nullopt;
   const double here = characters(served.answer.text);
   const double there = characters(other.answer.text);

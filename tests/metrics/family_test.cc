@@ -9,8 +9,15 @@ namespace {
 
 constexpr std::string_view kModel = "anthropic.claude-sonnet-5";
 
+std::string family_of(FamilyFinder& finder, std::string_view tag, std::string_view model_id,
+                      std::string_view body) {
+  JsonParser parser;
+  return finder.family_of(tag, model_id, parser.parse(body));
+}
+
 std::string family_of(std::string_view tag, std::string_view model_id, std::string_view body) {
-  return FamilyFinder().family_of(tag, model_id, body);
+  FamilyFinder finder;
+  return family_of(finder, tag, model_id, body);
 }
 
 TEST(Family, IsTheTagBeforeAllElse) {
@@ -47,10 +54,10 @@ TEST(Family, IsFoundByTheWordsOfAPromptWhereNothingNamesIt) {
   FamilyFinder finder;
   std::string family;
   for (int i = 0; i < 20; ++i) {
-    family = finder.family_of("", kModel,
-                              R"({"messages":[{"role":"user","content":"Translate the customer's )"
-                              R"(letter below into plain English and keep its tone: )" +
-                                  std::string(static_cast<std::size_t>(i) + 1, 'x') + R"("}]})");
+    family = family_of(finder, "", kModel,
+                       R"({"messages":[{"role":"user","content":"Translate the customer's )"
+                       R"(letter below into plain English and keep its tone: )" +
+                           std::string(static_cast<std::size_t>(i) + 1, 'x') + R"("}]})");
   }
   EXPECT_TRUE(family.starts_with("mined-")) << family;
 }

@@ -141,7 +141,7 @@ TEST(Language, IsBadWhereItIsNotTheFamilysOrTheRequests) {
   const auto asked = Expectations::from_request(
       routing::Operation::converse, R"({"messages": [{"role": "user", "content": [{"text": ")" +
                                         std::string{kFinnish} + R"("}]}]})");
-  EXPECT_EQ(asked.language, "fi");
+  EXPECT_EQ(asked.language(), "fi");
   EXPECT_EQ(verdict_on(Signal::language, answer(kFinnish), answer(kEnglish), asked),
             "language_switched");
 }
