@@ -1,28 +1,22 @@
 // The serve command as a process: what its signals, its config file and its admin port do together.
 
-#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <poll.h>
 #include <signal.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <iostream>
 #include <nlohmann/json.hpp>
 #include <optional>
-#include <stdexcept>
 #include <string>
-#include <string_view>
 #include <thread>
-#include <vector>
 
 #include "proxy/commands/commands.h"
 #include "tests/support/plain_client.h"
+#include "tests/support/serve_process.h"
 
 namespace understudy::proxy {
 namespace {
@@ -33,97 +27,8 @@ using nlohmann::json;
 using testing::HasSubstr;
 using testing_support::PlainClient;
 using testing_support::PlainReply;
-
-// A child of this process that runs `understudy serve`; what it writes to standard error is read
-// line by line.
-class ServeProcess {
- public:
-  explicit ServeProcess(const std::string& config_file) {
-    int ends[2];
-    if (::pipe2(ends, O_CLOEXEC) != 0) throw std::runtime_error("pipe");
-    child_ = ::fork();
-    if (child_ == 0) {
-      ::dup2(ends[1], STDERR_FILENO);
-      const std::vector<std::string_view> arguments{"serve", "--config", config_file};
-      const int status = run_command_line(arguments, std::cout, std::cerr);
-      std::cerr.flush();
-      ::_exit(status);
-    }
-    ::close(ends[1]);
-    errors_ = ends[0];
-  }
-
-  ~ServeProcess() {
-    if (child_ > 0) {
-      ::kill(child_, SIGKILL);
-      ::waitpid(child_, nullptr, 0);
-    }
-    ::close(errors_);
-  }
-  ServeProcess(const ServeProcess&) = delete;
-  ServeProcess& operator=(const ServeProcess&) = delete;
-
-  void signal(int number) const { ::kill(child_, number); }
-
-  // The next log line of that event; null when none comes within ten seconds.
-  json wait_for_event(const std::string& event) {
-    while (const auto line = next_line(10s)) {
-      const json parsed = json::parse(*line, nullptr, false);
-      if (parsed.is_object() && parsed["event"] == event) return parsed;
-    }
-    return nullptr;
-  }
-
-  // The lines of that event until the log has been quiet for `quiet`.
-  std::vector<json> events_until_quiet(const std::string& event, std::chrono::milliseconds quiet) {
-    std::vector<json> found;
-    while (const auto line = next_line(quiet)) {
-      const json parsed = json::parse(*line, nullptr, false);
-      if (parsed.is_object() && parsed["event"] == event) found.push_back(parsed);
-    }
-    return found;
-  }
-
-  // What is left of its standard error, once it has ended.
-  std::string rest() {
-    std::string text;
-    while (const auto line = next_line(10s)) text += *line + "\n";
-    return text;
-  }
-
-  // Its exit status, -1 when a signal ended it.
-  int wait_for_end() {
-    int status = 0;
-    ::waitpid(child_, &status, 0);
-    child_ = -1;
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-  }
-
- private:
-  std::optional<std::string> next_line(std::chrono::milliseconds patience) {
-    while (true) {
-      if (const std::size_t end = received_.find('\n'); end != std::string::npos) {
-        std::string line = received_.substr(0, end);
-        received_.erase(0, end + 1);
-        return line;
-      }
-      pollfd ready{errors_, POLLIN, 0};
-      if (::poll(&ready, 1, static_cast<int>(patience.count())) <= 0) return std::nullopt;
-      char chunk[4096];
-      const ::ssize_t got = ::read(errors_, chunk, sizeof chunk);
-      if (got <= 0) return std::nullopt;
-      received_.append(chunk, static_cast<std::size_t>(got));
-    }
-  }
-
-  ::pid_t child_ = -1;
-  int errors_ = -1;
-  std::string received_;
-};
-
-std::uint16_t port_of(const std::string& url) {
-  return static_cast<std::uint16_t>(std::stoul(url.substr(url.rfind(':') + 1)));
-}
+using testing_support::port_of;
+using testing_support::ServeProcess;
 
 class ServeTest : public testing::Test {
  protected:

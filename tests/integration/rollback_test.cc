@@ -1,0 +1,270 @@
+// The way back as an operator takes it: the config file is replaced while clients ask one request
+// after the other. Nothing fails, a bad file changes nothing, and what begins 100 ms after a
+// rollback is the primary's alone.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "tests/support/certificates.h"
+#include "tests/support/fake_bedrock.h"
+#include "tests/support/plain_client.h"
+#include "tests/support/proxy_under_test.h"
+#include "tests/support/raw_client.h"
+#include "tests/support/serve_process.h"
+
+namespace understudy::testing_support {
+namespace {
+
+namespace fs = std::filesystem;
+using std::chrono::steady_clock;
+using Time = steady_clock::time_point;
+using nlohmann::json;
+using testing::HasSubstr;
+using namespace std::chrono_literals;
+
+// A rollback's promise. Where a request that needs a millisecond takes fifty, because builds or
+// sanitizers take the processor, nobody can measure a tenth of a second: the longest that a request
+// took meanwhile is allowed on top.
+constexpr auto kInForceAfter = 100ms;
+
+// Puts a text in the place of the config file.
+class ConfigFile {
+ public:
+  virtual ~ConfigFile() = default;
+  virtual void replace(const std::string& text) = 0;
+  std::string path() const { return (directory_.path() / "config.yaml").string(); }
+
+ protected:
+  const ScratchDirectory directory_;
+};
+
+class RenamedFile final : public ConfigFile {
+ public:
+  void replace(const std::string& text) override { directory_.write("config.yaml", text); }
+};
+
+// A ConfigMap's volume: config.yaml is a link into ..data, itself a link to a dated directory, and
+// it is ..data that is swapped.
+class MountedConfigMap final : public ConfigFile {
+ public:
+  void replace(const std::string& text) override {
+    const fs::path& root = directory_.path();
+    const std::string before = version_ == 0 ? "" : name();
+    ++version_;
+    fs::create_directory(root / name());
+    std::ofstream(root / name() / "config.yaml") << text;
+    fs::create_directory_symlink(name(), root / "..data_tmp");
+    fs::rename(root / "..data_tmp", root / "..data");
+    if (before.empty()) {
+      fs::create_symlink("..data/config.yaml", root / "config.yaml");
+    } else {
+      fs::remove_all(root / before);
+    }
+  }
+
+ private:
+  std::string name() const { return "..version_" + std::to_string(version_); }
+  int version_ = 0;
+};
+
+// Clients that ask one request after the other on connections of their own, each with a text that
+// no other request has.
+class Clients {
+ public:
+  struct Asked {
+    Time begun, ended;
+    std::string text;
+    std::string variant;
+  };
+
+  Clients(std::uint16_t port, int count) {
+    for (int i = 0; i < count; ++i) threads_.emplace_back([this, port, i] { ask(port, i); });
+  }
+  ~Clients() { stop(); }
+
+  void stop() {
+    stopping_ = true;
+    for (auto& thread : threads_) thread.join();
+    threads_.clear();
+  }
+  // Of those that began at or after `from` and before `until`.
+  std::vector<Asked> between(Time from, Time until) const {
+    const std::lock_guard lock(mutex_);
+    std::vector<Asked> found;
+    for (const Asked& each : asked_) {
+      if (each.begun >= from && each.begun < until) found.push_back(each);
+    }
+    return found;
+  }
+  // The longest that a request took which was under way at some time between the two.
+  steady_clock::duration slowest_between(Time from, Time until) const {
+    const std::lock_guard lock(mutex_);
+    steady_clock::duration slowest{};
+    for (const Asked& each : asked_) {
+      if (each.begun < until && each.ended > from)
+        slowest = std::max(slowest, each.ended - each.begun);
+    }
+    return slowest;
+  }
+  bool served_by(std::string_view variant, Time from) const {
+    for (const Asked& each : between(from, Time::max())) {
+      if (each.variant == variant) return true;
+    }
+    return false;
+  }
+  std::uint64_t failed() const { return failed_; }
+
+ private:
+  void ask(std::uint16_t port, int number) {
+    RawClient client(port);
+    for (int turn = 0; !stopping_; ++turn) {
+      const std::string text = "<" + std::to_string(number) + "." + std::to_string(turn) + ">";
+      const Time begun = steady_clock::now();
+      const Answer got = client.ask(converse(text));
+      if (got.status != 200 || got.end != Answer::End::complete) ++failed_;
+      if (got.end != Answer::End::complete) return;
+      const std::lock_guard lock(mutex_);
+      asked_.push_back({begun, steady_clock::now(), text, got.field("x-understudy-variant")});
+    }
+  }
+
+  std::atomic<bool> stopping_{false};
+  std::atomic<std::uint64_t> failed_{0};
+  mutable std::mutex mutex_;
+  std::vector<Asked> asked_;  // guarded by mutex_
+  std::vector<std::thread> threads_;
+};
+
+template <typename File>
+class Rollback : public testing::Test {
+ protected:
+  void start() {
+    file_.replace(text("50", "100"));
+    process_.emplace(file_.path());
+    const json listening = process_->wait_for_event("listening");
+    ASSERT_FALSE(listening.is_null());
+    admin_port_ = port_of(listening["admin"]);
+    clients_.emplace(port_of(listening["addresses"]), 4);
+  }
+
+  std::string text(const std::string& canary_percent, const std::string& shadow_percent) const {
+    return ProxySetup{.primary_port = primary_->port(),
+                      .candidate_port = candidate_->port(),
+                      .shadow = "percent: " + shadow_percent,
+                      .canary = "percent: " + canary_percent}
+        .text();
+  }
+
+  void put_the_candidate_on() {
+    const Time now = steady_clock::now();
+    file_.replace(text("50", "100"));
+    ASSERT_TRUE(eventually([&] { return clients_->served_by("candidate", now); }));
+    std::cerr << "on " << (steady_clock::now() - now) / 1ms << "\n";
+  }
+
+  // A file that is refused: by its line, and with the one before it in force.
+  void put_a_bad_one() {
+    file_.replace(text("0", "1000"));
+    auto t0 = steady_clock::now();
+    const json problem = process_->wait_for_event("config_problem");
+    ASSERT_FALSE(problem.is_null());
+    std::cerr << "bad " << (steady_clock::now() - t0) / 1ms << "\n";
+    // The twelfth line of ProxySetup::text() is the route's shadow.
+    EXPECT_THAT(problem["problem"].get<std::string>(), HasSubstr("config.yaml:12:"));
+    EXPECT_THAT(problem["problem"].get<std::string>(), HasSubstr("routes[0].shadow.percent"));
+    const Time now = steady_clock::now();
+    EXPECT_TRUE(eventually([&] { return clients_->served_by("candidate", now); }));
+  }
+
+  // Returns when enough requests have begun after the promise fell due.
+  void roll_back() {
+    file_.replace(text("0", "0"));
+    const Time placed = steady_clock::now();
+    const auto many_since = [this](Time begin) {
+      return eventually([&] { return clients_->between(begin, Time::max()).size() >= 40; });
+    };
+    ASSERT_TRUE(many_since(placed + kInForceAfter));
+    const auto held_back = clients_->slowest_between(placed, placed + kInForceAfter);
+    std::cerr << "back1 " << (steady_clock::now() - placed) / 1ms << "\n";
+    const Time due = placed + kInForceAfter + held_back;
+    ASSERT_TRUE(many_since(due));
+    std::cerr << "back2 " << (steady_clock::now() - placed) / 1ms << " asked "
+              << clients_->between(placed, Time::max()).size() << " held " << held_back / 1ms
+              << "\n";
+    // What is answered by now began before anybody asks for the candidate again.
+    for (const auto& asked : clients_->between(due, Time::max())) {
+      EXPECT_EQ(asked.variant, "primary")
+          << "a request that began " << (asked.begun - placed) / 1ms
+          << " ms after the rollback, where requests took up to " << held_back / 1ms << " ms";
+      to_the_primary_alone_.insert(converse_body(asked.text));
+    }
+  }
+
+  double metric(const std::string& series) const {
+    PlainClient client(admin_port_);
+    client.send("GET /metrics HTTP/1.1\r\nHost: 127.0.0.1:" + std::to_string(admin_port_) +
+                "\r\n\r\n");
+    const std::string page = client.receive().body;
+    const std::size_t at = page.find("\n" + series + " ");
+    return at == std::string::npos ? 0.0 : std::stod(page.substr(at + series.size() + 2));
+  }
+
+  std::unique_ptr<FakeBedrock> primary_ = FakeBedrock::replies(converse_answer("primary"));
+  std::unique_ptr<FakeBedrock> candidate_ = FakeBedrock::replies(converse_answer("candidate"));
+  File file_;
+  std::optional<ServeProcess> process_;
+  std::uint16_t admin_port_ = 0;
+  std::optional<Clients> clients_;
+  std::set<std::string> to_the_primary_alone_;  // bodies
+};
+
+using Files = testing::Types<RenamedFile, MountedConfigMap>;
+struct FileNames {
+  template <typename File>
+  static std::string GetName(int) {
+    return std::is_same_v<File, RenamedFile> ? "ByRename" : "BySwapOfALink";
+  }
+};
+TYPED_TEST_SUITE(Rollback, Files, FileNames);
+
+TYPED_TEST(Rollback, IsInForceWithinATenthOfASecondAndLosesNoRequest) {
+  constexpr int kRounds = 12;
+  int bad = 0;
+  this->start();
+  for (int round = 0; round < kRounds && !this->HasFatalFailure(); ++round) {
+    this->put_the_candidate_on();
+    for (int i = 0; i < round % 3; ++i, ++bad) this->put_a_bad_one();
+    // Every fourth time a bad file is replaced by the good one before anybody need have read it.
+    if (round % 4 == 3) this->file_.replace(this->text("0", "1000"));
+    this->roll_back();
+  }
+  this->clients_->stop();
+  EXPECT_EQ(this->clients_->failed(), 0U);
+  EXPECT_GE(this->metric("understudy_config_reloads_total{result=\"refused\"}"), bad);
+  EXPECT_GE(this->metric("understudy_config_reloads_total{result=\"applied\"}"), 2 * kRounds - 1);
+
+  // No copy either, whatever way it would have gone.
+  ASSERT_GE(this->to_the_primary_alone_.size(), 40U * kRounds);
+  for (const FakeRequest& request : this->candidate_->requests())
+    EXPECT_FALSE(this->to_the_primary_alone_.contains(request.body)) << request.head;
+  for (const FakeRequest& request : this->primary_->requests()) {
+    EXPECT_FALSE(request.has("x-understudy-shadow") &&
+                 this->to_the_primary_alone_.contains(request.body))
+        << request.head;
+  }
+}
+
+}  // namespace
+}  // namespace understudy::testing_support
