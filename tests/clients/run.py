@@ -17,6 +17,7 @@ import threading
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parents[1] / "deploy"))
+import deploy_metrics  # noqa: E402
 import stack as stacks  # noqa: E402
 
 # By the word that --only takes: what it is called, and the command.
@@ -101,6 +102,12 @@ def check_nothing_leaks(stack, tally):
     tally.check("the proxy leaves no core", re.search(r"Max core file size +0 +0 ", limits), limits)
 
 
+def check_deploy_files(stack, tally):
+    print("\nthe dashboard and the alerts", flush=True)
+    stacks.get(stack.port, "/" + "a" * 10_000)  # some metrics are there only once something was refused
+    deploy_metrics.check(stacks.get(stack.admin_port, "/metrics")[1].decode(), tally)
+
+
 def check_last_words(stack, tally):
     statuses = stack.stop()
     for program in (stack.proxy, stack.simulator):
@@ -142,8 +149,11 @@ def main():
                         tally.check(f"the proxy still runs after {name}", runs, "it ended by itself")
                         if not runs:
                             break
-                if options.only in (None, "tls") and stack.proxy.process.poll() is None:
-                    check_nothing_leaks(stack, tally)
+                if stack.proxy.process.poll() is None:
+                    if options.only in (None, "tls"):
+                        check_nothing_leaks(stack, tally)
+                    if not options.only:
+                        check_deploy_files(stack, tally)
                 check_last_words(stack, tally)
     print(f"{tally.passed} passed, {tally.failed} failed")
     return 1 if tally.failed else 0
