@@ -69,6 +69,8 @@ void compare_upstream(Changes& changes, const std::string& key,
   compare(changes, key + ".pool_idle_timeout", before.pool_idle_timeout, after.pool_idle_timeout);
   compare(changes, key + ".max_idle_connections", before.max_idle_connections,
           after.max_idle_connections);
+  compare(changes, key + ".dns_refresh", before.dns_refresh, after.dns_refresh);
+  compare(changes, key + ".dns_keep", before.dns_keep, after.dns_keep);
 }
 
 // A variant with its upstream by name: indices change when the list does.

@@ -22,8 +22,6 @@ namespace {
 
 constexpr std::size_t kInputBlock = 8u << 10;
 constexpr auto kKeepsBuffer = 250ms;  // an idle connection gives its buffer back after that
-constexpr auto kLinger = 2s;
-constexpr std::size_t kMaxLingerBytes = 64u << 20;
 
 // How a client of HTTP/2 begins: so that it looks like a request to servers that do not know it
 // (RFC 9113 3.4).
@@ -421,12 +419,16 @@ asio::awaitable<void> Connection::linger() {
   co_await transport_->say_end();
   boost::system::error_code ignored;
   transport_->socket().shutdown(asio::ip::tcp::socket::shutdown_send, ignored);
-  transport_->expire_after(kLinger);
-  for (std::size_t seen = 0; seen < kMaxLingerBytes;) {
+  transport_->expire_after(limits_.linger_timeout);
+  for (std::size_t seen = 0; seen < limits_.max_linger_bytes;) {
     begin_ = end_ = 0;
-    if (!co_await more_input()) break;
+    if (!co_await more_input()) {
+      if (transport_->timed_out()) worker_.recorder.refused("linger_timeout");
+      co_return;
+    }
     seen += end_ - begin_;
   }
+  worker_.recorder.refused("max_linger_bytes");
 }
 
 // --- Writing

@@ -18,7 +18,6 @@ namespace {
 
 constexpr std::size_t kInputBlock = 16u << 10;
 constexpr auto kRoundTrip = 1s;  // for new streams that were under way when the end was announced
-constexpr auto kLinger = 2s;
 
 }  // namespace
 
@@ -177,7 +176,7 @@ asio::awaitable<void> H2Connection::write_loop() {
   boost::system::error_code ignored;
   transport_->socket().shutdown(asio::ip::tcp::socket::shutdown_send, ignored);
   awaiting_ = Awaiting::last_bytes;
-  set(kLinger);
+  set(limits_.linger_timeout);
   co_await output_.wait();
 }
 

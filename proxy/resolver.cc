@@ -6,12 +6,8 @@ namespace understudy::proxy {
 
 namespace asio = boost::asio;
 using std::chrono::steady_clock;
-using namespace std::chrono_literals;
 
 namespace {
-
-constexpr auto kFresh = 30s;
-constexpr auto kUsable = 1h;
 
 std::string key(const std::string& host, std::uint16_t port) {
   return host + ' ' + std::to_string(port);
@@ -25,7 +21,7 @@ std::string without_brackets(const std::string& host) {
 }  // namespace
 
 const Resolver::Endpoints* Resolver::lookup(const std::string& host, std::uint16_t port,
-                                            Waiter& waiter) {
+                                            const Lifetimes& lifetimes, Waiter& waiter) {
   Entry& entry = entries_[key(host, port)];
   if (entry.good.empty()) {
     boost::system::error_code not_an_address;
@@ -38,8 +34,8 @@ const Resolver::Endpoints* Resolver::lookup(const std::string& host, std::uint16
   }
   const bool literal = entry.resolved == steady_clock::time_point::max();
   const auto age = literal ? steady_clock::duration{} : steady_clock::now() - entry.resolved;
-  const bool usable = !entry.good.empty() && age <= kUsable;
-  if ((!usable || age > kFresh) && !entry.looking_up) begin(host, port, entry);
+  const bool usable = !entry.good.empty() && age <= lifetimes.keep;
+  if ((!usable || age > lifetimes.refresh) && !entry.looking_up) begin(host, port, entry);
   if (usable) return &entry.good;
   if (entry.looking_up) entry.waiters.push_back(&waiter);
   return nullptr;

@@ -1,7 +1,7 @@
 #pragma once
 // Names to addresses, one per thread, so that a stuck look-up of the candidate's name cannot delay
-// the primary. Remembers good answers: one that is older than 30 s is used and renewed in the
-// background, and stays in use for an hour while look-ups fail.
+// the primary. Remembers good answers: an old one is used and renewed in the background, and stays
+// in use for a while although look-ups fail. After that, calls fail as ErrorKind::resolve.
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -20,6 +20,12 @@ class Resolver {
  public:
   using Endpoints = std::vector<boost::asio::ip::tcp::endpoint>;
 
+  // Of an upstream's addresses: its dns_refresh and dns_keep.
+  struct Lifetimes {
+    std::chrono::milliseconds refresh;  // older ones are renewed
+    std::chrono::milliseconds keep;     // older ones are not used
+  };
+
   explicit Resolver(boost::asio::io_context& context) : resolver_(context) {}
 
   // A look-up that is under way; shared by all who wait for the same name.
@@ -34,7 +40,8 @@ class Resolver {
   // What is known at once: an address literal, or a remembered answer (renewed in the background
   // when old). Null when there is nothing yet: the look-up has then begun, and `waiter` will be
   // woken when it ends; after that, ask again. A waiter that gives up must forget() itself.
-  const Endpoints* lookup(const std::string& host, std::uint16_t port, Waiter& waiter);
+  const Endpoints* lookup(const std::string& host, std::uint16_t port, const Lifetimes& lifetimes,
+                          Waiter& waiter);
   void forget(Waiter& waiter) noexcept;
   // Why the last look-up of that name failed.
   std::string problem(const std::string& host, std::uint16_t port) const;

@@ -5,9 +5,12 @@
 namespace understudy::proxy {
 
 bool SeenCalls::first_time(std::string_view invocation_id,
-                           std::chrono::steady_clock::time_point now) {
-  while (!by_age_.empty() &&
-         (by_age_.size() >= kMaxCalls || now - by_age_.front().first > kMaxAge)) {
+                           std::chrono::steady_clock::time_point now,
+                           const routing::LimitsConfig& limits) {
+  while (!by_age_.empty()) {
+    const bool old = now - by_age_.front().first > limits.seen_calls_for;
+    if (!old && by_age_.size() < limits.max_seen_calls) break;
+    if (!old) recorder_.refused("max_seen_calls");
     known_.erase(by_age_.front().second);
     by_age_.pop_front();
   }

@@ -1,6 +1,6 @@
 #pragma once
 // Remembers which SDK calls were copied already, so that a call that the SDK repeats is copied
-// once. Bounded by number and age; one thread.
+// once. Bounded by number and age (limits.max_seen_calls, limits.seen_calls_for); one thread.
 
 #include <chrono>
 #include <cstdint>
@@ -9,17 +9,22 @@
 #include <unordered_set>
 #include <utility>
 
+#include "metrics/recorder.h"
+#include "routing/config.h"
+
 namespace understudy::proxy {
 
 class SeenCalls {
  public:
-  static constexpr std::size_t kMaxCalls = 65'536;
-  static constexpr std::chrono::minutes kMaxAge{15};  // longer than an SDK goes on repeating a call
+  explicit SeenCalls(metrics::Recorder& recorder) : recorder_(recorder) {}
 
-  // True the first time an id is given; ids are known by a 64-bit hash.
-  bool first_time(std::string_view invocation_id, std::chrono::steady_clock::time_point now);
+  // True the first time an id is given; ids are known by a 64-bit hash. Calls that are forgotten
+  // before their time, for want of room, are counted as refused by max_seen_calls.
+  bool first_time(std::string_view invocation_id, std::chrono::steady_clock::time_point now,
+                  const routing::LimitsConfig& limits);
 
  private:
+  metrics::Recorder& recorder_;
   std::unordered_set<std::uint64_t> known_;
   std::deque<std::pair<std::chrono::steady_clock::time_point, std::uint64_t>> by_age_;
 };

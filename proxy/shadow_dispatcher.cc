@@ -39,7 +39,8 @@ constexpr milliseconds kBusyLook{2};
 constexpr milliseconds kIdleLook{20};
 constexpr auto kStaysBusy = 1s;
 // `auto` asks for a control beside every copy until there are this many triples, then for 2 %
-// (divergence reference 2.6).
+// (divergence reference 2.6). No key for these: they follow from the statistics, and whoever wants
+// another share says `control_percent: N`.
 constexpr std::uint64_t kTriplesWanted = 400;
 constexpr routing::Percent kControlAtRest{200};
 
@@ -135,10 +136,11 @@ struct ShadowDispatcher::Impl {
   // bytes would be taken for it, which loses a copy of what was copied already, and nothing else.
   bool copied_before(const ShadowJob& job, SteadyTime now) {
     using Attempt = ShadowJob::Attempt;
-    if (!job.invocation_id.empty()) return !seen.first_time(job.invocation_id, now);
+    const routing::LimitsConfig& limits = job.pair.snapshot->config().limits;
+    if (!job.invocation_id.empty()) return !seen.first_time(job.invocation_id, now, limits);
     if (job.attempt == Attempt::untold) return false;
     const std::uint64_t bytes = routing::hash64(job.pair.request_body.view());
-    const bool is_new = seen.first_time(job.forwarded + ' ' + routing::hex(bytes), now);
+    const bool is_new = seen.first_time(job.forwarded + ' ' + routing::hex(bytes), now, limits);
     return job.attempt == Attempt::repeated && !is_new;
   }
 
@@ -305,7 +307,7 @@ struct ShadowDispatcher::Impl {
   PoolSet pools{resources};
   Rewriter rewriter;
   Signer signer;
-  SeenCalls seen;
+  SeenCalls seen{recorder};
   ScratchPool scratch;
   ShadowThread legs{resources,           pools,       rewriter, signer, analysis, memory, scratch,
                     thread_memory.pairs, instance_id, {}};

@@ -11,6 +11,8 @@ std::string pool_key(const UpstreamTarget& upstream, const routing::Endpoint& en
   key.append(" ").append(config.ca_file);
   key.append(" ").append(std::to_string(config.max_idle_connections));
   key.append(" ").append(std::to_string(config.pool_idle_timeout.count()));
+  key.append(" ").append(std::to_string(config.dns_refresh.count()));
+  key.append(" ").append(std::to_string(config.dns_keep.count()));
   return key;
 }
 
@@ -22,7 +24,8 @@ std::shared_ptr<UpstreamPool> PoolSet::pool_for(const UpstreamTarget& upstream,
   if (auto pool = known.lock()) return pool;
   auto pool = std::make_shared<UpstreamPool>(
       resources_, endpoint, endpoint.tls ? upstream.tls : nullptr,
-      upstream.config.max_idle_connections, upstream.config.pool_idle_timeout);
+      upstream.config.max_idle_connections, upstream.config.pool_idle_timeout,
+      Resolver::Lifetimes{upstream.config.dns_refresh, upstream.config.dns_keep});
   known = pool;
   return pool;
 }

@@ -13,6 +13,8 @@ namespace {
 constexpr std::size_t kSmallBuffer = 16u << 10;
 constexpr std::size_t kLargeBuffer =
     64u << 10;  // once reads fill the small one: large bodies want few, large reads
+// Of 1xx before the answer (RFC 9110 15.2 sets no bound). No key: Bedrock sends none, and whoever
+// sends more does not speak HTTP as anybody means it. Counted as any other bad message.
 constexpr int kMaxInterimHeads = 8;
 
 }  // namespace

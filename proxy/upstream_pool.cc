@@ -53,13 +53,14 @@ void Connecting::expired() noexcept {
 
 UpstreamPool::UpstreamPool(ThreadResources& resources, const routing::Endpoint& endpoint,
                            std::shared_ptr<asio::ssl::context> tls, std::size_t max_idle,
-                           std::chrono::milliseconds idle_timeout)
+                           std::chrono::milliseconds idle_timeout, Resolver::Lifetimes addresses)
     : resources_(resources),
       endpoint_(endpoint),
       tls_(std::move(tls)),
       authority_(authority_of(endpoint)),
       max_idle_(max_idle),
       idle_timeout_(idle_timeout),
+      addresses_(addresses),
       idle_sweep_(std::make_unique<IdleSweep>(resources.sweep, *this)) {}
 
 UpstreamPool::~UpstreamPool() {
@@ -97,12 +98,14 @@ void UpstreamPool::close_idle() noexcept {
 
 asio::awaitable<Result<const Resolver::Endpoints*>> UpstreamPool::resolve(Connecting& connecting) {
   Resolver& resolver = resources_.resolver;
-  if (const auto* known = resolver.lookup(endpoint_.host, endpoint_.port, connecting.resolved_))
+  if (const auto* known =
+          resolver.lookup(endpoint_.host, endpoint_.port, addresses_, connecting.resolved_))
     co_return known;
   co_await connecting.resolved_.wait();
   resolver.forget(connecting.resolved_);
   if (!connecting.timed_out_ && !connecting.interrupted_) {
-    if (const auto* found = resolver.lookup(endpoint_.host, endpoint_.port, connecting.resolved_))
+    if (const auto* found =
+            resolver.lookup(endpoint_.host, endpoint_.port, addresses_, connecting.resolved_))
       co_return found;
     resolver.forget(connecting.resolved_);
   }

@@ -53,7 +53,7 @@ class UpstreamPool {
  public:
   UpstreamPool(ThreadResources& resources, const routing::Endpoint& endpoint,
                std::shared_ptr<boost::asio::ssl::context> tls, std::size_t max_idle,
-               std::chrono::milliseconds idle_timeout);
+               std::chrono::milliseconds idle_timeout, Resolver::Lifetimes addresses);
   ~UpstreamPool();
 
   // The connection that rested the shortest and is still good, or null.
@@ -82,6 +82,7 @@ class UpstreamPool {
   const std::string authority_;
   const std::size_t max_idle_;
   const std::chrono::milliseconds idle_timeout_;
+  const Resolver::Lifetimes addresses_;
   struct Resting {
     std::unique_ptr<Transport> transport;
     std::chrono::steady_clock::time_point since;

@@ -146,6 +146,8 @@ struct UpstreamConfig {
   milliseconds stream_idle_timeout = 600s;  // between two reads of an answer
   milliseconds pool_idle_timeout = 20s;     // an unused kept-alive connection is closed after this
   std::size_t max_idle_connections = 256;   // kept per thread
+  milliseconds dns_refresh = 30s;           // older addresses are used, and renewed meanwhile
+  milliseconds dns_keep = 1h;               // how long they are used while look-ups fail
   bool allow_plaintext = false;             // must be true for http:// to anything but loopback
   friend bool operator==(const UpstreamConfig&, const UpstreamConfig&) = default;
 };
@@ -312,7 +314,11 @@ struct LimitsConfig {
   std::size_t max_analysis_bytes = 256u << 20;
   milliseconds tls_handshake_timeout = 10s;  // from the connection's begin
   std::size_t max_tls_sessions =
-      20'480;  // kept for clients that resume without a ticket, per listener
+      20'480;                        // kept for clients that resume without a ticket, per listener
+  milliseconds linger_timeout = 2s;  // for a refused client to take its answer while it still sends
+  std::size_t max_linger_bytes = 64u << 20;  // of what it sends meanwhile
+  std::size_t max_seen_calls = 65'536;       // SDK calls remembered, so that each is copied once
+  milliseconds seen_calls_for = 15min;       // longer than an SDK goes on repeating a call
   Http2Limits http2;
   friend bool operator==(const LimitsConfig&, const LimitsConfig&) = default;
 };

@@ -124,6 +124,10 @@ void read_limits(Section& root, LimitsConfig& limits) {
   section.read("max_model_scan_bytes", limits.max_model_scan_bytes, size_between(kKiB, kGiB));
   section.read("max_analysis_queue", limits.max_analysis_queue, count_between(1, 1'000'000));
   section.read("max_analysis_bytes", limits.max_analysis_bytes, size_between(kMiB, 1024 * kGiB));
+  section.read("linger_timeout", limits.linger_timeout, time);
+  section.read("max_linger_bytes", limits.max_linger_bytes, size_between(0, kGiB));
+  section.read("max_seen_calls", limits.max_seen_calls, count_between(1, 10'000'000));
+  section.read("seen_calls_for", limits.seen_calls_for, duration_between(1s, kDay));
   read_http2_limits(section, limits.http2);
   section.finish();
 }

@@ -13,6 +13,9 @@ namespace {
 namespace asio = boost::asio;
 
 constexpr std::size_t kMaxTokenBytes = 64u << 10;
+// What a source of credentials is asked through has no keys of its own: as an upstream's defaults.
+constexpr Resolver::Lifetimes kAddresses{.refresh = std::chrono::seconds(30),
+                                         .keep = std::chrono::hours(1)};
 
 std::string head_of(FetchThread& thread, const CredentialPlan& plan, const Question& question,
                     std::string_view authority) {
@@ -70,7 +73,7 @@ asio::awaitable<Result<WholeAnswer>> ask(FetchThread& thread, const CredentialPl
     tls = *context;
   }
   const auto pool = std::make_shared<UpstreamPool>(thread.resources, question.endpoint, tls, 0,
-                                                   std::chrono::milliseconds(0));
+                                                   std::chrono::milliseconds(0), kAddresses);
   const std::string head = head_of(thread, plan, question, pool->authority());
   ResponseHead head_storage;
   UpstreamCall call(pool,

@@ -136,6 +136,35 @@ TEST(Failure, RefusesWhatIsTooLarge) {
   EXPECT_EQ(primary->connections(), 0U);
 }
 
+// A request whose body is too large, of which the body never comes.
+constexpr const char* kTooLargeHead =
+    "POST /model/m/invoke HTTP/1.1\r\nhost: a\r\ncontent-length: 1000000000\r\n\r\n";
+
+TEST(Failure, WaitsForARefusedClientToReadWhyAndNoLonger) {
+  auto primary = FakeBedrock::replies("{}");
+  ProxyUnderTest proxy(
+      ProxySetup{.primary_port = primary->port(),
+                 .top = "limits: {max_body_bytes: 1KiB, linger_timeout: 200ms}\n"});
+  RawClient client(proxy.port());
+  EXPECT_EQ(client.ask(kTooLargeHead).status, 413);
+  EXPECT_TRUE(proxy.wait_for("refused_total", {{"limit", "linger_timeout"}}, 1));
+  EXPECT_TRUE(eventually([&] { return proxy.server().load().connections == 0; }));
+}
+
+TEST(Failure, TakesOnlySoMuchOfWhatARefusedClientGoesOnSending) {
+  auto primary = FakeBedrock::replies("{}");
+  ProxyUnderTest proxy(ProxySetup{
+      .primary_port = primary->port(),
+      .top = "limits: {max_body_bytes: 1KiB, linger_timeout: 1h, max_linger_bytes: 1MiB}\n"});
+  RawClient client(proxy.port());
+  client.send(kTooLargeHead);
+  const std::string piece = noise(65'536);
+  std::size_t sent = 0;
+  while (sent < (256u << 20) && client.send(piece)) sent += piece.size();
+  EXPECT_LT(sent, 256u << 20) << "the connection was ended";
+  EXPECT_TRUE(proxy.wait_for("refused_total", {{"limit", "max_linger_bytes"}}, 1));
+}
+
 // --- Truncation stays truncation
 // ------------------------------------------------------------------------------------
 

@@ -701,6 +701,8 @@ TEST(ConfigLoader, ReadsEveryKeyOutsideOfRoutes) {
       "    stream_idle_timeout: 3s\n"
       "    pool_idle_timeout: 0s\n"
       "    max_idle_connections: 4\n"
+      "    dns_refresh: 4s\n"
+      "    dns_keep: 5s\n"
       "  keys: {endpoint: 'https://x', region: r, credentials: {source: static, access_key_id: a, "
       "secret_access_key: b, session_token: c}}\n"
       "default_route: {upstream: vpc}\n"
@@ -714,6 +716,7 @@ TEST(ConfigLoader, ReadsEveryKeyOutsideOfRoutes) {
       "4KiB, max_model_scan_bytes: 7KiB,\n"
       "  max_analysis_queue: 6, max_analysis_bytes: 5MiB,\n"
       "  tls_handshake_timeout: 6s, max_tls_sessions: 23,\n"
+      "  linger_timeout: 6s, max_linger_bytes: 6MiB, max_seen_calls: 7, seen_calls_for: 8s,\n"
       "  http2: {max_concurrent_streams: 7, max_streams: 8, stream_window_bytes: 64KiB,\n"
       "    connection_window_bytes: 2MiB, keep_alive_timeout: 5s,\n"
       "    resets_received: {burst: 9, per_second: 10}, resets_sent: {burst: 11, per_second: 12},\n"
@@ -751,12 +754,33 @@ TEST(ConfigLoader, ReadsEveryKeyOutsideOfRoutes) {
   EXPECT_EQ(vpc.stream_idle_timeout, 3s);
   EXPECT_EQ(vpc.pool_idle_timeout, 0s);
   EXPECT_EQ(vpc.max_idle_connections, 4U);
+  EXPECT_EQ(vpc.dns_refresh, 4s);
+  EXPECT_EQ(vpc.dns_keep, 5s);
   EXPECT_EQ(config.upstreams[3].credentials.session_token, "c");
   EXPECT_EQ(config.default_upstream, 2U);
   EXPECT_EQ(config.records, (RecordsConfig{"/etc/understudy/r", RecordsConfig::Content::redacted,
                                            1 << 20, 2 << 20, 0}));
-  EXPECT_EQ(config.limits, (LimitsConfig{5, 1s, 2s, 2 << 10, 50, 1 << 10, 1 << 30, 3s, 4s, 3 << 10,
-                                         1 << 20, 4 << 10, 7 << 10, 6, 5 << 20, 6s, 23,
+  EXPECT_EQ(config.limits, (LimitsConfig{5,
+                                         1s,
+                                         2s,
+                                         2 << 10,
+                                         50,
+                                         1 << 10,
+                                         1 << 30,
+                                         3s,
+                                         4s,
+                                         3 << 10,
+                                         1 << 20,
+                                         4 << 10,
+                                         7 << 10,
+                                         6,
+                                         5 << 20,
+                                         6s,
+                                         23,
+                                         6s,
+                                         6 << 20,
+                                         7,
+                                         8s,
                                          Http2Limits{7,
                                                      8,
                                                      64 << 10,
