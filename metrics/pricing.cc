@@ -28,7 +28,8 @@ struct Price {
   double input = 0.0;
   double output = 0.0;
   std::optional<double> cache_read;
-  std::optional<double> cache_write;
+  std::optional<double> cache_write;     // kept for five minutes
+  std::optional<double> cache_write_1h;  // kept for an hour
 };
 
 struct Model {
@@ -76,6 +77,7 @@ Price read_price(const Json& json) {
   price.output = read_amount(json.at("output"));
   price.cache_read = read_optional_amount(json, "cache_read");
   price.cache_write = read_optional_amount(json, "cache_write");
+  price.cache_write_1h = read_optional_amount(json, "cache_write_1h");
   return price;
 }
 
@@ -110,11 +112,20 @@ std::string_view geo_prefix(std::string_view model_id) {
 }
 
 // Unknown where there are such tokens and no price for them.
-std::optional<double> part(const std::optional<std::int64_t>& tokens,
-                           const std::optional<double>& price) {
-  if (!tokens || *tokens == 0) return 0.0;
+std::optional<double> part(std::int64_t tokens, const std::optional<double>& price) {
+  if (tokens <= 0) return 0.0;
   if (!price) return std::nullopt;
-  return static_cast<double>(std::max<std::int64_t>(*tokens, 0)) * *price * kPerToken;
+  return static_cast<double>(tokens) * *price * kPerToken;
+}
+
+std::optional<double> written(const Usage& usage, const Price& price) {
+  const std::int64_t all = usage.cache_write.value_or(0);
+  const std::int64_t for_an_hour =
+      std::clamp<std::int64_t>(usage.cache_write_1h.value_or(0), 0, std::max<std::int64_t>(all, 0));
+  const auto brief = part(all - for_an_hour, price.cache_write);
+  const auto longer = part(for_an_hour, price.cache_write_1h);
+  if (!brief || !longer) return std::nullopt;
+  return *brief + *longer;
 }
 
 }  // namespace
@@ -173,11 +184,11 @@ std::optional<double> Prices::cost(std::string_view model_id, const Usage& usage
   if (price == nullptr || !usage.input) return std::nullopt;
   // Embeddings have no output; a text answer whose output is unknown has no known cost.
   if (!usage.output && price->output > 0.0) return std::nullopt;
-  const auto cache_read = part(usage.cache_read, price->cache_read);
-  const auto cache_write = part(usage.cache_write, price->cache_write);
+  const auto cache_read = part(usage.cache_read.value_or(0), price->cache_read);
+  const auto cache_write = written(usage, *price);
   if (!cache_read || !cache_write) return std::nullopt;
-  const double sum = *part(usage.input, price->input) + *part(usage.output, price->output) +
-                     *cache_read + *cache_write;
+  const double sum = *part(*usage.input, price->input) +
+                     *part(usage.output.value_or(0), price->output) + *cache_read + *cache_write;
   const auto& prefixes = table_->premium_prefixes;
   const bool premium =
       std::find(prefixes.begin(), prefixes.end(), geo_prefix(model_id)) != prefixes.end();
