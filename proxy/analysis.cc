@@ -13,14 +13,18 @@ namespace {
 // show, and no wake-up is asked of the io threads.
 constexpr std::chrono::milliseconds kLookEvery{10};
 
+std::chrono::sys_days today() {
+  return std::chrono::floor<std::chrono::days>(std::chrono::system_clock::now());
+}
+
 void price(metrics::Observation& observation, const metrics::Prices& prices) {
-  const auto today = std::chrono::floor<std::chrono::days>(std::chrono::system_clock::now());
-  observation.cost_usd = prices.cost(observation.model_id, observation.usage, today);
+  observation.cost_usd = prices.cost(observation.model_id, observation.usage, today());
 }
 
 ExperimentContext experiment_of(const PairContext& pair) {
   const routing::RouteConfig& route = pair.snapshot->config().routes[pair.route];
-  return {route.name, pair.snapshot->experiments[pair.route], route.verdict};
+  return {route.name, pair.snapshot->experiments[pair.route], route.verdict,
+          pair.snapshot->meters[pair.route]};
 }
 
 void read_request(const PairContext& pair, EvidenceBook& evidence) {
@@ -51,12 +55,17 @@ metrics::Comparison compare_and_weigh(const PairContext& pair, metrics::Leg leg,
   } else {
     slot.shadow = comparison;
     const bool by_candidate = slot.observation->variant == routing::Variant::candidate;
+    const auto cost =
+        by_candidate
+            ? metrics::pair_cost(*pair.snapshot->prices, other, *slot.observation, today())
+            : metrics::pair_cost(*pair.snapshot->prices, *slot.observation, other, today());
     slot.counts_as_evidence =
         evidence.record_pair(experiment, slot.family, pair.request_body.view(),
                              {.comparison = comparison,
                               .served = *slot.observation,
                               .other = other,
-                              .served_by_candidate = by_candidate});
+                              .served_by_candidate = by_candidate,
+                              .cost = cost ? &*cost : nullptr});
     evidence.learn(experiment, slot.family, by_candidate ? other : *slot.observation,
                    by_candidate ? text : *slot.text);
   }

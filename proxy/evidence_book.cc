@@ -1,7 +1,9 @@
 #include "proxy/evidence_book.h"
 
+#include <algorithm>
 #include <utility>
 
+#include "metrics/divergence/error_headline.h"
 #include "metrics/verdict.h"
 #include "proxy/log.h"
 #include "routing/hash.h"
@@ -17,12 +19,33 @@ namespace {
 // A comparison must show within a second; looking at all gates of all families costs milliseconds.
 constexpr auto kPublishEvery = 250ms;
 constexpr auto kSaveEvery = 30s;
+constexpr auto kWatchEvery = 500ms;
 constexpr std::size_t kConversationBytes = 256u << 10;
+
+// Requests that were answered, copied or not: those that failed cost nothing.
+std::uint64_t requests_of(const metrics::RouteMeter* meter) {
+  if (!meter) return 0;
+  const metrics::RouteCounts counts = meter->counts();
+  const auto failed = counts.skipped.find(std::string(label(routing::SkipReason::primary_failed)));
+  return counts.eligible - (failed == counts.skipped.end() ? 0 : failed->second);
+}
+
+// Counts one refusal as invalid by what the candidate said.
+void count_validation_error(metrics::RouteEvidence& into, std::string_view family,
+                            std::string_view request_body, const metrics::PairOutcome& pair) {
+  const auto found = std::ranges::find(pair.comparison.findings, metrics::Signal::validation_error,
+                                       &metrics::Finding::signal);
+  if (found == pair.comparison.findings.end()) return;
+  if (!(pair.served_by_candidate ? found->served_bad : found->other_bad)) return;
+  const metrics::Observation& candidate = pair.served_by_candidate ? pair.served : pair.other;
+  into.record_validation_error(
+      family, metrics::divergence::error_headline(candidate.error_message, request_body));
+}
 
 }  // namespace
 
 EvidenceBook::EvidenceBook(const std::string& state_directory)
-    : files_(state_directory), saved_(steady_clock::now()) {}
+    : files_(state_directory), saved_(steady_clock::now()), watched_(steady_clock::now()) {}
 
 EvidenceBook::~EvidenceBook() {
   for (auto& [route, entry] : entries_) save(route, entry);
@@ -38,6 +61,10 @@ EvidenceBook::Entry& EvidenceBook::entry(const ExperimentContext& context) {
   }
   Entry& entry = found->second;
   entry.rules = context.rules;
+  if (context.meter && entry.meter != context.meter) {
+    entry.meter = context.meter;
+    entry.requests = requests_of(context.meter);
+  }
   entry.unpublished = entry.unsaved = true;
   return entry;
 }
@@ -67,6 +94,7 @@ bool EvidenceBook::record_pair(const ExperimentContext& context, std::string_vie
     return false;
   }
   into.evidence.record_pair(family, pair, now);
+  count_validation_error(into.evidence, family, request_body, pair);
   return true;
 }
 
@@ -107,6 +135,7 @@ void EvidenceBook::publish() {
   const auto now = steady_clock::now();
   if (now - published_ < kPublishEvery) return;
   published_ = now;
+  if (now - watched_ >= kWatchEvery) watch_traffic();
   const bool save_now = now - saved_ >= kSaveEvery;
   if (save_now) saved_ = now;
   for (auto& [route, entry] : entries_) {
@@ -117,6 +146,18 @@ void EvidenceBook::publish() {
       shown_.insert_or_assign(route, std::move(copy));
     }
     if (save_now) save(route, entry);
+  }
+}
+
+void EvidenceBook::watch_traffic() {
+  const auto now = steady_clock::now();
+  const auto watched = std::chrono::floor<std::chrono::milliseconds>(now - watched_);
+  watched_ = now;
+  for (auto& [route, entry] : entries_) {
+    if (!entry.meter) continue;
+    const std::uint64_t before = std::exchange(entry.requests, requests_of(entry.meter));
+    entry.evidence.record_traffic(entry.requests - before, watched, Clock::now());
+    entry.unsaved = entry.unsaved || entry.requests != before;
   }
 }
 

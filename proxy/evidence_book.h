@@ -15,6 +15,7 @@
 #include "metrics/evidence/evidence_files.h"
 #include "metrics/evidence/repeats.h"
 #include "metrics/family.h"
+#include "metrics/recorder.h"
 #include "routing/config.h"
 
 namespace understudy::proxy {
@@ -24,6 +25,7 @@ struct ExperimentContext {
   std::string_view route;
   std::string_view experiment;  // routing::experiment_id()
   const routing::VerdictConfig& rules;
+  const metrics::RouteMeter* meter = nullptr;  // of all its traffic; none: it is not projected
 };
 
 class EvidenceBook {
@@ -65,6 +67,8 @@ class EvidenceBook {
     metrics::FamilyFinder families{};
     // By family, as many as the evidence keeps; not saved: a few answers teach them again.
     std::map<std::string, metrics::AnswerProfile, std::less<>> profiles{};
+    const metrics::RouteMeter* meter = nullptr;
+    std::uint64_t requests = 0;  // of the meter, when it was last looked at
     bool unpublished = true;
     bool unsaved = false;
   };
@@ -72,11 +76,12 @@ class EvidenceBook {
   metrics::AnswerProfile& profile_of(Entry& entry, std::string_view family);
   metrics::RouteEvidence begin(const ExperimentContext& context);
   void save(std::string_view route, Entry& entry);
+  void watch_traffic();
 
   // The analysis thread's.
   metrics::EvidenceFiles files_;
   std::map<std::string, Entry, std::less<>> entries_;
-  std::chrono::steady_clock::time_point published_{}, saved_{};
+  std::chrono::steady_clock::time_point published_{}, saved_{}, watched_;
 
   mutable std::mutex mutex_;
   std::map<std::string, std::shared_ptr<const metrics::RouteEvidence>, std::less<>> shown_;

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "metrics/statistics/proportions.h"
+#include "proxy/route_parameters.h"
 #include "proxy/verdict_status.h"
 
 namespace understudy::proxy {
@@ -320,6 +321,7 @@ nlohmann::json describe_route(const routing::Config& config, const routing::Rout
       {"served", describe_shares(route.name, counts, samples)},
       {"counts", describe_counts(counts)},
       {"measured", describe_measurements(route.name, samples)},
+      {"parameters", describe_parameters(route)},
   };
   described.update(describe_verdict(judge_route(route, counts, evidence), evidence));
   for (json& signal : describe_information(meter.signals(), meter.control_signals()))

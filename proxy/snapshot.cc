@@ -180,6 +180,7 @@ std::vector<std::filesystem::path> companion_files(const routing::Config& config
   }
   add(config.admin.token_file);
   add_tls(config.admin.tls);
+  add(config.prices_file);
   return files;
 }
 

@@ -6,6 +6,8 @@
 #include <numeric>
 #include <optional>
 
+#include "proxy/evidence_status.h"
+
 namespace understudy::proxy {
 namespace {
 
@@ -81,11 +83,13 @@ metrics::Verdict judge_route(const routing::RouteConfig& route, const metrics::R
 nlohmann::json describe_verdict(const Verdict& verdict, const metrics::RouteEvidence* evidence) {
   json reasons = json::array();
   for (const GateResult& result : verdict.reasons) reasons.push_back(describe_gate(result));
-  return {{"verdict", label(verdict.state)},
-          {"verdict_text", verdict.text},
-          {"missing", json(verdict.missing)},
-          {"coverage", describe_coverage(verdict, evidence)},
-          {"reasons", std::move(reasons)}};
+  json described = describe_evidence(evidence);
+  described["verdict"] = label(verdict.state);
+  described["verdict_text"] = verdict.text;
+  described["missing"] = verdict.missing;
+  described["coverage"] = describe_coverage(verdict, evidence);
+  described["reasons"] = std::move(reasons);
+  return described;
 }
 
 std::string verdict_exposition(const Snapshot& snapshot, const EvidenceSource& evidence) {

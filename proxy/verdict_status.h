@@ -21,7 +21,8 @@ using EvidenceSource =
 metrics::Verdict judge_route(const routing::RouteConfig& route, const metrics::RouteCounts& counts,
                              const metrics::RouteEvidence* evidence);
 
-// {"verdict", "verdict_text", "missing", "coverage", "reasons"}: the fields of a route's object.
+// {"verdict", "verdict_text", "missing", "coverage", "reasons"} and what describe_evidence() tells:
+// the fields of a route's object.
 nlohmann::json describe_verdict(const metrics::Verdict& verdict,
                                 const metrics::RouteEvidence* evidence);
 

@@ -71,34 +71,23 @@ void count_pair(FamilyEvidence& into, const PairOutcome& pair) noexcept {
   }
 }
 
-std::uint64_t tokens(const std::optional<std::int64_t>& count) noexcept {
-  return count && *count > 0 ? static_cast<std::uint64_t>(*count) : 0;
-}
+struct PairSpend {
+  PairedSpend primary, candidate;
+};
 
-std::uint64_t characters(std::string_view utf8) noexcept {
-  return static_cast<std::uint64_t>(std::count_if(utf8.begin(), utf8.end(), [](char c) {
-    return (static_cast<unsigned char>(c) & 0xC0) != 0x80;
-  }));
-}
-
-void count_spend(PairedSpend& into, const Observation& seen, bool priced) noexcept {
-  ++into.pairs;
-  into.input_tokens +=
-      tokens(seen.usage.input) + tokens(seen.usage.cache_read) + tokens(seen.usage.cache_write);
-  into.cache_read_tokens += tokens(seen.usage.cache_read);
-  into.output_tokens += tokens(seen.usage.output);
-  into.characters += characters(seen.answer.text);
-  if (!priced) return;
-  ++into.priced;
-  into.cost_usd += *seen.cost_usd;
-}
-
-void count_spend(FamilyEvidence& into, const PairOutcome& pair) noexcept {
-  if (!both_answered(pair) || pair.served.usage.missing() || pair.other.usage.missing()) return;
-  const bool priced = pair.served.cost_usd && pair.other.cost_usd;
-  const bool swapped = pair.served_by_candidate;
-  count_spend(swapped ? into.candidate : into.primary, pair.served, priced);
-  count_spend(swapped ? into.primary : into.candidate, pair.other, priced);
+// None where a side does not tell its usage: an unknown is no zero.
+std::optional<PairSpend> spend_of(const PairOutcome& pair) noexcept {
+  if (!both_answered(pair) || pair.served.usage.missing() || pair.other.usage.missing())
+    return std::nullopt;
+  PairSpend spend{metrics::spend_of(pair.served), metrics::spend_of(pair.other)};
+  if (pair.served_by_candidate) std::swap(spend.primary, spend.candidate);
+  if (!pair.cost) return spend;
+  spend.primary.priced = spend.candidate.priced = 1;
+  spend.primary.cost_usd = pair.cost->primary.total();
+  spend.primary.at_candidate_prices = pair.cost->primary_at_candidate_prices;
+  spend.candidate.cost_usd = pair.cost->candidate.total();
+  spend.candidate.at_candidate_prices = pair.cost->candidate;
+  return spend;
 }
 
 void count_triple(FamilyEvidence& into, const Comparison& shadow,
@@ -148,16 +137,6 @@ void GateCounts::merge(const GateCounts& other) noexcept {
   primary_bad += other.primary_bad;
 }
 
-void PairedSpend::merge(const PairedSpend& other) noexcept {
-  pairs += other.pairs;
-  input_tokens += other.input_tokens;
-  cache_read_tokens += other.cache_read_tokens;
-  output_tokens += other.output_tokens;
-  characters += other.characters;
-  priced += other.priced;
-  cost_usd += other.cost_usd;
-}
-
 void FamilyEvidence::merge(const FamilyEvidence& other) noexcept {
   pairs += other.pairs;
   triples += other.triples;
@@ -179,10 +158,14 @@ FamilyEvidence& RouteEvidence::family(std::string_view name) {
 
 void RouteEvidence::record_pair(std::string_view family_name, const PairOutcome& pair,
                                 std::chrono::system_clock::time_point now) {
+  const auto spend = spend_of(pair);
   for (FamilyEvidence* evidence : {&pooled_, &family(family_name)}) {
     count_pair(*evidence, pair);
-    count_spend(*evidence, pair);
+    if (!spend) continue;
+    evidence->primary.merge(spend->primary);
+    evidence->candidate.merge(spend->candidate);
   }
+  if (spend && pair.cost) record_prices(pair.cost->prices_as_of, pair.cost->prices_as_of);
   const std::int64_t hour = std::chrono::floor<std::chrono::hours>(now).time_since_epoch().count();
   if (std::exchange(last_hour_, hour) != hour) ++hours_;
   if (!both_answered(pair)) return;
@@ -199,6 +182,23 @@ void RouteEvidence::record_triple(std::string_view family_name, const Comparison
     count_triple(*evidence, shadow, control);
 }
 
+void RouteEvidence::record_validation_error(std::string_view family_name,
+                                            std::string_view headline) {
+  validation_errors_.add(headline, family_name.empty() ? kOther : family_name);
+}
+
+// Days written like this sort as they follow each other.
+void RouteEvidence::record_prices(std::string_view oldest, std::string_view newest) {
+  if (oldest.empty()) return;
+  if (oldest_prices_.empty() || oldest < oldest_prices_) oldest_prices_ = oldest;
+  if (newest > newest_prices_) newest_prices_ = newest;
+}
+
+std::string RouteEvidence::prices_as_of() const {
+  return oldest_prices_ == newest_prices_ ? newest_prices_
+                                          : oldest_prices_ + " to " + newest_prices_;
+}
+
 void RouteEvidence::latch(std::string_view family_name, std::size_t gate) {
   if (const auto known = families_.find(family_name); known != families_.end())
     known->second.alarmed.set(gate);
@@ -210,6 +210,9 @@ void RouteEvidence::merge(const RouteEvidence& other) {
   for (const auto& [name, evidence] : other.families_) family(name).merge(evidence);
   missing_ += other.missing_;
   repeats_ += other.repeats_;
+  validation_errors_.merge(other.validation_errors_);
+  traffic_.merge(other.traffic_);
+  record_prices(other.oldest_prices_, other.newest_prices_);
   // Proxies of one fleet see the same hours.
   hours_ = std::max(hours_, other.hours_);
   last_hour_ = std::max(last_hour_, other.last_hour_);

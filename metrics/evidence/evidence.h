@@ -12,6 +12,9 @@
 #include <string_view>
 
 #include "metrics/comparison.h"
+#include "metrics/evidence/message_counts.h"
+#include "metrics/evidence/spend.h"
+#include "metrics/evidence/traffic.h"
 #include "metrics/observation.h"
 #include "metrics/statistics/betting.h"
 #include "metrics/statistics/quantiles.h"
@@ -43,20 +46,6 @@ struct GateCounts {
   friend bool operator==(const GateCounts&, const GateCounts&) = default;
 };
 
-// Of one variant, over the pairs whose usage both sides told.
-struct PairedSpend {
-  std::uint64_t pairs = 0;
-  std::uint64_t input_tokens = 0;  // with those read from and written to a cache
-  std::uint64_t cache_read_tokens = 0;
-  std::uint64_t output_tokens = 0;
-  std::uint64_t characters = 0;  // of the visible answers
-  std::uint64_t priced = 0;      // pairs of which both sides' cost is known
-  double cost_usd = 0.0;         // of those
-
-  void merge(const PairedSpend& other) noexcept;
-  friend bool operator==(const PairedSpend&, const PairedSpend&) = default;
-};
-
 struct FamilyEvidence {
   std::uint64_t pairs = 0;
   std::uint64_t triples = 0;
@@ -75,6 +64,7 @@ struct PairOutcome {
   const Observation& served;
   const Observation& other;
   bool served_by_candidate = false;
+  const PairCost* cost = nullptr;  // none: not known
 };
 
 class RouteEvidence {
@@ -92,6 +82,13 @@ class RouteEvidence {
   // A pair that says nothing: the candidate was throttled; a repeated conversation or body.
   void record_missing() noexcept { ++missing_; }
   void record_repeat() noexcept { ++repeats_; }
+  // What the candidate said to a request that it refused as invalid (divergence/error_headline.h).
+  void record_validation_error(std::string_view family, std::string_view headline);
+  // All requests of the route, copied or not, that came during the last `watched`.
+  void record_traffic(std::uint64_t requests, std::chrono::milliseconds watched,
+                      std::chrono::system_clock::time_point now) {
+    traffic_.add(requests, watched, now);
+  }
 
   // Adds the evidence of another process on the same experiment. Families beyond the bound go to
   // `other`.
@@ -108,6 +105,10 @@ class RouteEvidence {
   }
   std::uint64_t missing() const noexcept { return missing_; }
   std::uint64_t repeats() const noexcept { return repeats_; }
+  const MessageCounts& validation_errors() const noexcept { return validation_errors_; }
+  const TrafficTally& traffic() const noexcept { return traffic_; }
+  // Of the pairs' costs: a day, or "from to to" where the prices changed; empty without costs.
+  std::string prices_as_of() const;
   // Hours of the clock in which pairs came.
   std::uint64_t hours() const noexcept { return hours_; }
   const TimeSketch& latency(routing::Variant variant) const noexcept {
@@ -120,6 +121,7 @@ class RouteEvidence {
  private:
   friend struct EvidenceFormat;  // evidence_json.cc
   FamilyEvidence& family(std::string_view name);
+  void record_prices(std::string_view oldest, std::string_view newest);
 
   std::string experiment_;
   std::chrono::system_clock::time_point since_;
@@ -128,6 +130,9 @@ class RouteEvidence {
   std::uint64_t missing_ = 0, repeats_ = 0;
   std::uint64_t hours_ = 0;
   std::int64_t last_hour_ = -1;
+  MessageCounts validation_errors_;
+  TrafficTally traffic_;
+  std::string oldest_prices_, newest_prices_;  // days as in "2026-11-20"
   std::array<TimeSketch, 2> latency_, first_token_;
 };
 

@@ -9,9 +9,10 @@ namespace {
 
 using nlohmann::json;
 
-constexpr int kVersion = 1;
+constexpr int kVersion = 2;
 constexpr int kMaxDepth = 16;
 constexpr std::size_t kMaxNameBytes = 256;
+constexpr std::size_t kDayBytes = 10;  // "2026-11-20"
 
 std::uint64_t count_of(const json& value) {
   if (!value.is_number_unsigned()) throw std::invalid_argument("a count is not a whole number");
@@ -48,28 +49,6 @@ GateCounts read_gate(const json& from, std::size_t gate) {
   return counts;
 }
 
-json spend_json(const PairedSpend& spend) {
-  return {{"pairs", spend.pairs},
-          {"input_tokens", spend.input_tokens},
-          {"cache_read_tokens", spend.cache_read_tokens},
-          {"output_tokens", spend.output_tokens},
-          {"characters", spend.characters},
-          {"priced", spend.priced},
-          {"cost_usd", spend.cost_usd}};
-}
-
-PairedSpend read_spend(const json& from) {
-  PairedSpend spend;
-  spend.pairs = count_at(from, "pairs");
-  spend.input_tokens = count_at(from, "input_tokens");
-  spend.cache_read_tokens = count_at(from, "cache_read_tokens");
-  spend.output_tokens = count_at(from, "output_tokens");
-  spend.characters = count_at(from, "characters");
-  spend.priced = count_at(from, "priced");
-  spend.cost_usd = from.at("cost_usd").get<double>();
-  return spend;
-}
-
 json family_json(const FamilyEvidence& family) {
   json gates = json::object();
   json alarmed = json::array();
@@ -82,8 +61,8 @@ json family_json(const FamilyEvidence& family) {
           {"triples", family.triples},
           {"gates", std::move(gates)},
           {"alarmed", std::move(alarmed)},
-          {"primary", spend_json(family.primary)},
-          {"candidate", spend_json(family.candidate)}};
+          {"primary", to_json(family.primary)},
+          {"candidate", to_json(family.candidate)}};
 }
 
 std::size_t known_gate(const std::string& signal) {
@@ -102,8 +81,8 @@ FamilyEvidence read_family(const json& from) {
   }
   for (const json& signal : from.at("alarmed"))
     family.alarmed.set(known_gate(signal.get<std::string>()));
-  family.primary = read_spend(from.at("primary"));
-  family.candidate = read_spend(from.at("candidate"));
+  family.primary = spend_from_json(from.at("primary"));
+  family.candidate = spend_from_json(from.at("candidate"));
   return family;
 }
 
@@ -122,6 +101,12 @@ TimeSketch read_sketch(const json& from) {
   TimeSketch sketch;
   sketch.set_buckets(buckets);
   return sketch;
+}
+
+std::string read_day(const json& from) {
+  auto day = from.get<std::string>();
+  if (!day.empty() && day.size() != kDayBytes) throw std::invalid_argument("a day is none");
+  return day;
 }
 
 bool is_shallow(int depth, json::parse_event_t, json&) {
@@ -144,6 +129,9 @@ struct EvidenceFormat {
                 {"last_hour", evidence.last_hour_},
                 {"missing", evidence.missing_},
                 {"repeats", evidence.repeats_},
+                {"validation_errors", evidence.validation_errors_.to_json()},
+                {"traffic", evidence.traffic_.to_json()},
+                {"prices", {evidence.oldest_prices_, evidence.newest_prices_}},
                 {"all", family_json(evidence.pooled_)},
                 {"families", std::move(families)}};
     for (std::size_t variant = 0; variant < 2; ++variant) {
@@ -163,6 +151,10 @@ struct EvidenceFormat {
     evidence.last_hour_ = from.at("last_hour").get<std::int64_t>();
     evidence.missing_ = count_at(from, "missing");
     evidence.repeats_ = count_at(from, "repeats");
+    evidence.validation_errors_ = MessageCounts::from_json(from.at("validation_errors"));
+    evidence.traffic_ = TrafficTally::from_json(from.at("traffic"));
+    evidence.oldest_prices_ = read_day(from.at("prices").at(0));
+    evidence.newest_prices_ = read_day(from.at("prices").at(1));
     evidence.pooled_ = read_family(from.at("all"));
     const json& families = from.at("families");
     if (families.size() > RouteEvidence::kMaxFamilies)

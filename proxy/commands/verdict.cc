@@ -11,8 +11,10 @@
 #include <vector>
 
 #include "metrics/evidence/evidence_json.h"
+#include "metrics/verdict_text.h"
 #include "proxy/commands/admin_client.h"
 #include "proxy/commands/commands.h"
+#include "proxy/route_parameters.h"
 #include "proxy/verdict_status.h"
 #include "routing/config_loader.h"
 
@@ -128,7 +130,7 @@ Result<std::vector<json>> judge_together(const Options& options, const routing::
   for (const routing::RouteConfig& route : config.routes) {
     const auto found = all.find(route.name);
     if (found == all.end()) continue;
-    json judged = {{"name", route.name}};
+    json judged = {{"name", route.name}, {"parameters", describe_parameters(route)}};
     judged.update(describe_verdict(judge_route(route, {}, &found->second), &found->second));
     routes.push_back(std::move(judged));
   }
@@ -138,18 +140,85 @@ Result<std::vector<json>> judge_together(const Options& options, const routing::
 // --- Telling
 
 std::string percent_text(const json& share) {
-  if (share.is_null()) return "-";
-  std::string text = std::to_string(share.get<double>() * 100.0);
-  return text.substr(0, text.find('.') + 3) + " %";
+  if (!share.is_number()) return "-";
+  return metrics::text_of_number(share.get<double>() * 100.0) + " %";
+}
+
+// The answers may come from another version: what is not there is not told.
+std::string text_at(const json& object, const char* key) {
+  return object.contains(key) && object[key].is_string() ? object[key].get<std::string>() : "";
+}
+
+void print_line(std::string_view label, const std::string& text, std::ostream& out) {
+  constexpr std::size_t kColumn = 10;
+  if (text.empty()) return;
+  out << "  " << label << std::string(kColumn - std::min(kColumn - 1, label.size()), ' ') << text
+      << "\n";
 }
 
 void print_reason(const json& reason, std::ostream& out) {
-  out << "  " << reason.value("state", "") << "  ";
-  out << reason.value("text", "") << "\n";
-  if (!reason["interval"].is_null()) {
-    out << "         difference " << percent_text(reason["difference"]) << ", 95 % between "
-        << percent_text(reason["interval"][0]) << " and " << percent_text(reason["interval"][1])
-        << "\n";
+  std::string text = text_at(reason, "text");
+  const json interval = reason.value("interval", json());
+  if (interval.is_array() && interval.size() == 2) {
+    text += " Difference " + percent_text(reason.value("difference", json())) +
+            ", with 95 % between " + percent_text(interval[0]) + " and " +
+            percent_text(interval[1]) + ".";
+  }
+  print_line(text_at(reason, "state"), text, out);
+}
+
+// Gates of one state, without a pair to say more of, on one line.
+void print_names(const std::vector<json>& reasons, std::string_view label, std::ostream& out) {
+  std::string names;
+  for (const json& reason : reasons) {
+    std::string name = text_at(reason, "signal");
+    std::ranges::replace(name, '_', ' ');
+    names += (names.empty() ? "" : ", ") + name;
+  }
+  print_line(label, names, out);
+}
+
+void print_reasons(const json& reasons, std::ostream& out) {
+  std::vector<json> safe, untested;
+  for (const json& reason : reasons) {
+    const std::string state = text_at(reason, "state");
+    if (state == "safe") {
+      safe.push_back(reason);
+    } else if (state == "open" && reason.value("pairs", 0) == 0) {
+      untested.push_back(reason);
+    } else if (state != "info") {
+      print_reason(reason, out);
+    }
+  }
+  print_names(untested, "no pairs", out);
+  print_names(safe, "safe", out);
+}
+
+std::string times_text(const json& times) {
+  const auto told = [&times](const char* side) -> std::string {
+    const json of = times.value(side, json::object());
+    std::string text;
+    for (const char* quantile : {"p50", "p95", "p99"}) {
+      const json seconds = of.value(quantile, json::object()).value("seconds", json());
+      if (!seconds.is_number()) return "";
+      text += (text.empty() ? "" : ", ") + std::string(quantile) + " " +
+              metrics::text_of_number(seconds.get<double>() * 1000.0) + " ms";
+    }
+    return text;
+  };
+  const std::string primary = told("primary"), candidate = told("candidate");
+  if (primary.empty() || candidate.empty()) return "";
+  return "primary " + primary + "; candidate " + candidate;
+}
+
+void print_refusals(const json& errors, std::ostream& out) {
+  print_line("refused", text_at(errors, "text"), out);
+  const json messages = errors.value("messages", json::array());
+  for (std::size_t i = 1; i < messages.size(); ++i) {
+    print_line("",
+               std::to_string(messages[i].value("count", 0)) + " times \"" +
+                   text_at(messages[i], "message") + "\"",
+               out);
   }
 }
 
@@ -157,10 +226,11 @@ void print_route(const json& route, std::ostream& out) {
   out << route.value("name", "") << ": " << route.value("verdict", "") << "\n  "
       << route.value("verdict_text", "") << "\n";
   for (const json& missing : route.value("missing", json::array()))
-    out << "  missing: " << missing.get<std::string>() << "\n";
-  for (const json& reason : route.value("reasons", json::array())) {
-    if (reason.value("state", "") != "info") print_reason(reason, out);
-  }
+    print_line("missing", missing.get<std::string>(), out);
+  print_refusals(route.value("validation_errors", json::object()), out);
+  print_reasons(route.value("reasons", json::array()), out);
+  print_line("time", times_text(route.value("latency", json::object())), out);
+  print_line("cost", text_at(route.value("cost", json::object()), "text"), out);
   out << "\n";
 }
 

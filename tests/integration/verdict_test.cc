@@ -91,7 +91,6 @@ class VerdictOfPairs : public testing::Test {
   // Once every pair has been weighed.
   Verdict verdict() {
     const auto deadline = std::chrono::steady_clock::now() + 20s;
-    std::shared_ptr<const metrics::RouteEvidence> evidence;
     while (std::chrono::steady_clock::now() < deadline) {
       evidence = proxy->server().evidence("route");
       if (evidence && evidence->pooled().pairs == static_cast<std::uint64_t>(asked_)) break;
@@ -121,6 +120,7 @@ class VerdictOfPairs : public testing::Test {
     }
   }
 
+  std::shared_ptr<const metrics::RouteEvidence> evidence;  // that the last verdict rests on
   std::unique_ptr<FakeBedrock> primary, candidate;
   std::unique_ptr<ProxyUnderTest> proxy;
   std::unique_ptr<RawClient> client;
@@ -212,6 +212,11 @@ TEST_F(VerdictOfPairs, SeesThatTheCandidateRefusesAParameter) {
   const Verdict seen = verdict();
   EXPECT_EQ(seen.state, VerdictState::roll_back) << seen.text;
   expect_alarm(seen, "validation_error", "refused as invalid");
+  const auto said = evidence->validation_errors().top(5);
+  ASSERT_EQ(said.size(), 1u);
+  EXPECT_EQ(said[0].text,
+            "The model returned the following errors: `temperature` is deprecated for this model.");
+  EXPECT_EQ(said[0].count, 60u);
 }
 
 TEST_F(VerdictOfPairs, DoesNotBlameTheCandidateForThePrimarysOwnNoise) {
@@ -234,7 +239,7 @@ TEST_F(VerdictOfPairs, BlamesTheCandidateForAnswersThatNeverCame) {
   const auto deadline = std::chrono::steady_clock::now() + 20s;
   while (!proxy->server().evidence("route") && std::chrono::steady_clock::now() < deadline)
     std::this_thread::sleep_for(5ms);
-  const auto evidence = proxy->server().evidence("route");
+  evidence = proxy->server().evidence("route");
   ASSERT_TRUE(evidence);
   const auto& errors = evidence->pooled().gates[*routing::gate_of("error_class")];
   EXPECT_GT(errors.candidate_bad, 0u);

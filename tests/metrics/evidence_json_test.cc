@@ -65,7 +65,7 @@ TEST(EvidenceJson, RefusesWhatDoesNotFitWithAReason) {
   };
   for (const std::string& bad :
        {std::string{}, std::string{"{}"}, std::string{"[1"}, good.substr(0, good.size() / 2),
-        changed("\"version\":1", "\"version\":2"), changed("\"pairs\":30", "\"pairs\":-1"),
+        changed("\"version\":2", "\"version\":1"), changed("\"pairs\":30", "\"pairs\":-1"),
         changed("\"pairs\":30", "\"pairs\":1.5"), changed("json_contract", "json_contraband"),
         std::string(100'000, '['), std::string(1'000, '\xff')}) {
     const auto read = evidence_from_json(bad);

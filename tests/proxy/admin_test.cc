@@ -144,7 +144,8 @@ TEST_F(AdminTest, ServesAPageThatMayLoadNothingFromElsewhere) {
   EXPECT_THAT(page.head,
               HasSubstr("Content-Security-Policy: default-src 'none'; script-src 'nonce-"));
   EXPECT_THAT(page.body, StartsWith("<!doctype html>"));
-  for (const char* outside : {"http://", "https://", " src=", " href=", "innerHTML", "@NONCE@"}) {
+  for (const char* outside :
+       {"http://", "https://", " src=", " href=\"h", "innerHTML", "{nonce}"}) {
     EXPECT_THAT(page.body, Not(HasSubstr(outside)));
   }
   EXPECT_NE(make_admin_page().html, make_admin_page().html) << "a nonce is used once";
@@ -199,6 +200,45 @@ TEST_F(AdminTest, DescribesARouteByTheFieldNamesOthersRelyOn) {
   EXPECT_FALSE(route["verdict_text"].get<std::string>().empty());
   EXPECT_EQ(route["coverage"]["pairs"], 0);
   EXPECT_FALSE(route["missing"].empty());
+  EXPECT_TRUE(route["cost"]["per_1000_requests"].is_null()) << "unknown, not zero";
+  EXPECT_TRUE(route["cost"]["monthly"].is_null());
+  EXPECT_EQ(route["validation_errors"]["count"], 0);
+  EXPECT_EQ(route["parameters"]["gates"]["refusal"]["margin"], 0.01);
+}
+
+TEST_F(AdminTest, TellsWhatTheCandidateCostsAndSays) {
+  metrics::RouteEvidence evidence("experiment", {});
+  metrics::Observation served, other;
+  served.answer.text = other.answer.text = "as long";
+  served.usage.input = other.usage.input = served.usage.output = other.usage.output = 10;
+  served.total = std::chrono::milliseconds(100);
+  other.total = std::chrono::milliseconds(200);
+  other.variant = Variant::candidate;
+  const metrics::PairCost cost{.primary = {.input = 2.0},
+                               .primary_at_candidate_prices = {.input = 1.0},
+                               .candidate = {.input = 1.0},
+                               .prices_as_of = "2026-11-20"};
+  const metrics::Comparison same;
+  for (int i = 0; i < 10; ++i) {
+    evidence.record_pair("support",
+                         {.comparison = same, .served = served, .other = other, .cost = &cost}, {});
+  }
+  evidence.record_validation_error("support", "this is not <b>permitted</b>");
+  evidence.record_traffic(1'000, std::chrono::hours(1), {});
+  evidence_ = std::make_shared<const metrics::RouteEvidence>(evidence);
+  const json route = get("/api/routes/sonnet-4.5_a").json();
+  EXPECT_EQ(route["cost"]["prices_as_of"], "2026-11-20");
+  EXPECT_EQ(route["cost"]["per_1000_requests"]["primary_usd"], 2000.0);
+  EXPECT_EQ(route["cost"]["per_1000_requests"]["difference_percent"], -50.0);
+  EXPECT_EQ(route["cost"]["decomposition"]["price_usd"], -1000.0);
+  EXPECT_EQ(route["cost"]["tokenizer_factor"]["input"], 1.0);
+  EXPECT_EQ(route["cost"]["monthly"]["requests"], 730'000.0);
+  EXPECT_EQ(route["validation_errors"]["count"], 1);
+  EXPECT_EQ(route["validation_errors"]["messages"][0]["message"], "this is not <b>permitted</b>");
+  EXPECT_EQ(route["validation_errors"]["messages"][0]["families"], json({"support"}));
+  EXPECT_EQ(route["latency"]["candidate"]["pairs"], 10);
+  EXPECT_NEAR(route["latency"]["candidate"]["p50"]["seconds"], 0.2, 0.01);
+  EXPECT_TRUE(route["first_token"]["primary"]["p50"]["seconds"].is_null());
 }
 
 TEST_F(AdminTest, JudgesTheEvidenceOfARoute) {

@@ -4,6 +4,8 @@
 
 #include <filesystem>
 #include <fstream>
+#include <nlohmann/json.hpp>
+#include <set>
 #include <string>
 #include <thread>
 
@@ -122,6 +124,50 @@ TEST_F(EvidenceBookTest, LivesWithADirectoryThatCannotBeWritten) {
   EvidenceBook book(directory_ / "state");
   record(book, body(1));
   EXPECT_TRUE(shown(book, 1));
+}
+
+TEST_F(EvidenceBookTest, CountsWhatTheCandidateSaysToRequestsItRefusesWithoutWhatTheySay) {
+  EvidenceBook book("");
+  metrics::Finding refused;
+  refused.signal = metrics::Signal::validation_error;
+  refused.diverges = refused.other_bad = true;
+  comparison_.findings = {refused};
+  other_.error_class = metrics::ErrorClass::client_error;
+  other_.error_message = "`temperature` is deprecated for this model, Mr. Brahms";
+  for (int i = 0; i < 3; ++i) {
+    record(book, R"({"messages":[{"role":"user","content":"I am Brahms, )" + std::to_string(i) +
+                     R"("}]})");
+  }
+  const auto evidence = shown(book, 3);
+  ASSERT_TRUE(evidence);
+  const auto said = evidence->validation_errors().top(5);
+  ASSERT_EQ(said.size(), 1u);
+  EXPECT_EQ(said[0].text, "`temperature` is deprecated for this model, Mr. ...");
+  EXPECT_EQ(said[0].count, 3u);
+  EXPECT_EQ(said[0].families, std::set<std::string>{"invoices"});
+}
+
+TEST_F(EvidenceBookTest, WatchesAllTrafficOfARouteFromTheFirstPairOn) {
+  const auto recorder = metrics::make_prometheus_recorder();
+  metrics::RouteMeter& meter = recorder->route("sonnet");
+  for (int i = 0; i < 7; ++i) meter.eligible();
+  EvidenceBook book("");
+  ExperimentContext watched = context();
+  watched.meter = &meter;
+  book.profile(watched, "invoices");
+  for (int i = 0; i < 40; ++i) meter.eligible();
+  for (int i = 0; i < 4; ++i) meter.skipped(routing::SkipReason::primary_failed);
+  const auto deadline = std::chrono::steady_clock::now() + 10s;
+  std::uint64_t requests = 0;
+  while (requests == 0 && std::chrono::steady_clock::now() < deadline) {
+    book.profile(watched, "invoices");  // what is new is shown
+    book.publish();
+    const auto evidence = book.evidence("sonnet");
+    const auto traffic = evidence ? evidence->traffic().to_json() : nlohmann::json::array();
+    if (!traffic.empty()) requests = traffic[0][1].get<std::uint64_t>();
+    std::this_thread::sleep_for(1ms);
+  }
+  EXPECT_EQ(requests, 36u) << "answered requests, copied or not";
 }
 
 TEST_F(EvidenceBookTest, KeepsAnAlarmOnceItHasPublishedIt) {

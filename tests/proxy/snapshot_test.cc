@@ -56,6 +56,13 @@ class SnapshotTest : public testing::Test {
   aws::CredentialsKeeper keeper_{*recorder_};
 };
 
+TEST(CompanionFiles, HoldThePricesSoThatANewPriceIsInForceAtOnce) {
+  routing::Config config = example_config();
+  EXPECT_THAT(companion_files(config), IsEmpty()) << "the built-in ones never change";
+  config.prices_file = "/etc/understudy/prices.json";
+  EXPECT_THAT(companion_files(config), ElementsAre("/etc/understudy/prices.json"));
+}
+
 TEST_F(SnapshotTest, HoldsWhatEachRequestNeeds) {
   routing::Config config = example_config();
   config.upstreams[0].credentials.source = routing::CredentialsConfig::Source::bearer;

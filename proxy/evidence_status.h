@@ -1,0 +1,15 @@
+#pragma once
+// What the evidence of a route tells besides its gates, as the admin port tells it: money, times
+// and what the candidate said to the requests it refused. Pure functions; any thread.
+
+#include <nlohmann/json_fwd.hpp>
+
+#include "metrics/evidence/evidence.h"
+
+namespace understudy::proxy {
+
+// {"cost", "validation_errors", "latency", "first_token"}: fields of a route's object. Null
+// evidence is none yet; what is not known is null, never zero.
+nlohmann::json describe_evidence(const metrics::RouteEvidence* evidence);
+
+}  // namespace understudy::proxy

@@ -1,0 +1,30 @@
+#include "proxy/route_parameters.h"
+
+#include <nlohmann/json.hpp>
+
+namespace understudy::proxy {
+
+using nlohmann::json;
+
+nlohmann::json describe_parameters(const routing::RouteConfig& route) {
+  const routing::VerdictConfig& rules = route.verdict;
+  json gates = json::object();
+  for (std::size_t gate = 0; gate < routing::kGates.size(); ++gate) {
+    const auto& thresholds = rules.gates[gate];
+    gates[std::string(routing::kGates[gate].signal)] =
+        thresholds ? json{{"alarm", thresholds->alarm},
+                          {"margin", thresholds->margin},
+                          {"critical", routing::kGates[gate].critical}}
+                   : json();
+  }
+  const routing::ControlShare& control = route.shadow.control;
+  return {
+      {"min_hours", rules.min_hours},
+      {"min_pairs_per_family", rules.min_pairs_per_family},
+      {"max_missing_percent", rules.max_missing.hundredths / 100.0},
+      {"max_dropped_percent", rules.max_dropped.hundredths / 100.0},
+      {"control_percent", control.automatic ? json() : json(control.percent.hundredths / 100.0)},
+      {"gates", std::move(gates)}};
+}
+
+}  // namespace understudy::proxy
