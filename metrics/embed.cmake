@@ -1,6 +1,9 @@
-# embed_text(<file> <output.cc> <name>): writes a unit that defines `understudy::metrics::<name>()`, the file's text.
+# embed_text(<file> <output.cc> <name> [<namespace>]): writes a unit that defines `understudy::<namespace>::<name>()`, the
+# file's text; the namespace is metrics where none is given. The text must not hold @word@.
 # The text is cut into several literals of 8 KiB: ISO C++ promises no more than 64 KiB in one.
 function(embed_text file output name)
+  set(namespace metrics ${ARGN})
+  list(GET namespace -1 namespace)
   file(READ ${file} text)
   string(FIND "${text}" ")embed\"" clash)
   if(NOT clash EQUAL -1)
@@ -17,7 +20,7 @@ function(embed_text file output name)
   file(CONFIGURE OUTPUT ${output} @ONLY CONTENT
 "#include <string>
 
-namespace understudy::metrics {
+namespace understudy::${namespace} {
 
 std::string ${name}() {
   std::string text;
@@ -28,6 +31,6 @@ ${pieces}  }) {
   return text;
 }
 
-}  // namespace understudy::metrics
+}  // namespace understudy::${namespace}
 ")
 endfunction()

@@ -1,6 +1,6 @@
 #pragma once
-// The page at "/" of the admin port: one file without outside parts that draws /api/status every
-// two seconds.
+// The page at "/" of the admin port: one file without outside parts (admin_page.html, compiled in)
+// that draws /api/status every two seconds.
 
 #include <string>
 
