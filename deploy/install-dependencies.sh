@@ -5,13 +5,16 @@
 #   deploy/install-dependencies.sh build          to build and run
 #   deploy/install-dependencies.sh build test     and to run the tests with real clients
 #   deploy/install-dependencies.sh build test extra   and for fuzzers, linters and benches
+#   deploy/install-dependencies.sh build test clients and for the client matrix and the attack tools
 set -euo pipefail
 
 build=(g++ cmake ninja-build ccache pkg-config ca-certificates
   libboost1.81-dev libssl-dev libnghttp2-dev nlohmann-json3-dev libsimdjson-dev libyaml-cpp-dev
   prometheus-cpp-dev libre2-dev libxxhash-dev libcld2-dev zlib1g-dev python3 python3-venv)
 test=(openssl libgtest-dev libgmock-dev libbenchmark-dev)
-extra=(clang-14 clang-tidy-14 clang-format-14 libclang-rt-14-dev llvm-14 nginx-light haproxy strace)
+extra=(clang-14 clang-tidy-14 clang-format-14 libclang-rt-14-dev llvm-14 nginx-light haproxy strace
+  nghttp2-client nghttp2-proxy)
+clients=(nghttp2-client slowhttptest sslscan nginx-light haproxy)
 
 wanted=()
 for group in "$@"; do
@@ -27,7 +30,16 @@ for group in "$@"; do
       command -v nginx >/dev/null && extra=("${extra[@]/nginx-light/}")
       wanted+=("${extra[@]}")
       ;;
-    *) echo "usage: $0 build|test|extra ..." >&2; exit 2 ;;
+    clients)
+      command -v nginx >/dev/null && clients=("${clients[@]/nginx-light/}")
+      wanted+=("${clients[@]}")
+      # Toolchains of any origin.
+      command -v go >/dev/null || wanted+=(golang-go)
+      command -v cargo >/dev/null || wanted+=(cargo)
+      command -v javac >/dev/null || wanted+=(default-jdk-headless)
+      command -v mvn >/dev/null || wanted+=(maven)
+      ;;
+    *) echo "usage: $0 build|test|extra|clients ..." >&2; exit 2 ;;
   esac
 done
 

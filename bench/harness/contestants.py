@@ -1,6 +1,7 @@
 """Who takes part, and how each is configured at its best: one worker, keep-alive on both sides, no logs."""
 
 import shutil
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,12 +15,13 @@ MANY_REQUESTS = 1_000_000_000  # per connection: never a reason to close
 class Contestant:
     name: str
     label: str
-    kind: str  # direct, nginx, haproxy, understudy
+    kind: str  # direct, nginx, haproxy, nghttpx, understudy
     mirror: float = 0  # percent
     hung: bool = False  # the candidate accepts and never answers
     signed: bool = True  # understudy: SigV4 with static keys; otherwise the client's bearer token goes on
     streaming: bool = False  # nginx: proxy_buffering off
     one_read: bool = False  # nginx: a header buffer that takes head and small body in one read
+    tls: bool = False  # clients come by TLS
 
     @property
     def auth(self) -> str:
@@ -57,9 +59,21 @@ ALL = {
         Contestant("nginx-mirror", "nginx mirror 100 %", "nginx", mirror=100),
         Contestant("nginx-mirror-hung", "nginx mirror 100 % hung", "nginx", mirror=100, hung=True),
         Contestant("haproxy", "HAProxy", "haproxy"),
+        Contestant("nghttpx", "nghttpx, HTTP/2", "nghttpx"),
+        Contestant("nginx-tls", "nginx, TLS", "nginx", tls=True),
+        Contestant("understudy-tls", "Understudy, TLS", "understudy", tls=True),
         *understudy_contestants(),
     ]
 }
+
+
+def make_certificate(directory: Path):
+    """P-256, as most have it, for 127.0.0.1."""
+    made = subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                           "-days", "2", "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1",
+                           "-keyout", directory / "tls.key", "-out", directory / "tls.crt"], capture_output=True, text=True)
+    if made.returncode:
+        raise BenchError(f"openssl makes no certificate: {made.stderr[-300:]}")
 
 
 class Proxy(Process):
@@ -69,6 +83,8 @@ class Proxy(Process):
         self.contestant = contestant
         self.port = free_port()
         directory.mkdir(parents=True, exist_ok=True)
+        if contestant.tls:
+            make_certificate(directory)
         candidate = peer.ports["hung" if contestant.hung else "candidate"]
         command = COMMANDS[contestant.kind](
             contestant, directory, self.port, peer.ports["primary"], candidate, understudy
@@ -91,6 +107,8 @@ def nginx_command(contestant, directory, port, primary, candidate, _) -> list[st
     # A request of 2 KiB is then read at once; larger ones get slower by it, so the anchor goes without.
     header_buffer = "client_header_buffer_size 4k;" if contestant.one_read else ""
     mirror = "mirror /mirror; mirror_request_body on;" if contestant.mirror else ""
+    tls = (f"ssl_protocols TLSv1.2 TLSv1.3; ssl_certificate {directory}/tls.crt; ssl_certificate_key {directory}/tls.key;"
+           if contestant.tls else "")
     # nginx reads a body in memory only when it fits the buffer; otherwise it goes through a file.
     (directory / "nginx.conf").write_text(f"""
 daemon off;
@@ -126,7 +144,8 @@ http {{
     keepalive_timeout 300s;
   }}
   server {{
-    listen 127.0.0.1:{port} backlog=4096;
+    listen 127.0.0.1:{port} backlog=4096{" ssl" if tls else ""};
+    {tls}
     location / {{
       {mirror}
       proxy_pass http://primary;{passing}
@@ -165,6 +184,11 @@ backend bedrock
     return ["haproxy", "-db", "-f", str(directory / "haproxy.cfg")]
 
 
+def nghttpx_command(contestant, directory, port, primary, _candidate, _) -> list[str]:
+    return ["nghttpx", "--single-process", "--workers=1", f"--frontend=127.0.0.1,{port};no-tls",
+            f"--backend=127.0.0.1,{primary}", f"--errorlog-file={directory}/log", "--conf=/dev/null"]
+
+
 def understudy_command(contestant, directory, port, primary, candidate, program) -> list[str]:
     keys = ("{source: static, access_key_id: AKIDEXAMPLE, "
             "secret_access_key: wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY}")
@@ -184,9 +208,10 @@ def understudy_command(contestant, directory, port, primary, candidate, program)
         candidate_of_route = f"""
     candidate: {{upstream: candidate, model: us.anthropic.claude-sonnet-5}}
     shadow: {{percent: {contestant.mirror}}}"""
+    tls = "\n    tls: {certificate: tls.crt, key: tls.key}" if contestant.tls else ""
     (directory / "config.yaml").write_text(f"""
 listeners:
-  - address: 127.0.0.1:{port}
+  - address: 127.0.0.1:{port}{tls}
 admin: {{address: 127.0.0.1:{free_port()}}}
 threads: {{io: 1}}
 upstreams:
@@ -199,4 +224,5 @@ routes:
     return [str(program), "serve", "--config", str(directory / "config.yaml")]
 
 
-COMMANDS = {"nginx": nginx_command, "haproxy": haproxy_command, "understudy": understudy_command}
+COMMANDS = {"nginx": nginx_command, "haproxy": haproxy_command, "nghttpx": nghttpx_command,
+            "understudy": understudy_command}

@@ -40,7 +40,12 @@ def against_anchor(rows: list[dict], contestant: str, body: int, key="per_cpu_se
         pairs = [(row["full_mirror_per_cpu_second"], row.get("anchor_per_cpu_second"))
                  for row in of(rows, contestant, body=body)]
     else:
-        pairs = [(row.get(key), row.get("anchor_" + key)) for row in of(rows, contestant, body=body)]
+        return to_anchor(rows, contestant, key, body=body)
+    return figure(mine / anchor for mine, anchor in pairs if mine and anchor)
+
+
+def to_anchor(rows: list[dict], contestant: str, key="per_cpu_second", **where) -> Figure | None:
+    pairs = [(row.get(key), row.get("anchor_" + key)) for row in of(rows, contestant, **where)]
     return figure(mine / anchor for mine, anchor in pairs if mine and anchor)
 
 
@@ -121,6 +126,11 @@ def targets(results: dict) -> list[Target]:
             made.append(Target(f"{what}, {word} / nginx",
                                added_ratio(streams, f"understudy-off-{word}", "nginx-unbuffered", key),
                                1.0, 0.75, False))
+    made.append(Target("HTTP/2 per CPU-second, bearer / nghttpx", to_anchor(results.get("h2", []), "understudy-off-bearer"),
+                       0.9, 1.0, True))
+    made += [Target(f"TLS handshakes per CPU-second, {kind} / nginx",
+                    to_anchor(results.get("tls", []), "understudy-tls", kind=kind), 0.9, 1.0, True)
+             for kind in ("full", "resumed")]
     healthy, hung = "understudy-100-bearer", "understudy-hung-bearer"
     made += [
         Target("throughput, candidate hung / healthy", same_round(runs, hung, healthy, "rps", body=2048), 0.9, 0.97, True),

@@ -76,6 +76,11 @@ class Process:
                 return int(line.split()[1])
         raise BenchError(f"process {self.pid} has no VmRSS")
 
+    def cpu_seconds(self) -> float:
+        """Of all its threads, so far."""
+        tasks = Path(f"/proc/{self.pid}/task").iterdir()
+        return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e9
+
     def threads(self) -> dict[int, str]:
         tasks = Path(f"/proc/{self.pid}/task").iterdir()
         return {int(task.name): (task / "comm").read_text().strip() for task in tasks}
@@ -106,6 +111,7 @@ def facts(repository: Path) -> dict:
         "load_average_at_start": os.getloadavg()[0],
         "nginx": first_line(["nginx", "-v"]),
         "haproxy": first_line(["haproxy", "-v"]),
+        "nghttpx": first_line(["nghttpx", "--version"]),
     }
 
 

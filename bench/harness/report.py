@@ -90,6 +90,19 @@ def sequences_text(rows: list[dict]) -> str:
                    *["not sent"] * (3 - len(row["times_ms"]))] for row in rows])
 
 
+def shares_text(rows: list[dict], what: str) -> str:
+    """Rows of a section that has one figure, per kind where it has kinds."""
+    lines = []
+    for kind in sorted({row.get("kind", "") for row in rows}):
+        for name in names_in(rows):
+            mine = [row for row in of(rows, name) if row.get("kind", "") == kind]
+            ratio = figure(row["per_cpu_second"] / row["anchor_per_cpu_second"] for row in mine if "anchor_per_cpu_second" in row)
+            lines.append([" ".join(filter(None, (label(name), kind))), ranged(ratio),
+                          *(short(figure(row[key] for row in mine), digits, scale) for key, digits, scale in
+                            (("per_cpu_second", 2, 1e-3), ("cpu_us", 1, 1), ("core_used", 0, 100), ("rps", 2, 1e-3)))])
+    return table(["", "/ anchor", f"k {what} per CPU-s", "CPU us", "core %", f"k {what} per s"], lines)
+
+
 def targets_text(results: dict) -> str:
     return table(["target", "measured", "must", "aim", "reached"],
                  [[one.what, ranged(one.value) + (" " + one.unit if one.value and one.unit else ""),
@@ -112,6 +125,8 @@ def text(results: dict) -> str:
         ("memory", "Memory", memory_text),
         ("syscalls", "Syscalls", syscalls_text),
         ("hung", "A mirror that hangs", sequences_text),
+        ("h2", "HTTP/2, 2 KiB up, 1.5 KiB down", lambda rows: shares_text(rows, "requests")),
+        ("tls", "TLS 1.3 handshakes", lambda rows: shares_text(rows, "handshakes")),
     ):
         if results.get(key):
             add(title, of_section(results[key]))

@@ -4,6 +4,10 @@ Fairness: proxies run one at a time, each alone on its core and fresh; a group i
 contestants, the anchor again; every other round runs backwards; a ratio is taken against the two anchor runs next to it.
 """
 
+import json
+import re
+import subprocess
+import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +15,7 @@ from statistics import mean
 
 from . import syscalls
 from .contestants import ALL, Contestant, Proxy
-from .machine import BenchError
+from .machine import PEER_CORE, BenchError, pinned
 from .peer import Peer
 
 CONNECTIONS = 32
@@ -32,6 +36,7 @@ LATENCY = ["direct", "nginx", "haproxy", "understudy-off-bearer", "understudy-of
            "understudy-100-bearer", "understudy-hung-bearer"]
 STREAMING = ["direct", "nginx-unbuffered", "haproxy", "understudy-off-bearer", "understudy-off-signed",
              "understudy-100-bearer"]
+HTTP2 = ["understudy-off-bearer", "understudy-off-signed"]
 MEMORY = ["nginx", "haproxy", "understudy-off-signed"]
 SYSCALLS = ["nginx", "nginx-mirror", "haproxy", "understudy-off-bearer", "understudy-off-signed",
             "understudy-100-bearer", "understudy-100-signed"]
@@ -146,24 +151,24 @@ def throughput(bench: Bench, say) -> list[dict]:
                 row = bench.run("direct", throughput_run, body)
                 rows += [row | {"round": round_number}] if row else []
             for anchor, names in THROUGHPUT_GROUPS:
-                rows += throughput_group(bench, anchor, names, body, round_number)
+                rows += group(bench, anchor, names, round_number, throughput_run, body)
         say(f"throughput: round {round_number + 1} of {bench.rounds}")
     return rows
 
 
-def throughput_group(bench: Bench, anchor: str, names: list[str], body: int, round_number: int) -> list[dict]:
+def group(bench: Bench, anchor: str, names: list[str], round_number: int, run, *arguments) -> list[dict]:
     names = [name for name in in_turn(names, round_number) if bench.takes_part(name)]
     with_anchor = bench.takes_part(anchor)
-    around = [bench.run(anchor, throughput_run, body)] if with_anchor else []
-    rows = [row for row in (bench.run(name, throughput_run, body) for name in names) if row]
+    around = [bench.run(anchor, run, *arguments)] if with_anchor else []
+    rows = [row for row in (bench.run(name, run, *arguments) for name in names) if row]
     if with_anchor and rows:
-        around.append(bench.run(anchor, throughput_run, body))
+        around.append(bench.run(anchor, run, *arguments))
     around = [row for row in around if row]
     for row in rows:
         row["anchor"] = anchor
-        if around:
-            row["anchor_per_cpu_second"] = mean(one["per_cpu_second"] for one in around)
-            row["anchor_user_us"] = mean(one["user_us"] for one in around)
+        for key in ("per_cpu_second", "user_us"):
+            if around and key in around[0]:
+                row["anchor_" + key] = mean(one[key] for one in around)
     return [row | {"round": round_number} for row in [*around, *rows]]
 
 
@@ -202,6 +207,78 @@ def latency(bench: Bench, say) -> list[dict]:
 
 def streams(bench: Bench, say) -> list[dict]:
     return each_round(bench, STREAMING, streams_run, "streams", say)
+
+
+# --- HTTP/2 and TLS -----------------------------------------------------------------------------------------------
+
+
+def on_peer_core(command: list, seconds: float) -> str:
+    """What a load of others says, run beside the fake Bedrock."""
+    try:
+        done = subprocess.run(pinned(PEER_CORE, [str(word) for word in command]), stdin=subprocess.DEVNULL,
+                              capture_output=True, text=True, timeout=10 * seconds + 60, check=False)
+    except subprocess.TimeoutExpired:
+        raise BenchError(f"{command[0]} did not end") from None
+    if done.returncode:
+        raise BenchError(f"{command[0]} ended with {done.returncode}: {(done.stdout + done.stderr)[-300:]}")
+    return done.stdout
+
+
+def per_cpu_second(proxy: Proxy, what, *arguments) -> dict:
+    """`what` gives how many it did, and in how many seconds."""
+    before = proxy.cpu_seconds()
+    done, seconds = what(*arguments)
+    cpu = proxy.cpu_seconds() - before
+    return {"per_cpu_second": done / cpu, "cpu_us": cpu * 1e6 / done, "core_used": cpu / seconds, "rps": done / seconds}
+
+
+def h2load(target: int, body: Path, requests: int, seconds: float) -> tuple[int, float]:
+    said = on_peer_core(["h2load", "--requests", requests, "--clients", 4, "--max-concurrent-streams", CONNECTIONS // 4,
+                         "--data", body, "--header", "content-type: application/json",
+                         "--header", "authorization: Bearer bedrock-api-key-BENCH",
+                         f"http://127.0.0.1:{target}/model/us.anthropic.claude-sonnet-4-5-20250929-v1%3A0/converse"], seconds)
+    took = re.search(r"finished in ([0-9.]+)(ms|s),", said)
+    if f" {requests} succeeded, 0 failed, 0 errored" not in said or f"status codes: {requests} 2xx" not in said or not took:
+        raise BenchError(f"h2load: not every request was answered: {said[-600:]}")
+    return requests, float(took[1]) / (1000 if took[2] == "ms" else 1)
+
+
+def h2_run(bench: Bench, contestant: Contestant, proxy: Proxy | None) -> dict:
+    body = proxy.log.parent / "body.json"
+    body.write_text('{"messages":[{"role":"user","content":[{"text":"' + "x" * 1980 + '"}]}]}')
+    done, seconds = h2load(proxy.port, body, 1000, bench.seconds)
+    requests = max(1000, int(done / seconds * bench.seconds))
+    return {"contestant": contestant.name, **per_cpu_second(proxy, h2load, proxy.port, body, requests, bench.seconds)}
+
+
+def http2(bench: Bench, say) -> list[dict]:
+    rows = []
+    for round_number in range(bench.rounds):
+        rows += group(bench, "nghttpx", HTTP2, round_number, h2_run)
+        say(f"HTTP/2: round {round_number + 1} of {bench.rounds}")
+    return rows
+
+
+def handshakes(port: int, certificate: Path, kind: str, seconds: float) -> tuple[int, float]:
+    said = json.loads(on_peer_core([sys.executable, Path(__file__).parent / "handshakes.py", port, certificate, kind, seconds],
+                                   seconds))
+    return said["handshakes"], said["seconds"]
+
+
+def tls_run(bench: Bench, contestant: Contestant, proxy: Proxy | None, kind: str) -> dict:
+    certificate = proxy.log.parent / "tls.crt"
+    handshakes(proxy.port, certificate, kind, 0.3)
+    return {"contestant": contestant.name, "kind": kind,
+            **per_cpu_second(proxy, handshakes, proxy.port, certificate, kind, bench.seconds)}
+
+
+def tls(bench: Bench, say) -> list[dict]:
+    rows = []
+    for round_number in range(bench.rounds):
+        for kind in ("full", "resumed"):
+            rows += group(bench, "nginx-tls", ["understudy-tls"], round_number, tls_run, kind)
+        say(f"TLS: round {round_number + 1} of {bench.rounds}")
+    return rows
 
 
 # --- memory -------------------------------------------------------------------------------------------------------
@@ -272,4 +349,6 @@ SECTIONS = {
     "memory": memory,
     "syscalls": count_syscalls,
     "hung": sequences,
+    "h2": http2,
+    "tls": tls,
 }
