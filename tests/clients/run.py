@@ -30,6 +30,8 @@ CLIENTS = {
     "anthropic": ("the Anthropic SDK", [sys.executable, "anthropic_test.py"]),
 }
 CLIENT_SECONDS = 900
+# What httpx says of a connection that ends (FIN) and of one that is reset (RST): the same to an application.
+TRANSPORT = {"ReadError": "lost connection", "RemoteProtocolError": "lost connection"}
 SANITIZER = re.compile(r"(ERROR|WARNING|SUMMARY): \w+Sanitizer.*|.*runtime error: .*")
 
 

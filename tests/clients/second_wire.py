@@ -5,12 +5,11 @@ import concurrent.futures
 import checks
 from checks import (PROXY, SIMULATOR, check, check_equal, header, last_sequence, metrics, outcome, requests_after,
                     settle)
+from run import TRANSPORT
 
 TOKEN = "bedrock-api-key-of-the-tests"  # the simulator's; the proxy signs with keys of its own
 QUESTION = "Why is the sky blue?"
 WEATHER = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
-# A connection that ends (FIN) and one that is reset (RST) are the same to an application.
-TRANSPORT = {"ReadError": "lost connection", "RemoteProtocolError": "lost connection"}
 
 
 def error_of(problem, *fields):
