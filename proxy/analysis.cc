@@ -65,7 +65,8 @@ metrics::Comparison compare_and_weigh(const PairContext& pair, metrics::Leg leg,
                               .served = *slot.observation,
                               .other = other,
                               .served_by_candidate = by_candidate,
-                              .cost = cost ? &*cost : nullptr});
+                              .cost = cost ? &*cost : nullptr,
+                              .exchange_id = pair.exchange_id});
     evidence.learn(experiment, slot.family, by_candidate ? other : *slot.observation,
                    by_candidate ? text : *slot.text);
   }

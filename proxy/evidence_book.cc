@@ -19,6 +19,10 @@ namespace {
 // A comparison must show within a second; looking at all gates of all families costs milliseconds.
 constexpr auto kPublishEvery = 250ms;
 constexpr auto kSaveEvery = 30s;
+// Larger than the evidence, and soon learned again.
+constexpr auto kSaveProfilesEvery = 5min;
+// Traffic without pairs shows as often.
+constexpr auto kShowTrafficEvery = 10s;
 constexpr auto kWatchEvery = 500ms;
 constexpr std::size_t kConversationBytes = 256u << 10;
 
@@ -45,19 +49,27 @@ void count_validation_error(metrics::RouteEvidence& into, std::string_view famil
 }  // namespace
 
 EvidenceBook::EvidenceBook(const std::string& state_directory)
-    : files_(state_directory), saved_(steady_clock::now()), watched_(steady_clock::now()) {}
+    : files_(state_directory),
+      saved_(steady_clock::now()),
+      saved_profiles_(saved_),
+      watched_(saved_),
+      showed_traffic_(saved_) {}
 
 EvidenceBook::~EvidenceBook() {
-  for (auto& [route, entry] : entries_) save(route, entry);
+  for (auto& [route, entry] : entries_) {
+    save(route, entry);
+    save_profiles(route, entry);
+  }
 }
 
 EvidenceBook::Entry& EvidenceBook::entry(const ExperimentContext& context) {
   auto found = entries_.find(context.route);
   if (found == entries_.end()) {
-    found = entries_.emplace(std::string(context.route), Entry{begin(context)}).first;
+    found = entries_.emplace(std::string(context.route), begin(context)).first;
   } else if (found->second.evidence.experiment() != context.experiment) {
     save(context.route, found->second);
-    found->second = Entry{begin(context)};
+    save_profiles(context.route, found->second);
+    found->second = begin(context);
   }
   Entry& entry = found->second;
   entry.rules = context.rules;
@@ -70,18 +82,23 @@ EvidenceBook::Entry& EvidenceBook::entry(const ExperimentContext& context) {
 }
 
 // The evidence that was saved, or none at all where another experiment made it.
-metrics::RouteEvidence EvidenceBook::begin(const ExperimentContext& context) {
+EvidenceBook::Entry EvidenceBook::begin(const ExperimentContext& context) {
   auto loaded = files_.load(context.route);
   if (!loaded.problem.empty()) log_warn("evidence_not_loaded", {{"what", loaded.problem}});
-  if (loaded.evidence && loaded.evidence->experiment() == context.experiment)
-    return std::move(*loaded.evidence);
+  if (loaded.evidence && loaded.evidence->experiment() == context.experiment) {
+    auto learned = files_.load_profiles(context.route, context.experiment);
+    if (!learned.problem.empty()) log_warn("profiles_not_loaded", {{"what", learned.problem}});
+    Entry entry{std::move(*loaded.evidence)};
+    entry.profiles = std::move(learned.profiles);
+    return entry;
+  }
   if (loaded.evidence) {
     files_.set_aside(context.route, loaded.evidence->experiment());
     log_info("evidence_begins_anew", {{"route", context.route},
                                       {"why", "models, upstreams or rewrites changed"},
                                       {"former_experiment", loaded.evidence->experiment()}});
   }
-  return {std::string(context.experiment), Clock::now()};
+  return Entry{{std::string(context.experiment), Clock::now()}};
 }
 
 bool EvidenceBook::record_pair(const ExperimentContext& context, std::string_view family,
@@ -124,7 +141,9 @@ const metrics::AnswerProfile& EvidenceBook::profile(const ExperimentContext& con
 
 void EvidenceBook::learn(const ExperimentContext& context, std::string_view family,
                          const metrics::Observation& primary, const metrics::TextTraits& text) {
-  profile_of(entry(context), family).learn(primary, text);
+  Entry& of_route = entry(context);
+  profile_of(of_route, family).learn(primary, text);
+  of_route.profiles_unsaved = true;
 }
 
 void EvidenceBook::record_missing(const ExperimentContext& context) {
@@ -138,6 +157,8 @@ void EvidenceBook::publish() {
   if (now - watched_ >= kWatchEvery) watch_traffic();
   const bool save_now = now - saved_ >= kSaveEvery;
   if (save_now) saved_ = now;
+  const bool save_profiles_now = now - saved_profiles_ >= kSaveProfilesEvery;
+  if (save_profiles_now) saved_profiles_ = now;
   for (auto& [route, entry] : entries_) {
     if (std::exchange(entry.unpublished, false)) {
       metrics::latch_alarms(entry.evidence, entry.rules);
@@ -146,6 +167,7 @@ void EvidenceBook::publish() {
       shown_.insert_or_assign(route, std::move(copy));
     }
     if (save_now) save(route, entry);
+    if (save_profiles_now) save_profiles(route, entry);
   }
 }
 
@@ -153,11 +175,14 @@ void EvidenceBook::watch_traffic() {
   const auto now = steady_clock::now();
   const auto watched = std::chrono::floor<std::chrono::milliseconds>(now - watched_);
   watched_ = now;
+  const bool show = now - showed_traffic_ >= kShowTrafficEvery;
+  if (show) showed_traffic_ = now;
   for (auto& [route, entry] : entries_) {
     if (!entry.meter) continue;
     const std::uint64_t before = std::exchange(entry.requests, requests_of(entry.meter));
     entry.evidence.record_traffic(entry.requests - before, watched, Clock::now());
     entry.unsaved = entry.unsaved || entry.requests != before;
+    entry.unpublished = entry.unpublished || show;
   }
 }
 
@@ -167,6 +192,15 @@ void EvidenceBook::save(std::string_view route, Entry& entry) {
     entry.unsaved = true;  // tried again next time
     log_warn("evidence_not_saved", {{"route", route}, {"what", problem}});
   }
+}
+
+void EvidenceBook::save_profiles(std::string_view route, Entry& entry) {
+  if (!std::exchange(entry.profiles_unsaved, false)) return;
+  const std::string problem =
+      files_.save_profiles(route, entry.evidence.experiment(), entry.profiles);
+  if (problem.empty()) return;
+  entry.profiles_unsaved = true;  // tried again next time
+  log_warn("profiles_not_saved", {{"route", route}, {"what", problem}});
 }
 
 std::shared_ptr<const metrics::RouteEvidence> EvidenceBook::evidence(std::string_view route) const {

@@ -10,9 +10,9 @@
 #include <string>
 #include <string_view>
 
-#include "metrics/divergence/answer_profile.h"
 #include "metrics/evidence/evidence.h"
 #include "metrics/evidence/evidence_files.h"
+#include "metrics/evidence/profiles_json.h"
 #include "metrics/evidence/repeats.h"
 #include "metrics/family.h"
 #include "metrics/recorder.h"
@@ -65,23 +65,25 @@ class EvidenceBook {
     routing::VerdictConfig rules{};
     metrics::RepeatGuard repeats{};
     metrics::FamilyFinder families{};
-    // By family, as many as the evidence keeps; not saved: a few answers teach them again.
-    std::map<std::string, metrics::AnswerProfile, std::less<>> profiles{};
+    metrics::AnswerProfiles profiles{};  // as many families as the evidence keeps
     const metrics::RouteMeter* meter = nullptr;
     std::uint64_t requests = 0;  // of the meter, when it was last looked at
     bool unpublished = true;
     bool unsaved = false;
+    bool profiles_unsaved = false;
   };
   Entry& entry(const ExperimentContext& context);
   metrics::AnswerProfile& profile_of(Entry& entry, std::string_view family);
-  metrics::RouteEvidence begin(const ExperimentContext& context);
+  Entry begin(const ExperimentContext& context);
   void save(std::string_view route, Entry& entry);
+  void save_profiles(std::string_view route, Entry& entry);
   void watch_traffic();
 
   // The analysis thread's.
   metrics::EvidenceFiles files_;
   std::map<std::string, Entry, std::less<>> entries_;
-  std::chrono::steady_clock::time_point published_{}, saved_{}, watched_;
+  std::chrono::steady_clock::time_point published_{}, saved_{}, saved_profiles_, watched_,
+      showed_traffic_;
 
   mutable std::mutex mutex_;
   std::map<std::string, std::shared_ptr<const metrics::RouteEvidence>, std::less<>> shown_;

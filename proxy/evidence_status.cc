@@ -1,5 +1,6 @@
 #include "proxy/evidence_status.h"
 
+#include <bitset>
 #include <nlohmann/json.hpp>
 #include <optional>
 
@@ -97,7 +98,37 @@ json describe_times(const metrics::TimeSketch& sketch) {
           {"p99", describe_quantile(sketch, 0.99)}};
 }
 
+std::string shape_text(const metrics::ExamplePair& pair) {
+  std::string text = "candidate: ";
+  if (!pair.detail.empty()) text += pair.detail + "; ";
+  text += std::to_string(pair.candidate_characters) + " characters, " + pair.candidate_stop;
+  text += "; primary: " + std::to_string(pair.primary_characters) + " characters, ";
+  return text + pair.primary_stop;
+}
+
+json describe_example(std::size_t gate, const metrics::ExamplePair& pair, bool with_shape) {
+  return {{"signal", routing::kGates[gate].signal},
+          {"family", pair.family},
+          {"exchange_id", pair.exchange_id},
+          {"unix_seconds", pair.unix_seconds},
+          {"weight", pair.weight},
+          {"text", with_shape ? json(shape_text(pair)) : json()}};
+}
+
 }  // namespace
+
+nlohmann::json describe_examples(const RouteEvidence* evidence, const metrics::Verdict& verdict,
+                                 bool with_shape) {
+  json examples = json::array();
+  std::bitset<metrics::kGateCount> told;
+  for (const metrics::GateResult& reason : verdict.reasons) {
+    if (!evidence || reason.state != metrics::GateState::alarm || told.test(reason.gate)) continue;
+    told.set(reason.gate);
+    for (const auto& pair : evidence->examples().of(reason.gate))
+      examples.push_back(describe_example(reason.gate, pair, with_shape));
+  }
+  return examples;
+}
 
 nlohmann::json describe_evidence(const RouteEvidence* evidence) {
   const RouteEvidence none({}, {});

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "metrics/statistics/proportions.h"
+#include "proxy/evidence_status.h"
 #include "proxy/route_parameters.h"
 #include "proxy/verdict_status.h"
 
@@ -323,7 +324,11 @@ nlohmann::json describe_route(const routing::Config& config, const routing::Rout
       {"measured", describe_measurements(route.name, samples)},
       {"parameters", describe_parameters(route)},
   };
-  described.update(describe_verdict(judge_route(route, counts, evidence), evidence));
+  const metrics::Verdict verdict = judge_route(route, counts, evidence);
+  described.update(describe_verdict(verdict, evidence));
+  const bool records_shape = !config.records.directory.empty() &&
+                             config.records.content != routing::RecordsConfig::Content::none;
+  described["examples"] = describe_examples(evidence, verdict, records_shape);
   for (json& signal : describe_information(meter.signals(), meter.control_signals()))
     described["reasons"].push_back(std::move(signal));
   return described;

@@ -6,6 +6,8 @@
 #include <optional>
 #include <utility>
 
+#include "metrics/redaction.h"
+
 namespace understudy::metrics {
 namespace {
 
@@ -106,6 +108,46 @@ void count_triple(FamilyEvidence& into, const Comparison& shadow,
   }
 }
 
+// How much a pair says against the candidate at a gate; 0: nothing.
+double weight_of(std::size_t gate, const Finding& finding, bool served_by_candidate) noexcept {
+  switch (gate_kind(gate)) {
+    case GateKind::ratio:
+      return std::isfinite(finding.value) ? (served_by_candidate ? -finding.value : finding.value)
+                                          : 0.0;
+    case GateKind::noise:
+      return finding.diverges ? 1.0 : 0.0;
+    case GateKind::flag:
+      break;
+  }
+  const bool primary = served_by_candidate ? finding.other_bad : finding.served_bad;
+  const bool candidate = served_by_candidate ? finding.served_bad : finding.other_bad;
+  return candidate && !primary ? 1.0 : 0.0;
+}
+
+// A stop reason, or how the call ended: names, no content.
+std::string ending(const Observation& seen) {
+  return seen.error_class == ErrorClass::ok ? name_or_invalid(seen.answer.stop_reason)
+                                            : std::string(label(seen.error_class));
+}
+
+ExamplePair example_of(std::string_view family, const PairOutcome& pair, const Finding& finding,
+                       double weight, std::int64_t second) {
+  const auto short_of = [](std::string_view text) {
+    return std::string(text.substr(0, ExamplePairs::kMaxBytes));
+  };
+  const Observation& primary = pair.served_by_candidate ? pair.other : pair.served;
+  const Observation& candidate = pair.served_by_candidate ? pair.served : pair.other;
+  return {.exchange_id = short_of(pair.exchange_id),
+          .family = short_of(family),
+          .weight = weight,
+          .unix_seconds = second,
+          .detail = short_of(finding.detail),
+          .primary_characters = metrics::spend_of(primary).characters,
+          .candidate_characters = metrics::spend_of(candidate).characters,
+          .primary_stop = ending(primary),
+          .candidate_stop = ending(candidate)};
+}
+
 double milliseconds(nanoseconds time) noexcept {
   return std::chrono::duration<double, std::milli>(time).count();
 }
@@ -165,6 +207,7 @@ void RouteEvidence::record_pair(std::string_view family_name, const PairOutcome&
     evidence->primary.merge(spend->primary);
     evidence->candidate.merge(spend->candidate);
   }
+  record_examples(family_name.empty() ? kOther : family_name, pair, now);
   if (spend && pair.cost) record_prices(pair.cost->prices_as_of, pair.cost->prices_as_of);
   const std::int64_t hour = std::chrono::floor<std::chrono::hours>(now).time_since_epoch().count();
   if (std::exchange(last_hour_, hour) != hour) ++hours_;
@@ -180,6 +223,19 @@ void RouteEvidence::record_triple(std::string_view family_name, const Comparison
                                   const Comparison& control) {
   for (FamilyEvidence* evidence : {&pooled_, &family(family_name)})
     count_triple(*evidence, shadow, control);
+}
+
+void RouteEvidence::record_examples(std::string_view family_name, const PairOutcome& pair,
+                                    std::chrono::system_clock::time_point now) {
+  if (pair.exchange_id.empty()) return;
+  const std::int64_t second =
+      std::chrono::floor<std::chrono::seconds>(now).time_since_epoch().count();
+  for (const Finding& finding : pair.comparison.findings) {
+    const auto gate = routing::gate_of(label(finding.signal));
+    const double weight = gate ? weight_of(*gate, finding, pair.served_by_candidate) : 0.0;
+    if (weight > 0.0 && examples_.wants(*gate, weight, second))
+      examples_.add(*gate, example_of(family_name, pair, finding, weight, second));
+  }
 }
 
 void RouteEvidence::record_validation_error(std::string_view family_name,
@@ -211,6 +267,7 @@ void RouteEvidence::merge(const RouteEvidence& other) {
   missing_ += other.missing_;
   repeats_ += other.repeats_;
   validation_errors_.merge(other.validation_errors_);
+  examples_.merge(other.examples_);
   traffic_.merge(other.traffic_);
   record_prices(other.oldest_prices_, other.newest_prices_);
   // Proxies of one fleet see the same hours.

@@ -12,6 +12,7 @@
 #include <string_view>
 
 #include "metrics/comparison.h"
+#include "metrics/evidence/example_pairs.h"
 #include "metrics/evidence/message_counts.h"
 #include "metrics/evidence/spend.h"
 #include "metrics/evidence/traffic.h"
@@ -65,6 +66,7 @@ struct PairOutcome {
   const Observation& other;
   bool served_by_candidate = false;
   const PairCost* cost = nullptr;  // none: not known
+  std::string_view exchange_id{};  // names it in the records; empty: it is no example
 };
 
 class RouteEvidence {
@@ -106,6 +108,7 @@ class RouteEvidence {
   std::uint64_t missing() const noexcept { return missing_; }
   std::uint64_t repeats() const noexcept { return repeats_; }
   const MessageCounts& validation_errors() const noexcept { return validation_errors_; }
+  const ExamplePairs& examples() const noexcept { return examples_; }
   const TrafficTally& traffic() const noexcept { return traffic_; }
   // Of the pairs' costs: a day, or "from to to" where the prices changed; empty without costs.
   std::string prices_as_of() const;
@@ -121,6 +124,8 @@ class RouteEvidence {
  private:
   friend struct EvidenceFormat;  // evidence_json.cc
   FamilyEvidence& family(std::string_view name);
+  void record_examples(std::string_view family, const PairOutcome& pair,
+                       std::chrono::system_clock::time_point now);
   void record_prices(std::string_view oldest, std::string_view newest);
 
   std::string experiment_;
@@ -131,6 +136,7 @@ class RouteEvidence {
   std::uint64_t hours_ = 0;
   std::int64_t last_hour_ = -1;
   MessageCounts validation_errors_;
+  ExamplePairs examples_;
   TrafficTally traffic_;
   std::string oldest_prices_, newest_prices_;  // days as in "2026-11-20"
   std::array<TimeSketch, 2> latency_, first_token_;

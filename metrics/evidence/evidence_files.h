@@ -1,6 +1,7 @@
 #pragma once
-// Where evidence lives between two runs: one file a route, written whole under another name and
-// renamed, so that a reader or a crash never meets half of one. One thread.
+// Where evidence lives between two runs: one file a route (and one of its families' profiles),
+// written whole under another name and renamed, so that a reader or a crash never meets half of
+// one. One thread.
 
 #include <filesystem>
 #include <optional>
@@ -8,6 +9,7 @@
 #include <string_view>
 
 #include "metrics/evidence/evidence.h"
+#include "metrics/evidence/profiles_json.h"
 
 namespace understudy::metrics {
 
@@ -28,8 +30,18 @@ class EvidenceFiles {
   // Empty on success, else what went wrong.
   std::string save(std::string_view route, const RouteEvidence& evidence);
 
+  // The profiles of the route's families, beside its evidence: profiles-ROUTE.json.
+  struct LoadedProfiles {
+    AnswerProfiles profiles;  // none of another experiment
+    std::string problem;      // why a file that was there could not be used; it was set aside
+  };
+  LoadedProfiles load_profiles(std::string_view route, std::string_view experiment);
+  std::string save_profiles(std::string_view route, std::string_view experiment,
+                            const AnswerProfiles& profiles);
+
  private:
   std::filesystem::path path_of(std::string_view route) const;
+  std::filesystem::path profiles_path_of(std::string_view route) const;
   std::filesystem::path directory_;
 };
 

@@ -130,6 +130,7 @@ struct EvidenceFormat {
                 {"missing", evidence.missing_},
                 {"repeats", evidence.repeats_},
                 {"validation_errors", evidence.validation_errors_.to_json()},
+                {"examples", evidence.examples_.to_json()},
                 {"traffic", evidence.traffic_.to_json()},
                 {"prices", {evidence.oldest_prices_, evidence.newest_prices_}},
                 {"all", family_json(evidence.pooled_)},
@@ -152,6 +153,7 @@ struct EvidenceFormat {
     evidence.missing_ = count_at(from, "missing");
     evidence.repeats_ = count_at(from, "repeats");
     evidence.validation_errors_ = MessageCounts::from_json(from.at("validation_errors"));
+    evidence.examples_ = ExamplePairs::from_json(from.at("examples"));
     evidence.traffic_ = TrafficTally::from_json(from.at("traffic"));
     evidence.oldest_prices_ = read_day(from.at("prices").at(0));
     evidence.newest_prices_ = read_day(from.at("prices").at(1));

@@ -8,6 +8,7 @@
 
 #include "metrics/comparison.h"
 #include "metrics/divergence/answer_profile.h"
+#include "metrics/divergence/error_headline.h"
 #include "metrics/divergence/masked_message.h"
 
 namespace {
@@ -72,6 +73,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     hold(compare(served, other, expectations), compare(other, served, expectations));
   }
   if (understudy::metrics::divergence::masked_message(here).size() > 300) std::abort();
+  if (understudy::metrics::divergence::error_headline(here, bytes).size() > 300) std::abort();
   const auto damaged = nlohmann::json::parse(bytes, nullptr, false);
   if (!damaged.is_discarded()) AnswerProfile::from_json(damaged);
   return 0;

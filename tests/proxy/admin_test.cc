@@ -251,7 +251,12 @@ TEST_F(AdminTest, JudgesTheEvidenceOfARoute) {
   refusal.other_bad = refusal.diverges = true;
   const metrics::Comparison refuses{.findings = {refusal}};
   for (int i = 0; i < 50; ++i) {
-    evidence.record_pair("support", {.comparison = refuses, .served = served, .other = other}, {});
+    evidence.record_pair("support",
+                         {.comparison = refuses,
+                          .served = served,
+                          .other = other,
+                          .exchange_id = "exchange-" + std::to_string(i)},
+                         std::chrono::system_clock::time_point(std::chrono::seconds(i)));
   }
   evidence_ = std::make_shared<const metrics::RouteEvidence>(evidence);
   const json route = get("/api/routes/sonnet-4.5_a").json();
@@ -263,6 +268,10 @@ TEST_F(AdminTest, JudgesTheEvidenceOfARoute) {
   EXPECT_EQ(first["primary_rate"], 0.0);
   EXPECT_EQ(first["candidate_rate"], 1.0);
   EXPECT_EQ(first["difference"], 1.0);
+  ASSERT_EQ(route["examples"].size(), 3u);
+  EXPECT_EQ(route["examples"][0]["exchange_id"], "exchange-49") << "the latest of equal ones";
+  EXPECT_EQ(route["examples"][0]["signal"], "refusal");
+  EXPECT_TRUE(route["examples"][0]["text"].is_null()) << "nothing is recorded here";
   EXPECT_THAT(get("/metrics").body, HasSubstr("understudy_verdict{route=\"sonnet-4.5_a\","
                                               "verdict=\"roll_back\"} 1"));
   EXPECT_EQ(get("/api/routes/sonnet-4.5_a/evidence").json()["experiment"], "experiment");

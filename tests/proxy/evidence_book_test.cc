@@ -96,6 +96,35 @@ TEST_F(EvidenceBookTest, GoesOnAfterARestart) {
   EXPECT_TRUE(shown(book, 4));
 }
 
+TEST_F(EvidenceBookTest, RemembersWhatAFamilysAnswersAreLikeAfterARestart) {
+  served_.answer.text = R"({"total": 3})";
+  {
+    EvidenceBook book(directory_);
+    for (int i = 0; i < 20; ++i) {
+      record(book, body(i));
+      book.learn(context(), "invoices", served_, metrics::TextTraits{served_.answer.text});
+    }
+  }
+  EvidenceBook book(directory_);
+  EXPECT_EQ(book.profile(context(), "invoices").answers(), 20u);
+  EXPECT_TRUE(book.profile(context(), "invoices").container().has_value());
+  EXPECT_EQ(book.profile(context(), "another").answers(), 0u);
+}
+
+TEST_F(EvidenceBookTest, SetsDamagedProfilesAsideAndLearnsAnew) {
+  {
+    EvidenceBook book(directory_);
+    record(book, body(1));
+  }
+  const auto profiles = directory_ / "profiles-sonnet.json";
+  std::ofstream(profiles) << R"({"version":1,"experiment":"one","families":{"invoices":{}}})";
+  EvidenceBook book(directory_);
+  EXPECT_EQ(book.profile(context(), "invoices").answers(), 0u);
+  EXPECT_TRUE(std::filesystem::exists(profiles.string() + ".damaged"));
+  record(book, body(2));
+  EXPECT_TRUE(shown(book, 2)) << "the evidence goes on";
+}
+
 TEST_F(EvidenceBookTest, BeginsAnewWhenTheExperimentChangesAndKeepsTheFormerAside) {
   {
     EvidenceBook book(directory_);

@@ -1,0 +1,26 @@
+#pragma once
+// Small files that survive a restart: written whole under another name and renamed, so that a
+// reader or a crash never meets half of one. One thread for each file.
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace understudy::metrics {
+
+struct StateText {
+  std::optional<std::string> text;  // none: there is no such file, or it has a problem
+  std::string problem;
+};
+StateText read_state_file(const std::filesystem::path& path, std::uintmax_t max_bytes);
+
+// Makes the directory where it is missing. Readable by the owner alone. Empty on success, else what
+// went wrong.
+std::string write_state_file(const std::filesystem::path& path, std::string_view text);
+
+// Renames it to PATH.WHY, so that it is kept and another can begin. False where there is none.
+bool set_state_file_aside(const std::filesystem::path& path, std::string_view why);
+
+}  // namespace understudy::metrics
