@@ -7,6 +7,7 @@
 #include <numeric>
 #include <utility>
 
+#include "proxy/body_pace.h"
 #include "proxy/chunked.h"
 #include "proxy/error_answer.h"
 #include "proxy/http_policy.h"
@@ -328,12 +329,13 @@ asio::awaitable<Connection::Outcome<metrics::Block>> Connection::read_body() {
   if (!co_await tell_to_continue()) co_return Refusal{Gone{}};
   // Not as one conditional expression: g++ 12 destroys what is awaited in its arms twice.
   Outcome<metrics::Block> body;
+  BodyPace pace(limits_, BodyPace::Clock::now());
   if (head_.framing == Framing::content_length) {
-    body = co_await read_sized_body();
+    body = co_await read_sized_body(pace);
   } else {
-    body = co_await read_chunked_body();
+    body = co_await read_chunked_body(pace);
   }
-  if (transport_->timed_out()) worker_.recorder.refused("body_idle_timeout");
+  if (transport_->timed_out()) worker_.recorder.refused(pace.limit());
   transport_->never_expire();
   co_return body;
 }
@@ -354,7 +356,7 @@ bool Connection::take_buffered_body(metrics::Block& body) {
 
 // Into the block where the bytes stay: hashed there, sent from there, handed to the copy by
 // reference.
-asio::awaitable<Connection::Outcome<metrics::Block>> Connection::read_sized_body() {
+asio::awaitable<Connection::Outcome<metrics::Block>> Connection::read_sized_body(BodyPace& pace) {
   const auto size = static_cast<std::size_t>(head_.content_length);
   metrics::Block body = worker_.resources.blocks.take(size);
   const std::size_t there = std::min(size, end_ - begin_);
@@ -362,7 +364,7 @@ asio::awaitable<Connection::Outcome<metrics::Block>> Connection::read_sized_body
   body.set_size(there);
   begin_ += there;
   while (body.size() < size) {
-    transport_->expire_after(limits_.body_idle_timeout);
+    transport_->expire_after(pace.patience(body.size(), BodyPace::Clock::now()));
     const auto [error, got] =
         co_await transport_->read_some(asio::buffer(body.data() + body.size(), size - body.size()));
     if (error) {
@@ -374,7 +376,7 @@ asio::awaitable<Connection::Outcome<metrics::Block>> Connection::read_sized_body
   co_return body;
 }
 
-asio::awaitable<Connection::Outcome<metrics::Block>> Connection::read_chunked_body() {
+asio::awaitable<Connection::Outcome<metrics::Block>> Connection::read_chunked_body(BodyPace& pace) {
   ChunkDecoder decoder;
   metrics::Block body;
   while (true) {
@@ -395,7 +397,7 @@ asio::awaitable<Connection::Outcome<metrics::Block>> Connection::read_chunked_bo
       if (decoder.announced() > limits_.max_body_bytes - body.size())
         co_return Refusal{kBodyTooLarge};
     }
-    transport_->expire_after(limits_.body_idle_timeout);
+    transport_->expire_after(pace.patience(body.size(), BodyPace::Clock::now()));
     if (!co_await more_input()) co_return Refusal{Gone{}};
   }
 }

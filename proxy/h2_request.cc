@@ -24,7 +24,10 @@ class H2Request::Running {
 };
 
 H2Request::H2Request(H2Connection& connection, H2Stream& stream)
-    : Deadline(connection.worker().resources.sweep), connection_(connection), stream_(stream) {}
+    : Deadline(connection.worker().resources.sweep),
+      connection_(connection),
+      stream_(stream),
+      pace_(connection.limits(), BodyPace::Clock::now()) {}
 
 // --- The request
 
@@ -46,11 +49,15 @@ void H2Request::head() {
   target_ = std::get<routing::RequestTarget>(std::move(admitted));
   if (stream_.request_ended) return;
   if (head_.expects_continue) connection_.session().tell_to_continue(stream_);
-  set(limits.body_idle_timeout);
+  expect_more();
+}
+
+void H2Request::expect_more() {
+  set(pace_.patience(stream_.body.size(), BodyPace::Clock::now()));
 }
 
 void H2Request::progress() {
-  if (!answering_) set(connection_.limits().body_idle_timeout);
+  if (!answering_) expect_more();
 }
 
 void H2Request::too_large() {
@@ -106,7 +113,7 @@ void H2Request::gone() {
 }
 
 void H2Request::expired() noexcept {
-  connection_.worker().recorder.refused(answering_ ? "write_timeout" : "body_idle_timeout");
+  connection_.worker().recorder.refused(answering_ ? "write_timeout" : pace_.limit());
   truncate();
 }
 

@@ -8,6 +8,7 @@
 #include <span>
 #include <string_view>
 
+#include "proxy/body_pace.h"
 #include "proxy/deadline.h"
 #include "proxy/downstream.h"
 #include "proxy/exchange.h"
@@ -35,6 +36,7 @@ class H2Request final : private ResponseSink, private Deadline {
  private:
   class Running;
 
+  void expect_more();
   void refuse(const HeadProblem& problem);
   boost::asio::awaitable<void> answer_refusal(HeadProblem problem);
   boost::asio::awaitable<void> run_exchange();
@@ -54,6 +56,7 @@ class H2Request final : private ResponseSink, private Deadline {
   RequestHead head_;  // views into the stream's head
   routing::RequestTarget target_;
   Identification client_;
+  BodyPace pace_;
   bool answering_ = false;  // by an exchange or a refusal
   Exchange* exchange_ = nullptr;
   Waiter sent_;

@@ -301,8 +301,10 @@ struct LimitsConfig {
   std::size_t max_header_fields = 100;
   std::size_t max_target_bytes = 8u << 10;
   std::size_t max_body_bytes = 32u << 20;
-  milliseconds body_idle_timeout = 30s;  // between two reads of a request body
-  milliseconds write_timeout = 120s;     // a client that takes no byte for this long is closed
+  milliseconds body_idle_timeout = 30s;              // between two reads of a request body
+  std::size_t min_body_bytes_per_second = 1u << 10;  // of a request body, on the whole; 0: any
+  milliseconds body_rate_grace = 10s;                // from its begin on, that much longer
+  milliseconds write_timeout = 120s;  // a client that takes no byte for this long is closed
   std::size_t max_response_header_bytes = 64u << 10;
   std::size_t max_shadow_bytes =
       256u << 20;  // bodies and answers held for shadow work, all routes together

@@ -115,6 +115,9 @@ void read_limits(Section& root, LimitsConfig& limits) {
   section.read("max_target_bytes", limits.max_target_bytes, size_between(256, 64 * kKiB));
   section.read("max_body_bytes", limits.max_body_bytes, size_between(kKiB, kGiB));
   section.read("body_idle_timeout", limits.body_idle_timeout, time);
+  section.read("min_body_bytes_per_second", limits.min_body_bytes_per_second,
+               size_between(0, kGiB));
+  section.read("body_rate_grace", limits.body_rate_grace, time);
   section.read("write_timeout", limits.write_timeout, time);
   section.read("max_response_header_bytes", limits.max_response_header_bytes,
                size_between(kKiB, kMiB));

@@ -355,6 +355,20 @@ TEST(Failure, ClosesOnAClientThatSendsNoWholeHeadOrBodyInTime) {
   EXPECT_EQ(primary->connections(), 0U);
 }
 
+TEST(Failure, ClosesOnAClientThatDripsItsBody) {
+  auto primary = FakeBedrock::replies("{}");
+  ProxyUnderTest proxy(
+      ProxySetup{.primary_port = primary->port(), .top = "limits: {body_rate_grace: 300ms}\n"});
+  for (const std::string_view head :
+       {"Content-Length: 9\r\n\r\nsome", "Transfer-Encoding: chunked\r\n\r\n4\r\nsome\r\n"}) {
+    RawClient client(proxy.port());
+    client.send("POST /model/m/converse HTTP/1.1\r\nHost: a\r\n" + std::string{head});
+    EXPECT_TRUE(client.at_end());
+  }
+  EXPECT_TRUE(proxy.wait_for("refused_total", {{"limit", "min_body_bytes_per_second"}}, 2));
+  EXPECT_EQ(primary->connections(), 0U);
+}
+
 // --- Slow clients
 // ---------------------------------------------------------------------------------------------------
 

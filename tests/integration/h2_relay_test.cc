@@ -244,6 +244,17 @@ TEST(H2Relay, A10ABodyThatStopsComingIsGivenUp) {
   EXPECT_EQ(primary->count(), 0u);
 }
 
+TEST(H2Relay, A10ABodyThatDripsIsGivenUpLongBeforeItsPausesAreTooLong) {
+  auto primary = FakeBedrock::replies("{}");
+  ProxyUnderTest proxy(
+      ProxySetup{.primary_port = primary->port(), .top = "limits: {body_rate_grace: 300ms}\n"});
+  H2Client client(proxy.port());
+  client.send(h2::headers(1, h2::post_fields(kTarget), false) + h2::data(1, "some", false));
+  EXPECT_EQ(client.receive(1).end, H2Answer::End::reset);
+  EXPECT_TRUE(proxy.wait_for("refused_total", {{"limit", "min_body_bytes_per_second"}}, 1));
+  EXPECT_EQ(primary->count(), 0u);
+}
+
 // --- Ends of answers
 
 TEST(H2Relay, TheClientsResetEndsTheUpstreamCallAtOnce) {

@@ -711,7 +711,7 @@ TEST(ConfigLoader, ReadsEveryKeyOutsideOfRoutes) {
       "limits: {max_connections: 5, header_timeout: 1s, keep_alive_timeout: 2s, max_header_bytes: "
       "2KiB,\n"
       "  max_header_fields: 50, max_target_bytes: 1KiB, max_body_bytes: 1GiB, body_idle_timeout: "
-      "3s, write_timeout: 4s,\n"
+      "3s, min_body_bytes_per_second: 24B, body_rate_grace: 7s, write_timeout: 4s,\n"
       "  max_response_header_bytes: 3KiB, max_shadow_bytes: 1MiB, max_conversation_scan_bytes: "
       "4KiB, max_model_scan_bytes: 7KiB,\n"
       "  max_analysis_queue: 6, max_analysis_bytes: 5MiB,\n"
@@ -768,6 +768,8 @@ TEST(ConfigLoader, ReadsEveryKeyOutsideOfRoutes) {
                                          1 << 10,
                                          1 << 30,
                                          3s,
+                                         24,
+                                         7s,
                                          4s,
                                          3 << 10,
                                          1 << 20,
