@@ -6,7 +6,7 @@ cd "$root"
 
 help() {
   cat <<'TEXT'
-usage: tests/run.sh [--all] [--jobs N] [--fuzz-seconds N]
+usage: tests/run.sh [--all | --clients] [--jobs N] [--fuzz-seconds N]
 
 Installs what is missing, builds everything once with AddressSanitizer and UndefinedBehaviorSanitizer, and runs
   - the unit and integration tests,
@@ -14,7 +14,10 @@ Installs what is missing, builds everything once with AddressSanitizer and Undef
     against the Bedrock simulator,
   - the signer and the credential chain against botocore, case by case.
 
-  --all             also: the tests under ThreadSanitizer, every fuzzer for a while, clang-tidy, clang-format
+  --all             also: what --clients runs; slow attacks, a TLS scanner and other proxies' opinion; the tests under
+                    ThreadSanitizer, every fuzzer for a while, clang-tidy, clang-format
+  --clients         instead of all this: every client of the matrix (tests/clients/CLIENTS.md, which it writes), h2spec
+                    and h2load
   --jobs N          how many things to build and test at once (default: one per core)
   --fuzz-seconds N  how long each fuzzer runs with --all (default: 60)
   --help            this text
@@ -24,10 +27,11 @@ Nothing leaves this machine, except that packages are fetched when they are miss
 TEXT
 }
 
-all=false jobs=$(nproc) fuzz_seconds=60
+all=false clients=false jobs=$(nproc) fuzz_seconds=60
 while [[ $# -gt 0 ]]; do
   case "$1" in
-    --all) all=true ;;
+    --all) all=true clients=true ;;
+    --clients) clients=true ;;
     --jobs) jobs=${2:?--jobs wants a number}; shift ;;
     --fuzz-seconds) fuzz_seconds=${2:?--fuzz-seconds wants a number}; shift ;;
     --help | -h) help; exit 0 ;;
@@ -123,6 +127,12 @@ install_javascript_client() {
   cp "$clients/package-lock.json" "$clients/node_modules/installed.json"
 }
 
+run_client_matrix() {
+  "$python" tests/clients/matrix.py --programs build/asan --jobs "$jobs" --document tests/clients/CLIENTS.md
+}
+
+run_attacks() { "$python" tests/attacks/attack.py --programs build/asan ${1:+--only "$@"}; }
+
 run_with_real_clients() { "$python" tests/clients/run.py --programs "$1"; }
 
 # run_botocore_table <sigv4|credentials>
@@ -171,6 +181,7 @@ run_clang_tidy() {
 step "Packages"
 groups=(build test)
 $all && groups+=(extra)
+$clients && groups+=(clients)
 deploy/install-dependencies.sh "${groups[@]}"
 python=$(deploy/python-environment.sh clients)
 install_javascript_client
@@ -180,7 +191,9 @@ export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
 export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
 
 step "Building with AddressSanitizer and UndefinedBehaviorSanitizer"
-if build asan; then
+if $clients && ! $all; then
+  one "the programs are built" build asan understudy bedrock-simulator
+elif build asan; then
   step "Unit and integration tests"
   many "the tests" run_ctest asan
   step "Real clients through the proxy"
@@ -192,6 +205,13 @@ if build asan; then
 else
   echo "FAIL - the build"
   failed=$((failed + 1))
+fi
+
+if $clients; then
+  step "Every client of the matrix"
+  many "the client matrix" run_client_matrix
+  step "HTTP/2 testers and attack tools"
+  if $all; then many "attacks" run_attacks; else many "protocol tests" run_attacks h2spec h2load; fi
 fi
 
 if $all; then
