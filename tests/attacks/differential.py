@@ -1,7 +1,8 @@
 """The same bytes to nginx, HAProxy and the proxy, and what each makes of them for the server behind it.
 
 What the proxy accepts must be split into requests and bodies as those split it that accept it too: a front and a back that
-disagree about where a request ends are how requests are smuggled. Refusing more is no difference.
+disagree about where a request ends are how requests are smuggled. Refusing more is no difference. answers.py has the other
+direction.
 """
 
 import concurrent.futures
@@ -10,6 +11,7 @@ import socket
 import socketserver
 import threading
 
+import answers
 import stack as stacks
 import vectors
 
@@ -175,6 +177,7 @@ def send(port, data):
 
 def requests_of(port, recorder):
     """What reached the recorder behind `port`, vector by vector."""
+    recorder.taken()  # what told that all is ready
     made = []
     for _, data in vectors.vectors():
         send(port, data)
@@ -212,32 +215,35 @@ def compare(tally, passed):
                 "see above")
 
 
+def run_three(programs, place, make_server, try_all):
+    """`try_all(port, server)` for each of the three, a server of its own behind it; what came out by name."""
+    started, places = [], {}
+    with stacks.Stack(programs, place) as stack:
+        try:
+            for name, command in OTHERS.items():
+                own, port, server = place / name, stacks.free_port(), make_server()
+                own.mkdir()
+                program = stacks.Program(name, command(own, port, server.port), own / "out.log")
+                started.append(program)
+                program.wait_until(lambda port=port: stacks.get(port, "/")[0] == 200)
+                places[name] = (port, server)
+            server = make_server()
+            stack.start_proxy(OURS, {"127.0.0.1:9100": f"127.0.0.1:{server.port}"}, 0, 0)
+            places["understudy"] = (stack.port, server)
+            with concurrent.futures.ThreadPoolExecutor(len(places)) as pool:
+                runs = {name: pool.submit(try_all, *where) for name, where in places.items()}
+                return {name: run.result() for name, run in runs.items()}
+        finally:
+            for program in started:
+                program.stop()
+            for _, server in places.values():
+                server.shutdown()
+                server.server_close()
+
+
 def run(tally, programs, directory):
     missing = [name for name in OTHERS if not shutil.which(name)]
     if missing:
         return tally.check("nginx and HAProxy are here", False, f"{missing} missing")
-    started, places = [], {}
-    place = directory / "differential"
-    with stacks.Stack(programs, place) as stack:
-        try:
-            for name, command in OTHERS.items():
-                own, port, recorder = place / name, stacks.free_port(), Recorder()
-                own.mkdir()
-                program = stacks.Program(name, command(own, port, recorder.port), own / "out.log")
-                started.append(program)
-                program.wait_until(lambda port=port: stacks.get(port, "/")[0] == 200)
-                places[name] = (port, recorder)
-            recorder = Recorder()
-            stack.start_proxy(OURS, {"127.0.0.1:9100": f"127.0.0.1:{recorder.port}"}, 0, 0)
-            places["understudy"] = (stack.port, recorder)
-            for _, recorder in places.values():
-                recorder.taken()
-            with concurrent.futures.ThreadPoolExecutor(len(places)) as pool:
-                runs = {name: pool.submit(requests_of, *where) for name, where in places.items()}
-                compare(tally, {name: run.result() for name, run in runs.items()})
-        finally:
-            for program in started:
-                program.stop()
-            for _, recorder in places.values():
-                recorder.shutdown()
-                recorder.server_close()
+    compare(tally, run_three(programs, directory / "requests", Recorder, requests_of))
+    answers.compare(tally, run_three(programs, directory / "answers", answers.Server, answers.answers_of), OTHERS)
