@@ -14,20 +14,15 @@
 #include <utility>
 #include <vector>
 
+#include "routing/canary_config.h"
 #include "routing/gates.h"
 #include "routing/operation.h"
+#include "routing/percent.h"
 
 namespace understudy::routing {
 
 using std::chrono::milliseconds;
 using namespace std::chrono_literals;
-
-// 0 to 100 with two decimals, held as hundredths of a percent so that comparison is exact.
-struct Percent {
-  std::uint32_t hundredths = 0;
-  double fraction() const noexcept { return hundredths / 10'000.0; }
-  friend auto operator<=>(Percent, Percent) = default;
-};
 
 struct Address {
   std::string host;  // an IP address literal; "localhost" is accepted and means 127.0.0.1
@@ -226,11 +221,6 @@ struct ShadowConfig {
   friend bool operator==(const ShadowConfig&, const ShadowConfig&) = default;
 };
 
-struct CanaryConfig {
-  Percent percent;  // share *served* by the candidate, sticky by conversation
-  friend bool operator==(const CanaryConfig&, const CanaryConfig&) = default;
-};
-
 // What the candidate has to show before it is called safe.
 struct VerdictConfig {
   std::size_t min_hours = 24;              // of the clock, with pairs in them
@@ -342,6 +332,22 @@ struct LogConfig {
   friend bool operator==(const LogConfig&, const LogConfig&) = default;
 };
 
+// Where events are posted to, signed with a secret that both sides know.
+struct WebhookConfig {
+  Endpoint url;               // with its path; http only to loopback
+  std::string secret_file;    // absolute once loaded; or
+  std::string secret_env;     // the name of a variable
+  std::string ca_file;        // trust anchors instead of the system's
+  milliseconds timeout = 5s;  // of one try
+  std::size_t retries = 5;    // after the first try, each after twice the pause
+  friend bool operator==(const WebhookConfig&, const WebhookConfig&) = default;
+};
+
+struct EventsConfig {
+  std::optional<WebhookConfig> webhook;
+  friend bool operator==(const EventsConfig&, const EventsConfig&) = default;
+};
+
 struct Config {
   std::vector<ListenerConfig> listeners;
   AdminConfig admin;
@@ -349,6 +355,7 @@ struct Config {
   std::vector<RouteConfig> routes;
   std::optional<std::size_t> default_upstream;  // index into upstreams; what no route matches
   RecordsConfig records;
+  EventsConfig events;
   std::string state_directory;  // absolute once loaded; empty: evidence dies with the process
   std::string prices_file;      // absolute once loaded; empty: the built-in prices
   LimitsConfig limits;

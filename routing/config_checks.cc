@@ -155,6 +155,7 @@ class Checker {
       const char* needs = "needs a candidate";
       if (route.shadow.percent > Percent{}) error(spot.at("shadow").at("percent"), needs);
       if (route.canary.percent > Percent{}) error(spot.at("canary").at("percent"), needs);
+      if (!route.canary.stages.empty()) error(spot.at("canary").at("stages"), needs);
       return;
     }
     const VariantConfig& candidate = *route.candidate;

@@ -60,15 +60,6 @@ Parsed<std::string> parse_path_glob(std::string_view text) {
   return good(std::string(text));
 }
 
-Parsed<std::string> parse_header_name(std::string_view text) {
-  constexpr std::string_view kToken =
-      "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
-  if (text.empty() || text.size() > 256 || text.find_first_not_of(kToken) != text.npos) {
-    return bad<std::string>("is no header name");
-  }
-  return good(std::string(text));
-}
-
 Parsed<std::string> parse_pointer(std::string_view text) {
   bool fit = text.starts_with('/') && text.size() <= 1024;
   for (std::size_t i = 0; fit && i < text.size(); ++i) {
@@ -86,11 +77,6 @@ Parsed<ControlShare> parse_control(std::string_view text) {
   Parsed<Percent> percent = parse_percent(text);
   if (!percent.value) return bad<ControlShare>(percent.problem + " (or auto)");
   return good(ControlShare{.automatic = false, .percent = *percent.value});
-}
-
-Parsed<std::string> parse_sticky_by(std::string_view text) {
-  if (text == "conversation") return good(std::string(text));
-  return bad<std::string>("must be conversation, all that this version has, got " + shown(text));
 }
 
 void read_headers(Section& match, std::vector<HeaderMatch>& headers) {
@@ -268,17 +254,6 @@ void read_shadow(Section& route, ShadowConfig& shadow) {
   read_budget(section, shadow.budget);
   read_breaker(section, shadow.breaker);
   section.not_yet({"delay", "sample_by", "schedule"});
-  section.finish();
-}
-
-void read_canary(Section& route, CanaryConfig& canary) {
-  const ConfigNode* node = route.find("canary");
-  if (node == nullptr) return;
-  Section section(*node, route.path_of("canary"), route.problems());
-  std::string sticky_by;
-  section.read("percent", canary.percent, parse_percent);
-  section.read("sticky_by", sticky_by, parse_sticky_by);
-  section.not_yet({"stages", "gates", "fallback", "bake_time"});
   section.finish();
 }
 

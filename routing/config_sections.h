@@ -22,6 +22,7 @@ void read_credentials(Section& upstream, const std::filesystem::path& directory,
 // `upstreams` must be read by now. Routes keep the order and the number of the file's.
 void read_routes(Section& root, Config& config);
 void read_verdict(Section& route, VerdictConfig& verdict);
+void read_canary(Section& route, CanaryConfig& canary);
 void read_default_route(Section& root, Config& config);
 void read_records(Section& root, const std::filesystem::path& directory, RecordsConfig& records);
 void read_limits(Section& root, LimitsConfig& limits);

@@ -1,7 +1,7 @@
 #pragma once
 // Which upstream serves a request, and whether the other variant gets a copy. Immutable; any thread
-// may ask. decide() is a pure function of the facts, the config and its salt: the same request gets
-// the same answer on every thread, replica and restart.
+// may ask. decide() is a pure function of the facts, the config, its salt and the live shares: the
+// same request gets the same answer on every thread, replica and restart.
 
 #include <cstdint>
 #include <memory>
@@ -14,6 +14,7 @@
 #include "routing/config.h"
 #include "routing/fields.h"
 #include "routing/glob.h"
+#include "routing/live_share.h"
 #include "routing/operation.h"
 
 namespace understudy::routing {
@@ -64,10 +65,15 @@ struct RouteDecision {
 
 class RouteTable {
  public:
-  explicit RouteTable(std::shared_ptr<const Config> config);
+  // `shares` are as Config::routes, from whoever moves them; without, the config's own stand and
+  // stages stay at 0.
+  explicit RouteTable(std::shared_ptr<const Config> config, LiveShares shares = {});
 
   const Config& config() const noexcept { return *config_; }
   RouteDecision decide(const RequestFacts& facts) const;
+  // Of the route's conversations, served by the candidate at this moment. Never above what the
+  // config allows, whatever the live share says.
+  Percent served_share(std::size_t route) const noexcept;
 
  private:
   struct Matcher {
@@ -81,11 +87,13 @@ class RouteTable {
   };
 
   const RouteConfig* find_route(const RequestFacts& facts) const noexcept;
+  std::uint64_t sticky_key(const RequestFacts& facts, const StickyBy& sticky_by) const noexcept;
   void draw_served(const RequestFacts& facts, RouteDecision& decision) const;
   void draw_shadow(const RequestFacts& facts, RouteDecision& decision) const;
 
   std::shared_ptr<const Config> config_;
   std::vector<Matcher> matchers_;  // one for each route, in order
+  LiveShares shares_;              // the same
 };
 
 // The name of the request header by which a copy is known, so that a copy is never copied again.

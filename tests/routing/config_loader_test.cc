@@ -224,18 +224,32 @@ TEST(ConfigLoader, RefusesEachMistakeAtItsPlace) {
        "model: a.b}\n    shadow: {max_in_flight: 0}\n",
        "c.yaml:8:29: routes[0].shadow.max_in_flight: must be between 1 and 100000, got 0"},
       {"routes:\n  - name: r\n    primary: {upstream: here}\n    candidate: {upstream: here, "
-       "model: a.b}\n    canary: {stages: [1, 5]}\n",
-       "c.yaml:8:14: routes[0].canary.stages: this version does not have it yet"},
+       "model: a.b}\n    canary: {stages: [{percent: 5}, {percent: 1}]}\n",
+       "c.yaml:8:47: routes[0].canary.stages[1].percent: must be above the stage before it"},
       {"routes:\n  - name: r\n    primary: {upstream: here}\n    candidate: {upstream: here, "
-       "model: a.b}\n    canary: {gates: {}}\n",
-       "c.yaml:8:14: routes[0].canary.gates: this version does not have it yet"},
+       "model: a.b}\n    canary: {percent: 3, stages: [{percent: 5}]}\n",
+       "c.yaml:8:23: routes[0].canary.percent: is not for a route with stages: they say what is "
+       "served"},
+      {"routes:\n  - name: r\n    primary: {upstream: here}\n    canary: {stages: [{percent: "
+       "5}]}\n",
+       "c.yaml:7:22: routes[0].canary.stages: needs a candidate"},
+      {"routes:\n  - name: r\n    primary: {upstream: here}\n    candidate: {upstream: here, "
+       "model: a.b}\n    canary: {gates: {evidence: maybe}}\n",
+       "c.yaml:8:32: routes[0].canary.gates.evidence: must be roll_back, fix_first or off, got "
+       "maybe"},
+      {"routes:\n  - name: r\n    primary: {upstream: here}\n    candidate: {upstream: here, "
+       "model: a.b}\n    canary: {gates: {latency: {patience: 0}}}\n",
+       "c.yaml:8:42: routes[0].canary.gates.latency.patience: must be between 1 and 1000, got 0"},
       {"routes:\n  - name: r\n    primary: {upstream: here}\n    candidate: {upstream: here, "
        "model: a.b}\n    canary: {fallback: primary}\n",
        "c.yaml:8:14: routes[0].canary.fallback: this version does not have it yet"},
       {"routes:\n  - name: r\n    primary: {upstream: here}\n    candidate: {upstream: here, "
        "model: a.b}\n    canary: {sticky_by: user}\n",
-       "c.yaml:8:25: routes[0].canary.sticky_by: must be conversation, all that this version has, "
-       "got user"},
+       "c.yaml:8:25: routes[0].canary.sticky_by: must be conversation, caller, {header: NAME} or "
+       "{metadata: KEY}, got user"},
+      {"routes:\n  - name: r\n    primary: {upstream: here}\n    candidate: {upstream: here, "
+       "model: a.b}\n    canary: {sticky_by: {header: a, metadata: b}}\n",
+       "c.yaml:8:25: routes[0].canary.sticky_by: takes one of header and metadata"},
       {"routes:\n  - name: r\n    primary: {upstream: here}\n    candidate: {upstream: here, "
        "model: a.b}\n    on_end_of_life: x\n",
        "c.yaml:8:5: routes[0].on_end_of_life: this version does not have it yet"},
