@@ -311,7 +311,7 @@ class PrometheusRecorder final : public Recorder, public prometheus::Collectable
     std::vector<RouteShares> shares;
     shares.reserve(config.routes.size());
     for (const routing::RouteConfig& route : config.routes) {
-      shares.push_back({route.name, percent(route.shadow.percent), percent(route.canary.percent)});
+      shares.push_back({route.name, percent(route.shadow.percent)});
     }
     const std::lock_guard lock{mutex_};
     shares_ = std::move(shares);
@@ -402,7 +402,6 @@ class PrometheusRecorder final : public Recorder, public prometheus::Collectable
   struct RouteShares {
     std::string name;
     double shadow_percent = 0.0;
-    double canary_percent = 0.0;
   };
 
   void collect_config(std::vector<MetricFamily>& all) const;
@@ -455,12 +454,6 @@ void PrometheusRecorder::collect_config(std::vector<MetricFamily>& all) const {
                               "Share of exchanges copied to the other variant, as configured."));
   for (const RouteShares& route : shares_) {
     add_gauge(shadow, labels({{"route", route.name}}), route.shadow_percent);
-  }
-  MetricFamily& canary =
-      all.emplace_back(family("canary_percent", MetricType::Gauge,
-                              "Share of exchanges served by the candidate, as configured."));
-  for (const RouteShares& route : shares_) {
-    add_gauge(canary, labels({{"route", route.name}}), route.canary_percent);
   }
   MetricFamily& info =
       all.emplace_back(family("config_info", MetricType::Gauge, "The config in force."));

@@ -145,6 +145,10 @@ std::vector<std::string> changes_between(const routing::Config& before,
                 named(after, now.candidate));
         compare_shadow(changes, key + ".shadow", old.shadow, now.shadow);
         compare(changes, key + ".canary.percent", old.canary.percent, now.canary.percent);
+        compare(changes, key + ".canary.sticky_by", old.canary.sticky_by, now.canary.sticky_by);
+        compare(changes, key + ".canary.stages", old.canary.stages, now.canary.stages);
+        compare(changes, key + ".canary.watch", old.canary.watch, now.canary.watch);
+        compare(changes, key + ".canary.gates", old.canary.gates, now.canary.gates);
         compare(changes, key + ".verdict", old.verdict, now.verdict);
       });
   compare(changes, "default_route", default_upstream_name(before), default_upstream_name(after));

@@ -318,7 +318,6 @@ nlohmann::json describe_route(const routing::Config& config, const routing::Rout
       {"primary", describe_variant(config, route.primary)},
       {"candidate", route.candidate ? describe_variant(config, *route.candidate) : json()},
       {"shadow_percent", route.shadow.percent.hundredths / 100.0},
-      {"canary_percent", route.canary.percent.hundredths / 100.0},
       {"served", describe_shares(route.name, counts, samples)},
       {"counts", describe_counts(counts)},
       {"measured", describe_measurements(route.name, samples)},

@@ -205,7 +205,7 @@ std::vector<metrics::CertificateExpiry> expiries_of(const Snapshot& snapshot) {
 
 SnapshotResult make_snapshot(std::shared_ptr<const routing::Config> config,
                              metrics::Recorder& recorder, aws::CredentialsKeeper& keeper,
-                             const Environment& environment) {
+                             const Environment& environment, routing::LiveShares shares) {
   SnapshotResult result;
   auto upstreams = load_upstreams(*config, keeper, environment, result.problems);
   LoadedPrices loaded = load_prices(*config);
@@ -227,7 +227,7 @@ SnapshotResult make_snapshot(std::shared_ptr<const routing::Config> config,
     experiments.push_back(routing::experiment_id(*config, route));
   }
   result.snapshot = std::make_shared<const Snapshot>(Snapshot{
-      .routes = routing::RouteTable(std::move(config)),
+      .routes = routing::RouteTable(std::move(config), std::move(shares)),
       .upstreams = std::move(upstreams),
       .listeners = std::move(listeners.listeners),
       .admin = std::move(listeners.admin),

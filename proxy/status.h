@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "proxy/reload.h"
+#include "proxy/rollout_status.h"
 #include "proxy/server.h"
 #include "proxy/snapshot.h"
 #include "proxy/verdict_status.h"
@@ -23,18 +24,24 @@ struct ProcessStatus {
   std::string lacking{};  // CredentialReadiness::lacking
 };
 
+// Where the facts about routes come from.
+struct RouteSources {
+  EvidenceSource evidence;
+  RolloutSource rollouts;
+};
+
 // The whole picture; `routes` holds what /api/routes/{name} answers. `exposition` is
 // Recorder::render().
 std::string status_json(const Snapshot& snapshot, const ProcessStatus& process,
-                        std::string_view exposition, const EvidenceSource& evidence);
+                        std::string_view exposition, const RouteSources& sources);
 
 // {"routes": [...]}
 std::string routes_json(const Snapshot& snapshot, std::string_view exposition,
-                        const EvidenceSource& evidence);
+                        const RouteSources& sources);
 
 // One route; none of that name.
 std::optional<std::string> route_json(const Snapshot& snapshot, std::string_view name,
-                                      std::string_view exposition, const EvidenceSource& evidence);
+                                      std::string_view exposition, const RouteSources& sources);
 
 // The answer to POST /api/reload: {"result": "applied", "problems": []}
 std::string reload_json(const ReloadOutcome& outcome);

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "proxy/error.h"
 
@@ -14,6 +15,7 @@ struct AdminAccess {
   std::string url;         // "http://127.0.0.1:9901" or https://
   std::string token_file;  // its token goes along as a bearer token; empty: none
   std::string ca_file;     // trust anchors for https; empty: the system's
+  std::string address{};   // one of the host's addresses; empty: whichever answers
   std::chrono::seconds timeout{10};
 };
 
@@ -21,6 +23,10 @@ struct AdminAnswer {
   unsigned status = 0;
   std::string body;
 };
+
+// The addresses behind the URL's name. Those of "localhost" are one machine's: they are not told
+// apart.
+Result<std::vector<std::string>> admin_addresses(const AdminAccess& access);
 
 // The errors name the address and what to look at.
 Result<AdminAnswer> ask_admin(const AdminAccess& access, std::string_view method,

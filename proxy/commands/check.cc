@@ -63,6 +63,14 @@ std::string percent(routing::Percent share) {
   return percent_text(share) + " %";
 }
 
+std::string canary_of(const routing::CanaryConfig& canary) {
+  if (canary.stages.empty()) return percent(canary.percent);
+  std::string text = "stages";
+  for (const routing::RolloutStage& stage : canary.stages)
+    text += (text == "stages" ? " " : ", ") + percent_text(stage.percent);
+  return text + " %";
+}
+
 Row describe(const Config& config, const routing::RouteConfig& route) {
   if (!route.candidate)
     return {
@@ -74,7 +82,7 @@ Row describe(const Config& config, const routing::RouteConfig& route) {
           variant_of(config, *route.candidate),
           percent(route.shadow.percent),
           route.shadow.control.automatic ? "auto" : percent(route.shadow.control.percent),
-          percent(route.canary.percent)};
+          canary_of(route.canary)};
 }
 
 void print_table(const std::vector<Row>& rows, std::ostream& out) {
