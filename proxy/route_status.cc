@@ -170,11 +170,6 @@ SignalCounts counts_of(const std::map<Signal, SignalCounts>& all, Signal signal)
   return found == all.end() ? SignalCounts{} : found->second;
 }
 
-json describe_variant(const routing::Config& config, const routing::VariantConfig& variant) {
-  return {{"upstream", config.upstreams.at(variant.upstream).name},
-          {"model", variant.model.empty() ? json() : json(variant.model)}};
-}
-
 json describe_counts(const metrics::RouteCounts& counts) {
   return {{"eligible", counts.eligible},
           {"compared", counts.compared},
@@ -315,14 +310,13 @@ nlohmann::json describe_route(const routing::Config& config, const routing::Rout
   const metrics::RouteCounts counts = meter.counts();
   json described = {
       {"name", route.name},
-      {"primary", describe_variant(config, route.primary)},
-      {"candidate", route.candidate ? describe_variant(config, *route.candidate) : json()},
       {"shadow_percent", route.shadow.percent.hundredths / 100.0},
       {"served", describe_shares(route.name, counts, samples)},
       {"counts", describe_counts(counts)},
       {"measured", describe_measurements(route.name, samples)},
       {"parameters", describe_parameters(route)},
   };
+  described.update(describe_variants(config, route));
   const metrics::Verdict verdict = judge_route(route, counts, evidence);
   described.update(describe_verdict(verdict, evidence));
   const bool records_shape = !config.records.directory.empty() &&

@@ -14,6 +14,7 @@
 #include "metrics/verdict_text.h"
 #include "proxy/commands/admin_client.h"
 #include "proxy/commands/commands.h"
+#include "proxy/evidence_status.h"
 #include "proxy/route_parameters.h"
 #include "proxy/verdict_status.h"
 #include "routing/config_loader.h"
@@ -131,7 +132,10 @@ Result<std::vector<json>> judge_together(const Options& options, const routing::
     const auto found = all.find(route.name);
     if (found == all.end()) continue;
     json judged = {{"name", route.name}, {"parameters", describe_parameters(route)}};
-    judged.update(describe_verdict(judge_route(route, {}, &found->second), &found->second));
+    judged.update(describe_variants(config, route));
+    const metrics::Verdict verdict = judge_route(route, {}, &found->second);
+    judged.update(describe_verdict(verdict, &found->second));
+    judged["examples"] = describe_examples(&found->second, verdict, false);
     routes.push_back(std::move(judged));
   }
   return routes;
