@@ -25,21 +25,11 @@ UsageProblem unknown_option(std::span<const Option> known, std::string_view name
 std::optional<UsageProblem> missing_option(std::span<const Option> known, const Options& options) {
   for (const Option& option : known) {
     if (option.required && !options.values.contains(option.name)) {
-      const std::string value(option.value);
-      return UsageProblem{
-          (option.positional ? value : "--" + std::string(option.name) + " " + value) +
-          " is missing"};
+      return UsageProblem{"--" + std::string(option.name) + " " + std::string(option.value) +
+                          " is missing"};
     }
   }
   return std::nullopt;
-}
-
-// The first that stands without its name and has no value yet.
-const Option* next_positional(std::span<const Option> known, const Options& options) {
-  const auto found = std::find_if(known.begin(), known.end(), [&](const Option& one) {
-    return one.positional && !options.values.contains(one.name);
-  });
-  return found == known.end() ? nullptr : &*found;
 }
 
 }  // namespace
@@ -53,13 +43,8 @@ std::variant<Options, UsageProblem> parse_options(std::span<const Option> known,
       options.help = true;
       return options;
     }
-    if (!argument.starts_with("--")) {
-      const Option* positional = next_positional(known, options);
-      if (positional == nullptr)
-        return UsageProblem{"unexpected argument " + std::string(argument)};
-      options.values.emplace(positional->name, argument);
-      continue;
-    }
+    if (!argument.starts_with("--"))
+      return UsageProblem{"unexpected argument " + std::string(argument)};
     argument.remove_prefix(2);
     const std::size_t equals = argument.find('=');
     const std::string_view name = argument.substr(0, equals);
@@ -75,10 +60,7 @@ std::variant<Options, UsageProblem> parse_options(std::span<const Option> known,
         return UsageProblem{shown + " needs a value: " + shown + " " + std::string(option->value)};
       value = arguments[i];
     }
-    const auto [known_value, is_new] = options.values.emplace(name, value);
-    if (is_new) continue;
-    if (!option->repeated) return UsageProblem{shown + " is given twice"};
-    known_value->second.append(",").append(value);
+    if (!options.values.emplace(name, value).second) return UsageProblem{shown + " is given twice"};
   }
   if (auto missing = missing_option(known, options)) return std::move(*missing);
   return options;
@@ -88,9 +70,8 @@ std::string help_text(const Command& command) {
   std::string usage = "understudy " + std::string(command.name);
   std::vector<std::pair<std::string, std::string_view>> rows;
   for (const Option& option : command.options) {
-    std::string shown = option.positional ? std::string() : "--" + std::string(option.name) + " ";
-    shown += option.value;
-    if (shown.ends_with(' ')) shown.pop_back();
+    std::string shown = "--" + std::string(option.name);
+    if (!option.value.empty()) shown += " " + std::string(option.value);
     usage += option.required ? " " + shown : " [" + shown + "]";
     rows.emplace_back(shown, option.help);
   }
