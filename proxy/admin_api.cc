@@ -9,8 +9,6 @@
 #include "metrics/evidence/evidence_json.h"
 #include "proxy/admin_page.h"
 #include "proxy/digest.h"
-#include "proxy/keep_warm.h"
-#include "proxy/lifecycle_report.h"
 #include "routing/fields.h"
 
 namespace understudy::proxy {
@@ -148,31 +146,28 @@ AdminReply ready(const AdminSources& sources) {
   return text_reply("waiting for credentials\n" + process.lacking, 503);
 }
 
+RouteSources route_sources(const AdminSources& sources) {
+  return {.evidence = sources.evidence,
+          .rollouts = [&sources](std::string_view route) { return sources.rollouts.view(route); }};
+}
+
 AdminReply metrics_page(const AdminSources& sources) {
+  const auto snapshot = sources.snapshot();
   AdminReply reply;
   reply.content_type = "text/plain; version=0.0.4; charset=utf-8";
-  const auto snapshot = sources.snapshot();
-  reply.body = sources.exposition() + verdict_exposition(*snapshot, sources.evidence);
-  const ProcessStatus process = sources.process();
-  reply.body +=
-      rollback_exposition(snapshot->config(), process.models, std::chrono::system_clock::now());
-  if (process.lifecycles)
-    reply.body += lifecycle_exposition(
-        report_models(snapshot->config(), *process.lifecycles, process.models, today()));
+  reply.body =
+      sources.exposition() + verdict_exposition(*snapshot, sources.evidence) +
+      rollout_exposition(*snapshot, route_sources(sources).rollouts, sources.rollouts.rollbacks());
   return reply;
 }
 
 AdminReply status(const AdminSources& sources) {
-  return json_reply(
-      status_json(*sources.snapshot(), sources.process(), sources.exposition(), sources.evidence));
-}
-
-AdminReply lifecycle(const AdminSources& sources) {
-  return json_reply(lifecycle_json(*sources.snapshot(), sources.process()));
+  return json_reply(status_json(*sources.snapshot(), sources.process(), sources.exposition(),
+                                route_sources(sources)));
 }
 
 AdminReply routes(const AdminSources& sources) {
-  return json_reply(routes_json(*sources.snapshot(), sources.exposition(), sources.evidence));
+  return json_reply(routes_json(*sources.snapshot(), sources.exposition(), route_sources(sources)));
 }
 
 AdminReply one_route(std::string_view name, const AdminSources& sources) {
@@ -183,9 +178,27 @@ AdminReply one_route(std::string_view name, const AdminSources& sources) {
     if (!evidence) return error(404, "no evidence of a route of that name");
     return json_reply(metrics::to_json_text(*evidence));
   }
-  auto described = route_json(*sources.snapshot(), name, sources.exposition(), sources.evidence);
+  auto described =
+      route_json(*sources.snapshot(), name, sources.exposition(), route_sources(sources));
   if (!described) return error(404, "no route of that name");
   return json_reply(std::move(*described));
+}
+
+// `path` is "NAME/ORDER"; none where it names no order.
+std::optional<AdminReply> give_order(std::string_view path, const AdminRequest& request,
+                                     const AdminSources& sources) {
+  const std::size_t slash = path.find('/');
+  if (slash == std::string_view::npos) return std::nullopt;
+  const std::string_view route = path.substr(0, slash);
+  const auto order = routing::order_from_name(path.substr(slash + 1));
+  if (!order) return std::nullopt;
+  if (request.method != "POST") return method_not_allowed("POST");
+  const OrderAnswer answer = sources.rollouts.order(route, *order);
+  using Result = OrderAnswer::Result;
+  const unsigned status = answer.result == Result::done      ? 200
+                          : answer.result == Result::refused ? 409
+                                                             : 404;
+  return json_reply(order_json(route, *order, answer, sources.rollouts.view(route)), status);
 }
 
 AdminReply reload(const AdminSources& sources) {
@@ -206,7 +219,8 @@ constexpr std::array kPages{
     Page{"/readyz", ready},
     Page{"/api/status", status},
     Page{"/api/routes", routes},
-    Page{"/api/lifecycle", lifecycle},
+    Page{"/api/events",
+         [](const AdminSources& sources) { return json_reply(sources.events.all_as_json()); }},
 };
 
 }  // namespace
@@ -227,10 +241,13 @@ AdminReply answer(const AdminRequest& request, std::uint16_t port, const AdminSo
   const auto* const found =
       std::find_if(kPages.begin(), kPages.end(), [&](const Page& one) { return one.path == path; });
   const bool is_route = path.starts_with(kRoutePrefix);
+  // Names of routes need no percent-encoding (letters, digits, dots, dashes and underscores).
+  const std::string_view of_route =
+      is_route ? path.substr(kRoutePrefix.size()) : std::string_view();
+  if (auto reply = give_order(of_route, request, sources)) return std::move(*reply);
   if (found == kPages.end() && !is_route) return error(404, "there is nothing here");
   if (request.method != "GET") return method_not_allowed("GET");
-  // Names of routes need no percent-encoding (letters, digits, dots, dashes and underscores).
-  return is_route ? one_route(path.substr(kRoutePrefix.size()), sources) : found->answer(sources);
+  return is_route ? one_route(of_route, sources) : found->answer(sources);
 }
 
 AdminReply read_only_answer(const AdminRequest& request, const AdminSources& sources) {

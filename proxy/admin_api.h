@@ -9,6 +9,8 @@
 #include <string_view>
 #include <vector>
 
+#include "proxy/events.h"
+#include "proxy/rollout_keeper.h"
 #include "proxy/server.h"
 #include "proxy/snapshot.h"
 #include "proxy/status.h"
@@ -23,6 +25,8 @@ struct AdminSources {
   std::function<ReloadOutcome()> reload;
   EvidenceSource evidence;
   std::function<void(std::string_view limit)> refused;  // Recorder::refused
+  RolloutKeeper& rollouts;
+  const EventLog& events;
 };
 
 struct AdminRequest {

@@ -6,6 +6,20 @@ namespace understudy::proxy {
 
 using nlohmann::json;
 
+namespace {
+
+json describe_variant(const routing::Config& config, const routing::VariantConfig& variant) {
+  return {{"upstream", config.upstreams.at(variant.upstream).name},
+          {"model", variant.model.empty() ? json() : json(variant.model)}};
+}
+
+}  // namespace
+
+nlohmann::json describe_variants(const routing::Config& config, const routing::RouteConfig& route) {
+  return {{"primary", describe_variant(config, route.primary)},
+          {"candidate", route.candidate ? describe_variant(config, *route.candidate) : json()}};
+}
+
 nlohmann::json describe_parameters(const routing::RouteConfig& route) {
   const routing::VerdictConfig& rules = route.verdict;
   json gates = json::object();

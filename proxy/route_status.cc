@@ -123,8 +123,8 @@ std::string text_of(Signal signal, const SignalCounts& counts, const Rates& seen
   } else {
     text += share_text(seen.candidate) + " between primary and candidate, ";
     text += seen.primary.total > 0
-                ? share_text(seen.primary) + " between two answers of the same variant"
-                : "not measured between two answers of the same variant";
+                ? share_text(seen.primary) + " between two answers of the primary"
+                : "not measured between two answers of the primary";
   }
   text += value_text(signal, counts) + ".";
   text.front() = static_cast<char>(text.front() - 'a' + 'A');
@@ -170,11 +170,6 @@ SignalCounts counts_of(const std::map<Signal, SignalCounts>& all, Signal signal)
   return found == all.end() ? SignalCounts{} : found->second;
 }
 
-json describe_variant(const routing::Config& config, const routing::VariantConfig& variant) {
-  return {{"upstream", config.upstreams.at(variant.upstream).name},
-          {"model", variant.model.empty() ? json() : json(variant.model)}};
-}
-
 json describe_counts(const metrics::RouteCounts& counts) {
   return {{"eligible", counts.eligible},
           {"compared", counts.compared},
@@ -204,8 +199,6 @@ json describe_shares(std::string_view route, const metrics::RouteCounts& counts,
     }
     (sample.label("variant") == "candidate" ? by_candidate : by_primary) += sample.value;
   }
-  // Attempts whose answer nobody got: the primary's stands among its own.
-  by_candidate = std::max(0.0, by_candidate - static_cast<double>(total(counts.fallbacks)));
   const auto copied =
       static_cast<double>(counts.compared + total(counts.failed) + total(counts.dropped));
   return {{"primary", static_cast<std::uint64_t>(by_primary)},
@@ -317,16 +310,13 @@ nlohmann::json describe_route(const routing::Config& config, const routing::Rout
   const metrics::RouteCounts counts = meter.counts();
   json described = {
       {"name", route.name},
-      {"primary", describe_variant(config, route.primary)},
-      {"candidate", route.candidate ? describe_variant(config, *route.candidate) : json()},
       {"shadow_percent", route.shadow.percent.hundredths / 100.0},
-      {"canary_percent", route.canary.percent.hundredths / 100.0},
       {"served", describe_shares(route.name, counts, samples)},
       {"counts", describe_counts(counts)},
-      {"fallbacks", json(counts.fallbacks)},
       {"measured", describe_measurements(route.name, samples)},
       {"parameters", describe_parameters(route)},
   };
+  described.update(describe_variants(config, route));
   const metrics::Verdict verdict = judge_route(route, counts, evidence);
   described.update(describe_verdict(verdict, evidence));
   const bool records_shape = !config.records.directory.empty() &&

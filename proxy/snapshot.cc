@@ -6,7 +6,6 @@
 #include <utility>
 #include <variant>
 
-#include "proxy/lifecycle_report.h"
 #include "proxy/log.h"
 #include "proxy/read_file.h"
 #include "proxy/tls_contexts.h"
@@ -206,12 +205,11 @@ std::vector<metrics::CertificateExpiry> expiries_of(const Snapshot& snapshot) {
 
 SnapshotResult make_snapshot(std::shared_ptr<const routing::Config> config,
                              metrics::Recorder& recorder, aws::CredentialsKeeper& keeper,
-                             const Environment& environment) {
+                             const Environment& environment, routing::LiveShares shares) {
   SnapshotResult result;
   auto upstreams = load_upstreams(*config, keeper, environment, result.problems);
   LoadedPrices loaded = load_prices(*config);
   LoadedListeners listeners = load_listeners(*config);
-  LoadedLifecycles lifecycles = load_lifecycles(*config, today());
   const auto tell = [&result](const auto& part) {
     for (const std::string& warning : part.warnings)
       log_warn("config_warning", {{"problem", warning}});
@@ -219,7 +217,6 @@ SnapshotResult make_snapshot(std::shared_ptr<const routing::Config> config,
   };
   tell(loaded);
   tell(listeners);
-  tell(lifecycles);
   if (!result.problems.empty()) return result;
 
   // Meters last: a refused config leaves no series behind.
@@ -230,7 +227,7 @@ SnapshotResult make_snapshot(std::shared_ptr<const routing::Config> config,
     experiments.push_back(routing::experiment_id(*config, route));
   }
   result.snapshot = std::make_shared<const Snapshot>(Snapshot{
-      .routes = routing::RouteTable(std::move(config)),
+      .routes = routing::RouteTable(std::move(config), std::move(shares)),
       .upstreams = std::move(upstreams),
       .listeners = std::move(listeners.listeners),
       .admin = std::move(listeners.admin),
@@ -238,7 +235,6 @@ SnapshotResult make_snapshot(std::shared_ptr<const routing::Config> config,
       .experiments = std::move(experiments),
       .default_meter = &recorder.route("default"),
       .prices = std::move(loaded.prices),
-      .lifecycles = std::move(lifecycles.lifecycles),
   });
   return result;
 }

@@ -8,7 +8,6 @@
 #include <string>
 #include <vector>
 
-#include "metrics/lifecycle.h"
 #include "metrics/pricing.h"
 #include "metrics/recorder.h"
 #include "proxy/aws/keeper.h"
@@ -49,7 +48,6 @@ struct Snapshot {
   std::vector<std::string> experiments;      // as Config::routes; routing::experiment_id()
   metrics::RouteMeter* default_meter = nullptr;
   std::shared_ptr<const metrics::Prices> prices;
-  std::shared_ptr<const metrics::Lifecycles> lifecycles;
 
   const routing::Config& config() const noexcept { return routes.config(); }
 };
@@ -82,14 +80,14 @@ std::vector<metrics::CertificateExpiry> expiries_of(const Snapshot& snapshot);
 
 // Plans the credentials and loads the certificates, trust anchors and prices of a checked config.
 // Every problem is reported, under its config key. Credentials that must be fetched are on their
-// way when it returns: the keeper outlives the snapshot.
+// way when it returns: the keeper outlives the snapshot. `shares` as RouteTable takes them.
 struct SnapshotResult {
   std::shared_ptr<const Snapshot> snapshot;  // null where there are problems
   std::vector<std::string> problems;
 };
 SnapshotResult make_snapshot(std::shared_ptr<const routing::Config> config,
                              metrics::Recorder& recorder, aws::CredentialsKeeper& keeper,
-                             const Environment& environment);
+                             const Environment& environment, routing::LiveShares shares = {});
 
 // For a reload: waits until every plan that `before` does not use has been tried, for `limit` at
 // most, and turns those that gave nothing into problems. So a reload never replaces credentials

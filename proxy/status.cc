@@ -6,7 +6,6 @@
 
 #include "proxy/credential_report.h"
 #include "proxy/exposition.h"
-#include "proxy/lifecycle_report.h"
 #include "proxy/route_status.h"
 #include "proxy/version.h"
 
@@ -68,26 +67,25 @@ json describe_upstreams(const Snapshot& snapshot) {
 }
 
 json describe_one(const Snapshot& snapshot, std::size_t route, const std::vector<Sample>& samples,
-                  const EvidenceSource& evidence) {
+                  const RouteSources& sources) {
   const routing::Config& config = snapshot.config();
-  const auto of_route = evidence(config.routes[route].name);
-  return describe_route(config, config.routes[route], *snapshot.meters.at(route), samples,
-                        of_route.get());
+  const std::string& name = config.routes[route].name;
+  const auto of_route = sources.evidence(name);
+  json described = describe_route(config, config.routes[route], *snapshot.meters.at(route), samples,
+                                  of_route.get());
+  described["canary_percent"] = snapshot.routes.served_share(route).hundredths / 100.0;
+  const auto rollout = sources.rollouts(name);
+  described["rollout"] =
+      rollout ? describe_rollout(*rollout, std::chrono::system_clock::now()) : json();
+  return described;
 }
 
 json describe_routes(const Snapshot& snapshot, const std::vector<Sample>& samples,
-                     const EvidenceSource& evidence) {
+                     const RouteSources& sources) {
   json routes = json::array();
   for (std::size_t i = 0; i < snapshot.config().routes.size(); ++i)
-    routes.push_back(describe_one(snapshot, i, samples, evidence));
+    routes.push_back(describe_one(snapshot, i, samples, sources));
   return routes;
-}
-
-json describe_lifecycle(const Snapshot& snapshot, const ProcessStatus& process) {
-  if (!process.lifecycles) return nullptr;
-  const auto day = today();
-  return describe_models(report_models(snapshot.config(), *process.lifecycles, process.models, day),
-                         *process.lifecycles, day);
 }
 
 json describe_default_route(const routing::Config& config, const std::vector<Sample>& samples) {
@@ -99,7 +97,7 @@ json describe_default_route(const routing::Config& config, const std::vector<Sam
 }  // namespace
 
 std::string status_json(const Snapshot& snapshot, const ProcessStatus& process,
-                        std::string_view exposition, const EvidenceSource& evidence) {
+                        std::string_view exposition, const RouteSources& sources) {
   const auto samples = parse_exposition(exposition);
   const routing::Config& config = snapshot.config();
   return dumped({
@@ -113,29 +111,24 @@ std::string status_json(const Snapshot& snapshot, const ProcessStatus& process,
       {"load", describe_load(process.load)},
       {"default_route", describe_default_route(config, samples)},
       {"upstreams", describe_upstreams(snapshot)},
-      {"lifecycle", describe_lifecycle(snapshot, process)},
-      {"routes", describe_routes(snapshot, samples, evidence)},
+      {"routes", describe_routes(snapshot, samples, sources)},
   });
 }
 
 std::string routes_json(const Snapshot& snapshot, std::string_view exposition,
-                        const EvidenceSource& evidence) {
-  return dumped({{"routes", describe_routes(snapshot, parse_exposition(exposition), evidence)}});
+                        const RouteSources& sources) {
+  return dumped({{"routes", describe_routes(snapshot, parse_exposition(exposition), sources)}});
 }
 
 std::optional<std::string> route_json(const Snapshot& snapshot, std::string_view name,
-                                      std::string_view exposition, const EvidenceSource& evidence) {
+                                      std::string_view exposition, const RouteSources& sources) {
   const routing::Config& config = snapshot.config();
   for (std::size_t i = 0; i < config.routes.size(); ++i) {
     if (config.routes[i].name == name) {
-      return dumped(describe_one(snapshot, i, parse_exposition(exposition), evidence));
+      return dumped(describe_one(snapshot, i, parse_exposition(exposition), sources));
     }
   }
   return std::nullopt;
-}
-
-std::string lifecycle_json(const Snapshot& snapshot, const ProcessStatus& process) {
-  return dumped(describe_lifecycle(snapshot, process));
 }
 
 std::string reload_json(const ReloadOutcome& outcome) {

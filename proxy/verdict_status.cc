@@ -73,9 +73,10 @@ metrics::Verdict judge_route(const routing::RouteConfig& route, const metrics::R
                              const metrics::RouteEvidence* evidence) {
   const auto not_drawn = counts.skipped.find(std::string(label(routing::SkipReason::not_sampled)));
   const std::uint64_t undrawn = not_drawn == counts.skipped.end() ? 0 : not_drawn->second;
-  const metrics::CoverageFacts facts{.drawn = counts.eligible - std::min(undrawn, counts.eligible),
-                                     .dropped = total(counts.dropped),
-                                     .candidate_serves = route.canary.percent.hundredths > 0};
+  const metrics::CoverageFacts facts{
+      .drawn = counts.eligible - std::min(undrawn, counts.eligible),
+      .dropped = total(counts.dropped),
+      .candidate_serves = route.canary.ceiling() > routing::Percent{}};
   if (evidence) return metrics::judge(*evidence, route.verdict, facts);
   return metrics::judge(metrics::RouteEvidence({}, {}), route.verdict, facts);
 }

@@ -14,20 +14,15 @@
 #include <utility>
 #include <vector>
 
+#include "routing/canary_config.h"
 #include "routing/gates.h"
 #include "routing/operation.h"
+#include "routing/percent.h"
 
 namespace understudy::routing {
 
 using std::chrono::milliseconds;
 using namespace std::chrono_literals;
-
-// 0 to 100 with two decimals, held as hundredths of a percent so that comparison is exact.
-struct Percent {
-  std::uint32_t hundredths = 0;
-  double fraction() const noexcept { return hundredths / 10'000.0; }
-  friend auto operator<=>(Percent, Percent) = default;
-};
 
 struct Address {
   std::string host;  // an IP address literal; "localhost" is accepted and means 127.0.0.1
@@ -156,24 +151,11 @@ struct UpstreamConfig {
 // value that is there (json_patch can add one), and a json_patch of which one step does not apply
 // is not applied at all.
 struct RewriteRule {
-  enum class Kind : std::uint8_t {
-    remove,
-    set,
-    json_patch,
-    // Of presets alone:
-    remove_beside,  // `pointer`, where `beside` is there too
-    at_most,        // the number at `pointer`
-    set_where,      // `pointer`, where the value at `beside` is `where`
-    drop_prefill    // the assistant's turns at the end of the list at `pointer`
-  };
+  enum class Kind : std::uint8_t { remove, set, json_patch };
   Kind kind = Kind::remove;
   std::vector<Operation> operations;  // empty: every understood operation
-  std::string pointer;                // an RFC 6901 pointer
-  std::string json;      // set, set_where: the value; at_most: the bound; json_patch: the RFC 6902
-                         // document; all as JSON text
-  std::string beside{};  // a pointer
-  std::string where{};   // JSON text
-  std::string preset{};  // that brought it; empty: the config itself
+  std::string pointer;                // remove, set: an RFC 6901 pointer
+  std::string json;  // set: the value; json_patch: the RFC 6902 document; both as JSON text
   friend bool operator==(const RewriteRule&, const RewriteRule&) = default;
 };
 
@@ -239,13 +221,6 @@ struct ShadowConfig {
   friend bool operator==(const ShadowConfig&, const ShadowConfig&) = default;
 };
 
-struct CanaryConfig {
-  Percent percent;  // share *served* by the candidate, sticky by conversation
-  // What the candidate fails to answer, before its first byte, is answered by the primary.
-  bool fallback = true;
-  friend bool operator==(const CanaryConfig&, const CanaryConfig&) = default;
-};
-
 // What the candidate has to show before it is called safe.
 struct VerdictConfig {
   std::size_t min_hours = 24;              // of the clock, with pairs in them
@@ -257,9 +232,6 @@ struct VerdictConfig {
   friend bool operator==(const VerdictConfig&, const VerdictConfig&) = default;
 };
 
-// What follows when the primary's model has come to its end, or is locked out as legacy.
-enum class EndOfLifeAction : std::uint8_t { alarm, serve_candidate };
-
 struct RouteConfig {
   std::string name;
   MatchConfig match;
@@ -268,27 +240,7 @@ struct RouteConfig {
   ShadowConfig shadow;
   CanaryConfig canary;
   VerdictConfig verdict;
-  EndOfLifeAction on_end_of_life = EndOfLifeAction::alarm;
-  Percent drill;                // share for which the primary's end of life is played
-  milliseconds keep_warm = 0s;  // the primary gets a tiny request when nothing else was answered
-                                // for this long; 0: never
   friend bool operator==(const RouteConfig&, const RouteConfig&) = default;
-};
-
-// When a model's states begin (bedrock-wire 1.3); none: not known.
-struct ModelDates {
-  std::optional<std::chrono::sys_days> launch, legacy, extended_access, end_of_life;
-  std::string replacement;
-  friend bool operator==(const ModelDates&, const ModelDates&) = default;
-};
-
-struct LifecycleConfig {
-  std::string file;                          // absolute once loaded; empty: the built-in dates
-  std::map<std::string, ModelDates> models;  // by model id; goes before the file
-  milliseconds warn_before = 90 * 24h;       // an end of life
-  std::optional<std::size_t> poll_upstream;  // index into Config::upstreams, asked for dates
-  milliseconds poll_every = 24h;
-  friend bool operator==(const LifecycleConfig&, const LifecycleConfig&) = default;
 };
 
 struct RecordsConfig {
@@ -380,6 +332,22 @@ struct LogConfig {
   friend bool operator==(const LogConfig&, const LogConfig&) = default;
 };
 
+// Where events are posted to, signed with a secret that both sides know.
+struct WebhookConfig {
+  Endpoint url;               // with its path; http only to loopback
+  std::string secret_file;    // absolute once loaded; or
+  std::string secret_env;     // the name of a variable
+  std::string ca_file;        // trust anchors instead of the system's
+  milliseconds timeout = 5s;  // of one try
+  std::size_t retries = 5;    // after the first try, each after twice the pause
+  friend bool operator==(const WebhookConfig&, const WebhookConfig&) = default;
+};
+
+struct EventsConfig {
+  std::optional<WebhookConfig> webhook;
+  friend bool operator==(const EventsConfig&, const EventsConfig&) = default;
+};
+
 struct Config {
   std::vector<ListenerConfig> listeners;
   AdminConfig admin;
@@ -387,7 +355,7 @@ struct Config {
   std::vector<RouteConfig> routes;
   std::optional<std::size_t> default_upstream;  // index into upstreams; what no route matches
   RecordsConfig records;
-  LifecycleConfig lifecycle;
+  EventsConfig events;
   std::string state_directory;  // absolute once loaded; empty: evidence dies with the process
   std::string prices_file;      // absolute once loaded; empty: the built-in prices
   LimitsConfig limits;

@@ -39,7 +39,6 @@ class Checker {
       check_name(i);
       check_reachable(i);
       check_candidate(i);
-      check_end_of_life(i);
     }
   }
 
@@ -156,6 +155,7 @@ class Checker {
       const char* needs = "needs a candidate";
       if (route.shadow.percent > Percent{}) error(spot.at("shadow").at("percent"), needs);
       if (route.canary.percent > Percent{}) error(spot.at("canary").at("percent"), needs);
+      if (!route.canary.stages.empty()) error(spot.at("canary").at("stages"), needs);
       return;
     }
     const VariantConfig& candidate = *route.candidate;
@@ -176,16 +176,6 @@ class Checker {
            "takes another InvokeModel body than the models of this route: such requests are "
            "skipped (body_format); Converse is not concerned");
     }
-  }
-
-  void check_end_of_life(std::size_t i) {
-    const RouteConfig& route = config_.routes[i];
-    const Spot spot = route_spot(i);
-    const bool serves = route.on_end_of_life == EndOfLifeAction::serve_candidate;
-    if (serves && !route.candidate && spot.node->find("candidate") == nullptr)
-      error(spot.at("on_end_of_life"), "needs a candidate");
-    if (route.drill > Percent{} && !serves)
-      error(spot.at("drill"), "plays what on_end_of_life: serve_candidate does: say that, too");
   }
 
   static bool invokes(const MatchConfig& match) {

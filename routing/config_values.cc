@@ -269,6 +269,15 @@ Parsed<std::string> parse_name(std::string_view text) {
   return good(std::string(text));
 }
 
+Parsed<std::string> parse_header_name(std::string_view text) {
+  constexpr std::string_view kToken =
+      "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+  if (text.empty() || text.size() > 256 || text.find_first_not_of(kToken) != text.npos) {
+    return bad<std::string>("is no header name");
+  }
+  return good(std::string(text));
+}
+
 Parsed<std::string> parse_region(std::string_view text) {
   const bool fit = !text.empty() && text.size() <= 32 && std::ranges::all_of(text, [](char c) {
     return is_digit(c) || (c >= 'a' && c <= 'z') || c == '-';

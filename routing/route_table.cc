@@ -9,8 +9,6 @@
 namespace understudy::routing {
 namespace {
 
-constexpr Percent kAll{10'000};
-
 constexpr std::uint32_t bit(Operation operation) noexcept {
   return std::uint32_t{1} << static_cast<unsigned>(operation);
 }
@@ -59,13 +57,17 @@ std::string_view label(SkipReason reason) noexcept {
       return "rewrite_failed";
     case SkipReason::stateful:
       return "stateful";
-    case SkipReason::end_of_life:
-      return "end_of_life";
   }
   return "not_sampled";
 }
 
-RouteTable::RouteTable(std::shared_ptr<const Config> config) : config_(std::move(config)) {
+RouteTable::RouteTable(std::shared_ptr<const Config> config, LiveShares shares)
+    : config_(std::move(config)), shares_(std::move(shares)) {
+  shares_.resize(config_->routes.size());
+  for (std::size_t i = 0; i < shares_.size(); ++i) {
+    if (shares_[i]) continue;
+    shares_[i] = std::make_shared<LiveShare>(config_->routes[i].canary.first_share());
+  }
   matchers_.reserve(config_->routes.size());
   for (const RouteConfig& route : config_->routes) {
     Matcher& matcher = matchers_.emplace_back();
@@ -118,27 +120,42 @@ RouteDecision RouteTable::decide(const RequestFacts& facts) const {
   decision.upstream = decision.route->primary.upstream;
   decision.eligible = is_understood(facts.operation) && decision.route->candidate.has_value();
   if (decision.eligible) {
-    decision.fits_candidate = !speaks_other_body(*decision.route, facts) && !facts.stateful;
     draw_served(facts, decision);
     draw_shadow(facts, decision);
-    draw_drill(facts, decision);
   }
   return decision;
 }
 
+Percent RouteTable::served_share(std::size_t route) const noexcept {
+  return std::min(shares_[route]->now(), config_->routes[route].canary.ceiling());
+}
+
+// Who gets the same key is served by the same variant.
+std::uint64_t RouteTable::sticky_key(const RequestFacts& facts,
+                                     const StickyBy& sticky_by) const noexcept {
+  using Kind = StickyBy::Kind;
+  const std::size_t most = config_->limits.max_conversation_scan_bytes;
+  std::string_view value;
+  if (sticky_by.kind == Kind::caller) value = facts.caller;
+  if (sticky_by.kind == Kind::header)
+    value = find_field(facts.fields, sticky_by.name).value_or(std::string_view());
+  if (sticky_by.kind == Kind::metadata) value = request_metadata(facts.body, sticky_by.name, most);
+  if (!value.empty()) return hash64(value);
+  // Equal openings of different callers are different conversations.
+  const std::uint64_t conversation = conversation_key(facts.body, most);
+  return facts.caller.empty() ? conversation : hash64(facts.caller, conversation);
+}
+
 void RouteTable::draw_served(const RequestFacts& facts, RouteDecision& decision) const {
-  const Percent share = decision.route->canary.percent;
+  const Percent share = served_share(decision.route_index);
   if (share == Percent{} || speaks_other_body(*decision.route, facts)) return;
   // What an earlier answer left behind lies with the primary's upstream, unless all of them are the
   // candidate's.
-  if (facts.stateful && share < kAll) return;
-  if (share < kAll) {
-    std::uint64_t conversation =
-        conversation_key(facts.body, config_->limits.max_conversation_scan_bytes);
-    // Equal openings of different callers are different conversations.
-    if (!facts.caller.empty()) conversation = hash64(facts.caller, conversation);
+  if (facts.stateful && share < kAllTraffic) return;
+  if (share < kAllTraffic) {
+    const std::uint64_t key = sticky_key(facts, decision.route->canary.sticky_by);
     decision.canary_bucket =
-        bucket(config_->sampling_salt, "canary", decision.route->name, hex(conversation));
+        bucket(config_->sampling_salt, "canary", decision.route->name, hex(key));
   }
   if (!drawn(decision.canary_bucket, share)) return;
   decision.served = Variant::candidate;
@@ -148,7 +165,7 @@ void RouteTable::draw_served(const RequestFacts& facts, RouteDecision& decision)
 void RouteTable::draw_shadow(const RequestFacts& facts, RouteDecision& decision) const {
   const RouteConfig& route = *decision.route;
   const Percent share = route.shadow.percent;
-  if (Percent{} < share && share < kAll) {
+  if (Percent{} < share && share < kAllTraffic) {
     decision.shadow_bucket =
         bucket(config_->sampling_salt, "shadow", route.name, facts.sampling_key);
   }
@@ -159,19 +176,9 @@ void RouteTable::draw_shadow(const RequestFacts& facts, RouteDecision& decision)
   } else if (facts.stateful) {
     decision.skip = SkipReason::stateful;
   } else {
-    // Whoever serves, the other variant gets the copy: evidence goes on while the candidate serves.
-    decision.shadow = drawn(decision.shadow_bucket, share);
+    // Only the candidate is ever sent copies, so an exchange that it serves itself has none.
+    decision.shadow = decision.served == Variant::primary && drawn(decision.shadow_bucket, share);
   }
-}
-
-void RouteTable::draw_drill(const RequestFacts& facts, RouteDecision& decision) const {
-  const RouteConfig& route = *decision.route;
-  if (route.drill == Percent{} || decision.served != Variant::primary || !decision.fits_candidate ||
-      decision.skip == SkipReason::mirrored) {
-    return;
-  }
-  decision.drill =
-      drawn(bucket(config_->sampling_salt, "drill", route.name, facts.sampling_key), route.drill);
 }
 
 }  // namespace understudy::routing

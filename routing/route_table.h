@@ -1,7 +1,7 @@
 #pragma once
 // Which upstream serves a request, and whether the other variant gets a copy. Immutable; any thread
-// may ask. decide() is a pure function of the facts, the config and its salt: the same request gets
-// the same answer on every thread, replica and restart.
+// may ask. decide() is a pure function of the facts, the config, its salt and the live shares: the
+// same request gets the same answer on every thread, replica and restart.
 
 #include <cstdint>
 #include <memory>
@@ -14,6 +14,7 @@
 #include "routing/config.h"
 #include "routing/fields.h"
 #include "routing/glob.h"
+#include "routing/live_share.h"
 #include "routing/operation.h"
 
 namespace understudy::routing {
@@ -34,7 +35,6 @@ enum class SkipReason : std::uint8_t {
   too_large,       // the request exceeds shadow.max_body_bytes
   rewrite_failed,  // the candidate's rewrite could not be applied (the body is no JSON, say)
   stateful,        // goes on from an earlier response, or is answered in the background (Responses)
-  end_of_life,     // the primary's model has come to its end: nothing is left to compare with
 };
 std::string_view label(SkipReason reason) noexcept;
 
@@ -57,9 +57,6 @@ struct RouteDecision {
   bool eligible = false;                      // an understood operation on a route with a candidate
   bool shadow = false;                        // the other variant shall get a copy
   SkipReason skip = SkipReason::not_sampled;  // why not, where eligible and not `shadow`
-  // The request means the same to the candidate, so that it could be served by it.
-  bool fits_candidate = false;
-  bool drill = false;  // the primary's end of life is to be played
   // 0..9999, drawn only where the percentage lies between 0 and 100; below its hundredths means
   // yes.
   std::uint32_t shadow_bucket = 0;  // the other variant gets a copy
@@ -68,10 +65,15 @@ struct RouteDecision {
 
 class RouteTable {
  public:
-  explicit RouteTable(std::shared_ptr<const Config> config);
+  // `shares` are as Config::routes, from whoever moves them; without, the config's own stand and
+  // stages stay at 0.
+  explicit RouteTable(std::shared_ptr<const Config> config, LiveShares shares = {});
 
   const Config& config() const noexcept { return *config_; }
   RouteDecision decide(const RequestFacts& facts) const;
+  // Of the route's conversations, served by the candidate at this moment. Never above what the
+  // config allows, whatever the live share says.
+  Percent served_share(std::size_t route) const noexcept;
 
  private:
   struct Matcher {
@@ -85,12 +87,13 @@ class RouteTable {
   };
 
   const RouteConfig* find_route(const RequestFacts& facts) const noexcept;
+  std::uint64_t sticky_key(const RequestFacts& facts, const StickyBy& sticky_by) const noexcept;
   void draw_served(const RequestFacts& facts, RouteDecision& decision) const;
   void draw_shadow(const RequestFacts& facts, RouteDecision& decision) const;
-  void draw_drill(const RequestFacts& facts, RouteDecision& decision) const;
 
   std::shared_ptr<const Config> config_;
   std::vector<Matcher> matchers_;  // one for each route, in order
+  LiveShares shares_;              // the same
 };
 
 // The name of the request header by which a copy is known, so that a copy is never copied again.

@@ -157,6 +157,29 @@ std::uint64_t conversation_key(std::string_view body, std::size_t max_scan_bytes
   return hash64(body.substr(0, kFallbackBytes));
 }
 
+std::string_view request_metadata(std::string_view body, std::string_view key,
+                                  std::size_t max_scan_bytes) noexcept {
+  JsonScan scan(body.substr(0, max_scan_bytes));
+  std::string_view name;
+  if (!scan.enter_object()) return {};
+  while (scan.next_member(name)) {
+    const bool here = name == "requestMetadata" || name == "metadata";
+    if (!here || scan.next_kind() != Kind::object) {
+      scan.skip();
+      continue;
+    }
+    scan.enter_object();
+    while (scan.next_member(name)) {
+      if (name == key && scan.next_kind() == Kind::string) {
+        const std::string_view found = scan.take_scalar();
+        return scan.failed() ? std::string_view() : found;
+      }
+      scan.skip();
+    }
+  }
+  return {};
+}
+
 std::string caller_label(const Config& config, std::string_view caller) {
   return caller.empty() ? std::string()
                         : hex(hash64_of_parts({config.sampling_salt, "caller", caller}));

@@ -26,6 +26,11 @@ inline bool drawn(std::uint32_t bucket_number, Percent share) noexcept {
 // Converse bodies and every InvokeModel family.
 std::uint64_t conversation_key(std::string_view body, std::size_t max_scan_bytes) noexcept;
 
+// The value of `key` in the body's requestMetadata (or, on the second wire, metadata), as JSON
+// spells it; empty where there is none. Reads at most `max_scan_bytes`.
+std::string_view request_metadata(std::string_view body, std::string_view key,
+                                  std::size_t max_scan_bytes) noexcept;
+
 // A caller where its name must not show: the same for the same salt, empty for nobody.
 std::string caller_label(const Config& config, std::string_view caller);
 

@@ -33,10 +33,11 @@ bool both_answered(const PairOutcome& pair) noexcept {
   return pair.served.error_class == ErrorClass::ok && pair.other.error_class == ErrorClass::ok;
 }
 
-void count_flag(GateCounts& counts, const Finding* finding) noexcept {
+void count_flag(GateCounts& counts, const Finding* finding, bool served_by_candidate) noexcept {
   // Where a signal does not apply, neither side is bad: prose breaks no JSON contract.
-  const bool primary = finding && finding->served_bad;
-  const bool candidate = finding && finding->other_bad;
+  bool primary = finding && finding->served_bad;
+  bool candidate = finding && finding->other_bad;
+  if (served_by_candidate) std::swap(primary, candidate);
   ++counts.values[value_of(candidate, primary)];
   ++counts.primary_pairs;
   ++counts.candidate_pairs;
@@ -44,9 +45,10 @@ void count_flag(GateCounts& counts, const Finding* finding) noexcept {
   counts.candidate_bad += candidate ? 1 : 0;
 }
 
-void count_ratio(GateCounts& counts, const Finding* finding) noexcept {
+void count_ratio(GateCounts& counts, const Finding* finding, bool served_by_candidate) noexcept {
   if (!finding || !std::isfinite(finding->value)) return;
-  ++counts.values[value_of_ratio(std::exp(finding->value))];
+  const double log_ratio = served_by_candidate ? -finding->value : finding->value;
+  ++counts.values[value_of_ratio(std::exp(log_ratio))];
   ++counts.candidate_pairs;
 }
 
@@ -58,10 +60,10 @@ void count_pair(FamilyEvidence& into, const PairOutcome& pair) noexcept {
     const Finding* finding = find(pair.comparison, routing::kGates[gate].signal);
     switch (gate_kind(gate)) {
       case GateKind::flag:
-        count_flag(counts, finding);
+        count_flag(counts, finding, pair.served_by_candidate);
         break;
       case GateKind::ratio:
-        count_ratio(counts, finding);
+        count_ratio(counts, finding, pair.served_by_candidate);
         break;
       case GateKind::noise:
         ++counts.candidate_pairs;
@@ -80,6 +82,7 @@ std::optional<PairSpend> spend_of(const PairOutcome& pair) noexcept {
   if (!both_answered(pair) || pair.served.usage.missing() || pair.other.usage.missing())
     return std::nullopt;
   PairSpend spend{metrics::spend_of(pair.served), metrics::spend_of(pair.other)};
+  if (pair.served_by_candidate) std::swap(spend.primary, spend.candidate);
   if (!pair.cost) return spend;
   spend.primary.priced = spend.candidate.priced = 1;
   spend.primary.cost_usd = pair.cost->primary.total();
@@ -106,17 +109,18 @@ void count_triple(FamilyEvidence& into, const Comparison& shadow,
 }
 
 // How much a pair says against the candidate at a gate; 0: nothing.
-double weight_of(std::size_t gate, const Finding& finding) noexcept {
+double weight_of(std::size_t gate, const Finding& finding, bool served_by_candidate) noexcept {
   switch (gate_kind(gate)) {
     case GateKind::ratio:
-      return std::isfinite(finding.value) ? finding.value : 0.0;
+      return std::isfinite(finding.value) ? (served_by_candidate ? -finding.value : finding.value)
+                                          : 0.0;
     case GateKind::noise:
       return finding.diverges ? 1.0 : 0.0;
     case GateKind::flag:
       break;
   }
-  const bool primary = finding.served_bad;
-  const bool candidate = finding.other_bad;
+  const bool primary = served_by_candidate ? finding.other_bad : finding.served_bad;
+  const bool candidate = served_by_candidate ? finding.served_bad : finding.other_bad;
   return candidate && !primary ? 1.0 : 0.0;
 }
 
@@ -131,8 +135,8 @@ ExamplePair example_of(std::string_view family, const PairOutcome& pair, const F
   const auto short_of = [](std::string_view text) {
     return std::string(text.substr(0, ExamplePairs::kMaxBytes));
   };
-  const Observation& primary = pair.served;
-  const Observation& candidate = pair.other;
+  const Observation& primary = pair.served_by_candidate ? pair.other : pair.served;
+  const Observation& candidate = pair.served_by_candidate ? pair.served : pair.other;
   return {.exchange_id = short_of(pair.exchange_id),
           .family = short_of(family),
           .weight = weight,
@@ -228,7 +232,7 @@ void RouteEvidence::record_examples(std::string_view family_name, const PairOutc
       std::chrono::floor<std::chrono::seconds>(now).time_since_epoch().count();
   for (const Finding& finding : pair.comparison.findings) {
     const auto gate = routing::gate_of(label(finding.signal));
-    const double weight = gate ? weight_of(*gate, finding) : 0.0;
+    const double weight = gate ? weight_of(*gate, finding, pair.served_by_candidate) : 0.0;
     if (weight > 0.0 && examples_.wants(*gate, weight, second))
       examples_.add(*gate, example_of(family_name, pair, finding, weight, second));
   }

@@ -1,5 +1,6 @@
 #include "proxy/commands/admin_client.h"
 
+#include <algorithm>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/connect.hpp>
@@ -35,6 +36,16 @@ Result<std::string> read_token(const std::string& file) {
   std::string token(std::istreambuf_iterator<char>(in), {});
   token.erase(token.find_last_not_of(" \t\r\n") + 1);
   return token;
+}
+
+// "[::1]" is written with brackets in a URL only.
+std::string bare(const std::string& host) {
+  return host.starts_with('[') ? host.substr(1, host.size() - 2) : host;
+}
+
+Error no_address(const AdminAccess& access, const std::string& problem) {
+  return {ErrorKind::internal, Side::internal,
+          "'" + access.url + "' is no address of an admin port: it " + problem};
 }
 
 template <typename Stream>
@@ -78,8 +89,11 @@ asio::awaitable<void> run_tls(asio::ip::tcp::socket socket, Call& call) {
 
 asio::awaitable<void> run_call(asio::io_context& context, Call& call) {
   asio::ip::tcp::resolver resolver(context);
-  const auto [not_resolved, addresses] = co_await resolver.async_resolve(
-      call.endpoint.host, std::to_string(call.endpoint.port), kAsTuple);
+  // Named before it is awaited: g++ 12 destroys the temporaries of a conditional there twice.
+  const std::string host =
+      call.access.address.empty() ? bare(call.endpoint.host) : call.access.address;
+  const std::string port = std::to_string(call.endpoint.port);
+  const auto [not_resolved, addresses] = co_await resolver.async_resolve(host, port, kAsTuple);
   if (not_resolved) co_return call.fail(ErrorKind::resolve, not_resolved.message());
   asio::ip::tcp::socket socket(context);
   const auto [refused, address] = co_await asio::async_connect(socket, addresses, kAsTuple);
@@ -95,13 +109,29 @@ asio::awaitable<void> run_call(asio::io_context& context, Call& call) {
 
 }  // namespace
 
+Result<std::vector<std::string>> admin_addresses(const AdminAccess& access) {
+  const auto endpoint = routing::parse_endpoint(access.url);
+  if (!endpoint.value) return no_address(access, endpoint.problem);
+  if (endpoint.value->host == "localhost") return std::vector<std::string>{""};
+  asio::io_context context;
+  asio::ip::tcp::resolver resolver(context);
+  boost::system::error_code error;
+  const auto found =
+      resolver.resolve(bare(endpoint.value->host), std::to_string(endpoint.value->port), error);
+  if (error) return Error{ErrorKind::resolve, Side::upstream, access.url + ": " + error.message()};
+  std::vector<std::string> addresses;
+  for (const auto& entry : found) {
+    std::string address = entry.endpoint().address().to_string();
+    if (std::find(addresses.begin(), addresses.end(), address) == addresses.end())
+      addresses.push_back(std::move(address));
+  }
+  return addresses;
+}
+
 Result<AdminAnswer> ask_admin(const AdminAccess& access, std::string_view method,
                               std::string_view target) {
   const auto endpoint = routing::parse_endpoint(access.url);
-  if (!endpoint.value) {
-    return Error{ErrorKind::internal, Side::internal,
-                 "'" + access.url + "' is no address of an admin port: it " + endpoint.problem};
-  }
+  if (!endpoint.value) return no_address(access, endpoint.problem);
   Call call{
       .endpoint = *endpoint.value,
       .access = access,
@@ -130,29 +160,6 @@ Result<AdminAnswer> ask_admin(const AdminAccess& access, std::string_view method
   }
   if (call.problem) return *call.problem;
   return AdminAnswer{call.answer.result_int(), std::move(call.answer.body())};
-}
-
-std::string option(const Options& options, std::string_view name) {
-  const auto found = options.values.find(name);
-  return found == options.values.end() ? std::string{} : found->second;
-}
-
-AdminAccess access_to(const Options& options, const std::string& url) {
-  return {
-      .url = url, .token_file = option(options, "token-file"), .ca_file = option(options, "ca")};
-}
-
-Result<std::string> get_from_admin(const Options& options, const std::string& url,
-                                   std::string_view target) {
-  const auto bad = [&url](const std::string& what) {
-    return Error{ErrorKind::bad_message, Side::upstream, url + ": " + what};
-  };
-  auto answer = ask_admin(access_to(options, url), "GET", target);
-  if (!answer) return answer.error();
-  if (answer->status == 401 || answer->status == 403)
-    return bad("it refuses us; does it want a --token-file?");
-  if (answer->status != 200) return bad("it answered " + std::to_string(answer->status));
-  return std::move(answer->body);
 }
 
 }  // namespace understudy::proxy

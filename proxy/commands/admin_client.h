@@ -4,8 +4,8 @@
 #include <chrono>
 #include <string>
 #include <string_view>
+#include <vector>
 
-#include "proxy/commands/command_line.h"
 #include "proxy/error.h"
 
 namespace understudy::proxy {
@@ -15,6 +15,7 @@ struct AdminAccess {
   std::string url;         // "http://127.0.0.1:9901" or https://
   std::string token_file;  // its token goes along as a bearer token; empty: none
   std::string ca_file;     // trust anchors for https; empty: the system's
+  std::string address{};   // one of the host's addresses; empty: whichever answers
   std::chrono::seconds timeout{10};
 };
 
@@ -23,16 +24,12 @@ struct AdminAnswer {
   std::string body;
 };
 
+// The addresses behind the URL's name. Those of "localhost" are one machine's: they are not told
+// apart.
+Result<std::vector<std::string>> admin_addresses(const AdminAccess& access);
+
 // The errors name the address and what to look at.
 Result<AdminAnswer> ask_admin(const AdminAccess& access, std::string_view method,
                               std::string_view target);
-
-// The value of an option; empty where it was not given.
-std::string option(const Options& options, std::string_view name);
-// By the options token-file and ca.
-AdminAccess access_to(const Options& options, const std::string& url);
-// The body of a 200; anything else is an error that says what to look at.
-Result<std::string> get_from_admin(const Options& options, const std::string& url,
-                                   std::string_view target);
 
 }  // namespace understudy::proxy

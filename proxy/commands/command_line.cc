@@ -25,11 +25,21 @@ UsageProblem unknown_option(std::span<const Option> known, std::string_view name
 std::optional<UsageProblem> missing_option(std::span<const Option> known, const Options& options) {
   for (const Option& option : known) {
     if (option.required && !options.values.contains(option.name)) {
-      return UsageProblem{"--" + std::string(option.name) + " " + std::string(option.value) +
-                          " is missing"};
+      const std::string value(option.value);
+      return UsageProblem{
+          (option.positional ? value : "--" + std::string(option.name) + " " + value) +
+          " is missing"};
     }
   }
   return std::nullopt;
+}
+
+// The first that stands without its name and has no value yet.
+const Option* next_positional(std::span<const Option> known, const Options& options) {
+  const auto found = std::find_if(known.begin(), known.end(), [&](const Option& one) {
+    return one.positional && !options.values.contains(one.name);
+  });
+  return found == known.end() ? nullptr : &*found;
 }
 
 }  // namespace
@@ -43,8 +53,13 @@ std::variant<Options, UsageProblem> parse_options(std::span<const Option> known,
       options.help = true;
       return options;
     }
-    if (!argument.starts_with("--"))
-      return UsageProblem{"unexpected argument " + std::string(argument)};
+    if (!argument.starts_with("--")) {
+      const Option* positional = next_positional(known, options);
+      if (positional == nullptr)
+        return UsageProblem{"unexpected argument " + std::string(argument)};
+      options.values.emplace(positional->name, argument);
+      continue;
+    }
     argument.remove_prefix(2);
     const std::size_t equals = argument.find('=');
     const std::string_view name = argument.substr(0, equals);
@@ -60,7 +75,10 @@ std::variant<Options, UsageProblem> parse_options(std::span<const Option> known,
         return UsageProblem{shown + " needs a value: " + shown + " " + std::string(option->value)};
       value = arguments[i];
     }
-    if (!options.values.emplace(name, value).second) return UsageProblem{shown + " is given twice"};
+    const auto [known_value, is_new] = options.values.emplace(name, value);
+    if (is_new) continue;
+    if (!option->repeated) return UsageProblem{shown + " is given twice"};
+    known_value->second.append(",").append(value);
   }
   if (auto missing = missing_option(known, options)) return std::move(*missing);
   return options;
@@ -70,8 +88,9 @@ std::string help_text(const Command& command) {
   std::string usage = "understudy " + std::string(command.name);
   std::vector<std::pair<std::string, std::string_view>> rows;
   for (const Option& option : command.options) {
-    std::string shown = "--" + std::string(option.name);
-    if (!option.value.empty()) shown += " " + std::string(option.value);
+    std::string shown = option.positional ? std::string() : "--" + std::string(option.name) + " ";
+    shown += option.value;
+    if (shown.ends_with(' ')) shown.pop_back();
     usage += option.required ? " " + shown : " [" + shown + "]";
     rows.emplace_back(shown, option.help);
   }

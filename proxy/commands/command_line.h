@@ -26,6 +26,8 @@ struct Option {
   std::string_view value;  // "FILE"; empty: a flag
   std::string_view help;
   bool required = false;
+  bool positional = false;  // stands without its name: `rollback ROUTE`
+  bool repeated = false;    // may be given several times; the values are joined by commas
 };
 
 struct Options {

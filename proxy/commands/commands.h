@@ -12,7 +12,11 @@ namespace understudy::proxy {
 Command serve_command();
 Command check_command();
 Command verdict_command();
-Command lifecycle_command();
+// One order of routing::RolloutOrder each.
+Command rollback_command();
+Command pause_command();
+Command resume_command();
+Command promote_command();
 
 // Everything behind the program's name.
 int run_command_line(std::span<const std::string_view> arguments, std::ostream& out,

@@ -17,10 +17,13 @@
 #include "proxy/companion_watch.h"
 #include "proxy/config_watch.h"
 #include "proxy/credential_report.h"
-#include "proxy/keep_warm.h"
-#include "proxy/lifecycle_poll.h"
+#include "proxy/events.h"
+#include "proxy/exposition.h"
 #include "proxy/log.h"
 #include "proxy/reload.h"
+#include "proxy/rollout_keeper.h"
+#include "proxy/rollout_status.h"
+#include "proxy/rollout_watch.h"
 #include "proxy/server.h"
 #include "proxy/snapshot.h"
 #include "routing/config_loader.h"
@@ -39,11 +42,13 @@ constexpr auto kCredentialsWait = std::chrono::seconds(10);
 // The first snapshot, or every problem on `err`.
 std::shared_ptr<const Snapshot> first_snapshot(const std::filesystem::path& file,
                                                metrics::Recorder& recorder,
-                                               aws::CredentialsKeeper& keeper, std::ostream& err) {
+                                               aws::CredentialsKeeper& keeper,
+                                               RolloutKeeper& rollouts, std::ostream& err) {
   const routing::LoadedConfig loaded = routing::load_config_file(file);
   for (const routing::ConfigProblem& problem : loaded.problems) err << problem.to_string() << "\n";
   if (!loaded.config) return nullptr;
-  SnapshotResult made = make_snapshot(loaded.config, recorder, keeper, process_environment());
+  SnapshotResult made = make_snapshot(loaded.config, recorder, keeper, process_environment(),
+                                      rollouts.shares_for(*loaded.config));
   for (const std::string& problem : made.problems) err << file.string() << ": " << problem << "\n";
   return made.snapshot;
 }
@@ -60,17 +65,17 @@ std::string url_of(const routing::Address& address, std::uint16_t port, bool tls
 class Program {
  public:
   Program(std::filesystem::path file, metrics::Recorder& recorder, aws::CredentialsKeeper& keeper,
-          std::unique_ptr<Server> server)
+          RolloutKeeper& rollouts, const EventLog& events, std::unique_ptr<Server> server)
       : file_(std::move(file)),
         recorder_(recorder),
         keeper_(keeper),
+        rollouts_(rollouts),
+        events_(events),
         server_(std::move(server)),
         reloader_(reload_steps(), recorder),
+        rollout_watch_([this] { look_at_rollouts(); }),
         companions_([this] { reloader_.reload(ReloadSource::companion); },
-                    CompanionWatch::Options{}),
-        keep_warm_([this] { return in_force(); }, server_->models(), KeepWarm::Options{}),
-        lifecycle_poll_([this] { return in_force(); }, server_->models(),
-                        LifecyclePoll::Options{}) {}
+                    CompanionWatch::Options{}) {}
 
   Status start_admin() {
     auto admin = Admin::start(config().admin, admin_sources());
@@ -145,8 +150,9 @@ class Program {
     return {.load = [this] { return routing::load_config_file(file_); },
             .build =
                 [this](auto config) {
-                  SnapshotResult made =
-                      make_snapshot(std::move(config), recorder_, keeper_, process_environment());
+                  auto shares = rollouts_.shares_for(*config);
+                  SnapshotResult made = make_snapshot(std::move(config), recorder_, keeper_,
+                                                      process_environment(), std::move(shares));
                   require_new_credentials(made, *in_force(), keeper_, kCredentialsWait);
                   return made;
                 },
@@ -155,9 +161,23 @@ class Program {
   }
 
   Status put_in_force(std::shared_ptr<const Snapshot> snapshot) {
-    Status applied = server_->apply(std::move(snapshot));
-    if (applied) watch_companions();
+    Status applied = server_->apply(snapshot);
+    if (!applied) return applied;
+    rollouts_.applied(snapshot->config());
+    watch_companions();
     return applied;
+  }
+
+  void look_at_rollouts() {
+    const auto snapshot = in_force();
+    const EvidenceSource evidence = [this](std::string_view route) {
+      return server_->evidence(route);
+    };
+    std::optional<std::vector<Sample>> samples;  // read once, and only where a route has gates
+    rollouts_.look([&](const std::string& route) {
+      if (!samples) samples = parse_exposition(recorder_.render());
+      return look_at(*snapshot, route, evidence, *samples);
+    });
   }
 
   // The files that the config in force names may be others now.
@@ -169,7 +189,9 @@ class Program {
             .process = [this] { return status(); },
             .reload = [this] { return reloader_.reload(ReloadSource::request); },
             .evidence = [this](std::string_view route) { return server_->evidence(route); },
-            .refused = [this](std::string_view limit) { recorder_.refused(limit); }};
+            .refused = [this](std::string_view limit) { recorder_.refused(limit); },
+            .rollouts = rollouts_,
+            .events = events_};
   }
 
   ProcessStatus status() const {
@@ -179,9 +201,7 @@ class Program {
             .uptime = std::chrono::duration_cast<std::chrono::seconds>(Clock::now() - started_),
             .load = server_->load(),
             .last_reload = reloader_.last(),
-            .lacking = std::move(credentials.lacking),
-            .models = server_->models().entries(),
-            .lifecycles = lifecycle_poll_.with_told(in_force()->lifecycles)};
+            .lacking = std::move(credentials.lacking)};
   }
 
   const std::filesystem::path file_;
@@ -190,11 +210,12 @@ class Program {
   std::atomic<bool> draining_ = false;
   metrics::Recorder& recorder_;
   aws::CredentialsKeeper& keeper_;
+  RolloutKeeper& rollouts_;
+  const EventLog& events_;
   std::unique_ptr<Server> server_;
   Reloader reloader_;
+  RolloutWatch rollout_watch_;
   CompanionWatch companions_;
-  KeepWarm keep_warm_;
-  LifecyclePoll lifecycle_poll_;
   std::unique_ptr<Admin> admin_;
   std::unique_ptr<ConfigWatch> watch_;
 };
@@ -205,17 +226,20 @@ int serve(const Options& options, std::ostream&, std::ostream& err) {
   const std::filesystem::path file = options.values.at("config");
   const auto recorder = metrics::make_prometheus_recorder();
   aws::CredentialsKeeper keeper(*recorder);
-  const auto snapshot = first_snapshot(file, *recorder, keeper, err);
+  EventLog events;
+  RolloutKeeper rollouts(events);
+  const auto snapshot = first_snapshot(file, *recorder, keeper, rollouts, err);
   if (!snapshot) return kExitBadConfig;
   set_log_level(snapshot->config().log.level);
   recorder->config_applied(snapshot->config());
+  rollouts.applied(snapshot->config());
 
   auto server = Server::start(snapshot, *recorder);
   if (!server) {
     err << "understudy: " << server.error().context << "\n";
     return kExitNegative;
   }
-  Program program(file, *recorder, keeper, std::move(*server));
+  Program program(file, *recorder, keeper, rollouts, events, std::move(*server));
   if (const Status admin = program.start_admin(); !admin) {
     err << "understudy: " << admin.error().context << "\n";
     return kExitNegative;

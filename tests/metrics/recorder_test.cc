@@ -175,10 +175,8 @@ TEST_F(RecorderTest, ForgetsTheGaugesOfRoutesThatAreGoneButKeepsTheirSeries) {
   config.routes.resize(1);
   config.routes[0].name = "sonnet";
   config.routes[0].shadow.percent = {1050};
-  config.routes[0].canary.percent = {25};
   recorder_->config_applied(config);
   EXPECT_THAT(page(), HasSubstr("understudy_shadow_percent{route=\"sonnet\"} 10.5\n"));
-  EXPECT_THAT(page(), HasSubstr("understudy_canary_percent{route=\"sonnet\"} 0.25\n"));
   EXPECT_THAT(page(), HasSubstr("understudy_config_info{hash=\"00000000000000aa\"} 1\n"));
   meter_.eligible();
   config.routes[0].name = "haiku";

@@ -50,7 +50,9 @@ class AdminAccess : public testing::Test {
                 },
             .evidence =
                 [](std::string_view) { return std::shared_ptr<const metrics::RouteEvidence>(); },
-            .refused = [this](std::string_view limit) { recorder_->refused(limit); }};
+            .refused = [this](std::string_view limit) { recorder_->refused(limit); },
+            .rollouts = rollouts_,
+            .events = events_};
   }
   unsigned status(AdminRequest request, AdminTarget target = {}) {
     return answer(request, kPort, sources(std::move(target))).status;
@@ -67,6 +69,8 @@ class AdminAccess : public testing::Test {
   routing::AdminConfig config_;
   std::unique_ptr<metrics::Recorder> recorder_ = metrics::make_prometheus_recorder();
   std::shared_ptr<const Snapshot> snapshot_;
+  EventLog events_;
+  RolloutKeeper rollouts_{events_};
   int reloads_ = 0;
 };
 

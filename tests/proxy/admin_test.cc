@@ -73,7 +73,9 @@ class AdminTest : public testing::Test {
                                         return reload_outcome_;
                                       },
                                   .evidence = [this](std::string_view) { return evidence_; },
-                                  .refused = [this](auto limit) { recorder_->refused(limit); }});
+                                  .refused = [this](auto limit) { recorder_->refused(limit); },
+                                  .rollouts = rollouts_,
+                                  .events = events_});
     if (!started) throw std::runtime_error(started.error().context);
     admin_ = std::move(*started);
     host_ = "127.0.0.1:" + std::to_string(admin_->port());
@@ -101,9 +103,33 @@ class AdminTest : public testing::Test {
   ReloadOutcome reload_outcome_{metrics::ReloadResult::applied, {}};
   std::atomic<int> reloads_ = 0;
   std::shared_ptr<const metrics::RouteEvidence> evidence_;
+  EventLog events_;
+  RolloutKeeper rollouts_{events_};
   std::unique_ptr<Admin> admin_;
   std::string host_;
 };
+
+TEST_F(AdminTest, GivesOrdersToRolloutsByPostOnly) {
+  const std::string route = "/api/routes/sonnet-4.5_a";
+  rollouts_.shares_for(snapshot_->config());
+  rollouts_.applied(snapshot_->config());
+  EXPECT_EQ(get(route + "/rollback").status, 405);
+  EXPECT_EQ(ask(request("POST", route + "/rollback", "Origin: http://evil.example\r\n")).status,
+            403);
+  EXPECT_EQ(rollouts_.rollbacks().size(), 0u);
+  const PlainReply done = ask(request("POST", route + "/rollback"));
+  EXPECT_EQ(done.status, 200);
+  EXPECT_EQ(done.json()["rollout"]["state"], "rolled_back");
+  const PlainReply refused = ask(request("POST", route + "/promote"));
+  EXPECT_EQ(refused.status, 409);
+  EXPECT_THAT(refused.json()["error"].get<std::string>(), HasSubstr("has no stages"));
+  EXPECT_EQ(ask(request("POST", "/api/routes/nobody/rollback")).status, 404);
+  EXPECT_EQ(get(route).json()["rollout"]["reason"], "manual");
+  EXPECT_EQ(get("/api/events").json()["events"][0]["facts"]["to"], "rolled_back");
+  EXPECT_THAT(
+      get("/metrics").body,
+      HasSubstr("understudy_rollbacks_total{route=\"sonnet-4.5_a\",reason=\"manual\"} 1\n"));
+}
 
 TEST_F(AdminTest, ServesMetricsAndHealth) {
   meter().request(Operation::converse, Variant::primary, Leg::served, 200,
@@ -418,10 +444,20 @@ TEST_F(AdminTest, KeepsAtMostSixtyFourConnections) {
 }
 
 TEST(Admin, NamesTheAddressThatItCannotHave) {
-  const auto first = Admin::start(on_port(0), {});
+  EventLog events;
+  RolloutKeeper rollouts(events);
+  const AdminSources nobody_asks{.exposition = {},
+                                 .snapshot = {},
+                                 .process = {},
+                                 .reload = {},
+                                 .evidence = {},
+                                 .refused = {},
+                                 .rollouts = rollouts,
+                                 .events = events};
+  const auto first = Admin::start(on_port(0), nobody_asks);
   ASSERT_TRUE(first);
   const std::uint16_t taken = (*first)->port();
-  const auto second = Admin::start(on_port(taken), {});
+  const auto second = Admin::start(on_port(taken), nobody_asks);
   ASSERT_FALSE(second);
   EXPECT_THAT(second.error().context,
               HasSubstr("admin.address: cannot listen on 127.0.0.1:" + std::to_string(taken)));

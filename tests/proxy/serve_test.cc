@@ -11,8 +11,11 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <sstream>
 #include <string>
+#include <string_view>
 #include <thread>
+#include <vector>
 
 #include "proxy/commands/commands.h"
 #include "tests/support/plain_client.h"
@@ -100,6 +103,52 @@ TEST_F(ServeTest, ListensAndDrainsOnSigterm) {
   EXPECT_NO_THROW(PlainClient{proxy_port_}) << "in its lame-duck time it still accepts";
   EXPECT_EQ(process_->wait_for_event("stopped")["all_finished"], true);
   EXPECT_EQ(process_->wait_for_end(), kExitGood);
+}
+
+int run(const std::vector<std::string_view>& arguments, std::string* said = nullptr) {
+  std::ostringstream out, err;
+  const int status = run_command_line(arguments, out, err);
+  if (said) *said = out.str() + err.str();
+  return status;
+}
+
+TEST_F(ServeTest, KeepsARollbackThroughReloadAndRestartUntilItIsResumed) {
+  const auto with_canary = [](const std::string& canary) {
+    std::string text = config("10", "state: {directory: state}\n");
+    return text.insert(text.find("    shadow:"), "    canary: {" + canary + "}\n");
+  };
+  write_config(with_canary("percent: 25"));
+  start();
+  const auto rollout = [&] { return admin("GET", "/api/routes/sonnet").json()["rollout"]; };
+  EXPECT_EQ(rollout()["percent"], 25.0);
+  const auto url = [&] { return "http://127.0.0.1:" + std::to_string(admin_port_); };
+  std::string said;
+  EXPECT_EQ(run({"rollback", "sonnet", "--admin", url()}, &said), kExitGood) << said;
+  EXPECT_THAT(said, HasSubstr("the candidate serves 0 %"));
+  EXPECT_EQ(run({"rollback", "nobody", "--admin", url()}, &said), kExitNegative);
+  EXPECT_THAT(said, HasSubstr("no route with a candidate called nobody"));
+  EXPECT_EQ(run({"pause", "sonnet", "--admin", url()}, &said), kExitNegative) << "no stages";
+  EXPECT_EQ(run({"rollback", "sonnet", "--admin", url(), "--admin", "http://127.0.0.1:9"}, &said),
+            kExitNotKnown)
+      << "whoever was not reached may still serve";
+  EXPECT_THAT(said, HasSubstr("NOT REACHED"));
+
+  EXPECT_EQ(admin("POST", "/api/reload").status, 200);
+  EXPECT_EQ(rollout()["state"], "rolled_back");
+  EXPECT_THAT(rollout()["cap"].get<std::string>(), HasSubstr("understudy resume sonnet"));
+  process_->signal(SIGTERM);
+  EXPECT_EQ(process_->wait_for_end(), kExitGood);
+  start();
+  EXPECT_EQ(rollout()["percent"], 0.0);
+  EXPECT_THAT(admin("GET", "/metrics").body,
+              HasSubstr("understudy_canary_percent{route=\"sonnet\"} 0\n"));
+  EXPECT_EQ(run({"resume", "sonnet", "--admin", url()}), kExitGood);
+  EXPECT_EQ(rollout()["percent"], 25.0);
+  EXPECT_EQ(admin("POST", "/api/routes/sonnet/rollback").status, 200);
+  write_config(with_canary("percent: 5"));
+  ASSERT_FALSE(process_->wait_for_event("config_applied").is_null());
+  EXPECT_EQ(rollout()["percent"], 5.0) << "another canary section lifts it";
+  EXPECT_EQ(admin("GET", "/api/events").json()["events"][0]["facts"]["from"], "rolled_back");
 }
 
 TEST_F(ServeTest, EndsAtOnceOnASecondSignal) {

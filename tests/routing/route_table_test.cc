@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <cmath>
+#include <memory>
 #include <string>
 
 #include "routing/hash.h"
@@ -187,6 +189,9 @@ TEST(RouteTable, ServesAConversationByOneVariantFromBeginningToEnd) {
     ASSERT_EQ(before.canary_bucket,
               bucket("understudy", "canary", "r", hex(conversation_key(first, 1 << 18))));
     ASSERT_EQ(*before.upstream, before.served == Variant::candidate ? 1U : 0U);
+    if (before.served == Variant::candidate) {
+      ASSERT_FALSE(before.shadow);
+    }
     by_candidate += before.served == Variant::candidate;
   }
   EXPECT_NEAR(by_candidate, 1'000, 100);
@@ -198,8 +203,105 @@ TEST(RouteTable, ServesAllByTheCandidateAtAHundredPercentAndNoneAtZero) {
   const RouteDecision decision = table({all}).decide(converse());
   EXPECT_EQ(decision.served, Variant::candidate);
   EXPECT_EQ(decision.upstream, 1U);
-  EXPECT_TRUE(decision.shadow) << "the primary gets the copy";
+  EXPECT_FALSE(decision.shadow);
+  EXPECT_EQ(decision.skip, SkipReason::not_sampled);
   EXPECT_EQ(table({route("r")}).decide(converse()).served, Variant::primary);
+}
+
+RouteTable table_with(const RouteConfig& only, std::shared_ptr<LiveShare> share) {
+  auto config = std::make_shared<Config>();
+  config->upstreams.resize(3);
+  config->routes = {only};
+  return RouteTable(std::move(config), {std::move(share)});
+}
+
+TEST(RouteTable, FollowsTheLiveShareAtOnceButNeverAboveTheConfig) {
+  RouteConfig ten = route("r");
+  ten.canary.percent = Percent{1'000};
+  const auto share = std::make_shared<LiveShare>(Percent{10'000});
+  const RouteTable routes = table_with(ten, share);
+  EXPECT_EQ(routes.served_share(0), Percent{1'000});
+  const auto served = [&] {
+    int by_candidate = 0;
+    for (int i = 0; i < 1'000; ++i) {
+      const std::string body = body_of(i, 1);
+      RequestFacts facts = converse();
+      facts.body = body;
+      by_candidate += routes.decide(facts).served == Variant::candidate;
+    }
+    return by_candidate;
+  };
+  EXPECT_NEAR(served(), 100, 30);
+  share->set(Percent{100});
+  EXPECT_NEAR(served(), 10, 10);
+  share->set(Percent{});
+  EXPECT_EQ(served(), 0);
+}
+
+TEST(RouteTable, ServesNothingOfAStagedRolloutBeforeAnybodySaidSo) {
+  RouteConfig staged = route("r");
+  staged.canary.stages = {{.percent = Percent{500}}, {.percent = Percent{10'000}}};
+  EXPECT_EQ(table({staged}).served_share(0), Percent{});
+  const auto share = std::make_shared<LiveShare>(Percent{500});
+  EXPECT_EQ(table_with(staged, share).served_share(0), Percent{500});
+}
+
+// The judgement of the issue: exact, sticky and monotone over a million decisions.
+TEST(RouteTable, ServesExactlyTheShareAndKeepsWhoIsInAsItGrows) {
+  constexpr int kDecisions = 1'000'000;
+  RouteConfig by_caller = route("r");
+  by_caller.canary.percent = Percent{10'000};
+  by_caller.canary.sticky_by.kind = StickyBy::Kind::caller;
+  const auto share = std::make_shared<LiveShare>(Percent{1});
+  const RouteTable routes = table_with(by_caller, share);
+  constexpr std::array kShares{Percent{125}, Percent{500}, Percent{2'500}, Percent{9'000}};
+  std::array<int, kShares.size()> served{};
+  RequestFacts facts = converse();
+  for (int i = 0; i < kDecisions / static_cast<int>(kShares.size()); ++i) {
+    const std::string caller = std::to_string(i);
+    facts.caller = caller;
+    bool before = false;
+    for (std::size_t k = 0; k < kShares.size(); ++k) {
+      share->set(kShares[k]);
+      const bool now = routes.decide(facts).served == Variant::candidate;
+      ASSERT_TRUE(now || !before) << caller << " was in a smaller share";
+      served[k] += now;
+      before = now;
+    }
+  }
+  for (std::size_t k = 0; k < kShares.size(); ++k) {
+    const double draws = kDecisions / kShares.size(), p = kShares[k].fraction();
+    EXPECT_NEAR(served[k], draws * p, 3 * std::sqrt(draws * p * (1 - p))) << kShares[k].hundredths;
+  }
+}
+
+TEST(RouteTable, KeepsAClientOnOneVariantByWhatTheConfigNames) {
+  RouteConfig half = route("r");
+  half.canary.percent = Percent{5'000};
+  const auto bucket_of = [&](const RequestFacts& facts) {
+    return table({half}).decide(facts).canary_bucket;
+  };
+  RequestFacts one = converse(), other = converse();
+  one.body = R"({"messages":[{"role":"user","content":[{"text":"a"}]}],)"
+             R"("requestMetadata":{"tenant":"t1","user":"u"}})";
+  other.body = R"({"requestMetadata":{"user":"v","tenant":"t1"},)"
+               R"("messages":[{"role":"user","content":[{"text":"b"}]}]})";
+  EXPECT_NE(bucket_of(one), bucket_of(other)) << "two conversations";
+  half.canary.sticky_by = {StickyBy::Kind::metadata, "tenant"};
+  EXPECT_EQ(bucket_of(one), bucket_of(other));
+  half.canary.sticky_by.name = "user";
+  EXPECT_NE(bucket_of(one), bucket_of(other));
+
+  const std::array<Field, 1> fields{Field{"X-Tenant", "t1"}};
+  half.canary.sticky_by = {StickyBy::Kind::header, "x-tenant"};
+  EXPECT_NE(bucket_of(one), bucket_of(other)) << "without it, the conversation";
+  one.fields = other.fields = fields;
+  EXPECT_EQ(bucket_of(one), bucket_of(other));
+
+  half.canary.sticky_by = {StickyBy::Kind::caller, ""};
+  EXPECT_NE(bucket_of(one), bucket_of(other));
+  one.caller = other.caller = "search-team";
+  EXPECT_EQ(bucket_of(one), bucket_of(other));
 }
 
 TEST(Labels, AreTheEnumeratorsSpelling) {

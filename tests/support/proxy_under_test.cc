@@ -7,6 +7,8 @@
 #include <stdexcept>
 #include <thread>
 
+#include "proxy/exposition.h"
+#include "proxy/rollout_status.h"
 #include "routing/config_loader.h"
 #include "tests/support/socket.h"
 
@@ -80,7 +82,6 @@ std::string ProxySetup::text() const {
     yaml << "    candidate: {upstream: candidate, model: \"" << candidate_model << '"';
     if (!rewrite.empty()) yaml << ", rewrite: " << rewrite;
     yaml << "}\n    shadow: {" << shadow << "}\n    canary: {" << canary << "}\n";
-    if (!route_more.empty()) yaml << "    " << route_more << "\n";
     if (!verdict.empty()) yaml << "    verdict: {" << verdict << "}\n";
   }
   yaml << top;
@@ -90,13 +91,16 @@ std::string ProxySetup::text() const {
 ProxyUnderTest::ProxyUnderTest(const std::string& config, proxy::Environment environment,
                                std::function<proxy::WallTime()> now)
     : recorder_(metrics::make_prometheus_recorder()),
-      keeper_(std::make_unique<proxy::aws::CredentialsKeeper>(*recorder_, std::move(now))),
+      keeper_(std::make_unique<proxy::aws::CredentialsKeeper>(*recorder_, now)),
+      events_(now),
+      rollouts_(std::make_unique<proxy::RolloutKeeper>(events_, now)),
       environment_(std::move(environment)) {
   auto snapshot = snapshot_of(config);
   if (!snapshot) throw std::invalid_argument("the test's config has problems:\n" + config);
   auto started = proxy::Server::start(std::move(snapshot), *recorder_);
   if (!started) throw std::runtime_error(started.error().context);
   server_ = std::move(*started);
+  rollouts_->applied(server_->snapshot()->config());
 }
 
 std::shared_ptr<const proxy::Snapshot> ProxyUnderTest::snapshot_of(const std::string& config) {
@@ -105,7 +109,9 @@ std::shared_ptr<const proxy::Snapshot> ProxyUnderTest::snapshot_of(const std::st
     if (!problem.warning && loaded.config) ADD_FAILURE() << problem.to_string();
   }
   if (!loaded.config) return nullptr;
-  return proxy::make_snapshot(loaded.config, *recorder_, *keeper_, environment_).snapshot;
+  return proxy::make_snapshot(loaded.config, *recorder_, *keeper_, environment_,
+                              rollouts_->shares_for(*loaded.config))
+      .snapshot;
 }
 
 proxy::Status ProxyUnderTest::apply(const std::string& config) {
@@ -113,7 +119,18 @@ proxy::Status ProxyUnderTest::apply(const std::string& config) {
   if (!snapshot)
     return proxy::Error{proxy::ErrorKind::internal, proxy::Side::internal,
                         "the config has problems"};
-  return server_->apply(std::move(snapshot));
+  proxy::Status applied = server_->apply(snapshot);
+  if (applied) rollouts_->applied(snapshot->config());
+  return applied;
+}
+
+void ProxyUnderTest::look_at_rollouts() {
+  const auto snapshot = server_->snapshot();
+  const auto samples = proxy::parse_exposition(recorder_->render());
+  rollouts_->look([&](const std::string& route) {
+    const auto evidence = [this](std::string_view name) { return server_->evidence(name); };
+    return proxy::look_at(*snapshot, route, evidence, samples);
+  });
 }
 
 double ProxyUnderTest::value(std::string_view metric, const Labels& labels) const {

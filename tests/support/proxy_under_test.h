@@ -12,6 +12,8 @@
 #include <string_view>
 
 #include "metrics/recorder.h"
+#include "proxy/events.h"
+#include "proxy/rollout_keeper.h"
 #include "proxy/server.h"
 #include "proxy/snapshot.h"
 
@@ -36,7 +38,6 @@ struct ProxySetup {
   std::string candidate_endpoint{};  // instead of http://127.0.0.1:candidate_port
   std::string match = "models: [\"*\"]";
   std::string listener_more{};  // ", base_path: /bedrock"
-  std::string route_more{};     // further keys of the route: "drill: {percent: 1}"
   std::string top{};            // further keys at the top level
 
   std::string text() const;
@@ -56,6 +57,10 @@ class ProxyUnderTest {
   proxy::Server& server() { return *server_; }
   metrics::Recorder& recorder() { return *recorder_; }
   proxy::aws::CredentialsKeeper& keeper() { return *keeper_; }
+  proxy::RolloutKeeper& rollouts() { return *rollouts_; }
+  const proxy::EventLog& events() const { return events_; }
+  // What the serve command does every second; here only when it is called.
+  void look_at_rollouts();
 
   // Puts another config in force and waits until it is.
   proxy::Status apply(const std::string& config);
@@ -78,6 +83,8 @@ class ProxyUnderTest {
  private:
   std::unique_ptr<metrics::Recorder> recorder_;
   std::unique_ptr<proxy::aws::CredentialsKeeper> keeper_;
+  proxy::EventLog events_;
+  std::unique_ptr<proxy::RolloutKeeper> rollouts_;
   const proxy::Environment environment_;
   std::unique_ptr<proxy::Server> server_;  // ends first
 };

@@ -1,0 +1,166 @@
+// `understudy rollback`, `pause`, `resume` and `promote`: one order to every proxy of a fleet.
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <ostream>
+#include <string>
+#include <vector>
+
+#include "proxy/commands/admin_client.h"
+#include "proxy/commands/commands.h"
+#include "routing/rollout.h"
+
+namespace understudy::proxy {
+namespace {
+
+using nlohmann::json;
+using routing::RolloutOrder;
+
+constexpr int kMaxDepth = 32;
+
+std::string option(const Options& options, std::string_view name) {
+  const auto found = options.values.find(name);
+  return found == options.values.end() ? std::string{} : found->second;
+}
+
+// What the proxy says, in its own words where it has any.
+std::string text_of(const AdminAnswer& answer) {
+  const auto shallow = [](int depth, json::parse_event_t, json&) { return depth <= kMaxDepth; };
+  const json parsed = json::parse(answer.body, shallow, false);
+  if (parsed.is_object()) {
+    for (const char* key : {"text", "error"}) {
+      if (parsed.contains(key) && parsed[key].is_string()) return parsed[key];
+    }
+  }
+  return "it answered " + std::to_string(answer.status);
+}
+
+class Fleet {
+ public:
+  Fleet(const Options& options, RolloutOrder order, std::ostream& out, std::ostream& err)
+      : options_(options),
+        target_("/api/routes/" + option(options, "route") + "/" + std::string(label(order))),
+        out_(out),
+        err_(err) {}
+
+  // Every address behind the URL's name is a proxy of its own.
+  void tell(const std::string& url) {
+    AdminAccess access{.url = url,
+                       .token_file = option(options_, "token-file"),
+                       .ca_file = option(options_, "ca")};
+    const auto addresses = admin_addresses(access);
+    if (!addresses) return not_reached(url, addresses.error().context);
+    for (const std::string& address : *addresses) {
+      access.address = address;
+      tell_one(access, addresses->size() > 1 ? url + " (" + address + ")" : url);
+    }
+  }
+
+  int exit_status() const {
+    if (refused_ > 0) return kExitNegative;
+    return not_reached_ > 0 ? kExitNotKnown : kExitGood;
+  }
+
+ private:
+  void tell_one(const AdminAccess& access, const std::string& name) {
+    const auto answer = ask_admin(access, "POST", target_);
+    if (!answer) return not_reached(name, answer.error().context);
+    if (answer->status == 200) {
+      out_ << name << ": " << text_of(*answer) << "\n";
+      return;
+    }
+    ++refused_;
+    err_ << name << ": refused: " << text_of(*answer) << "\n";
+  }
+
+  void not_reached(const std::string& name, const std::string& why) {
+    ++not_reached_;
+    err_ << name << ": NOT REACHED: " << why << "\n";
+  }
+
+  const Options& options_;
+  const std::string target_;
+  std::ostream& out_;
+  std::ostream& err_;
+  int refused_ = 0, not_reached_ = 0;
+};
+
+template <RolloutOrder kOrder>
+int run(const Options& options, std::ostream& out, std::ostream& err) {
+  Fleet fleet(options, kOrder, out, err);
+  std::string_view rest = options.values.at("admin");
+  while (!rest.empty()) {
+    const std::size_t comma = std::min(rest.find(','), rest.size());
+    if (comma > 0) fleet.tell(std::string(rest.substr(0, comma)));
+    rest.remove_prefix(std::min(comma + 1, rest.size()));
+  }
+  return fleet.exit_status();
+}
+
+Command command(RolloutOrder order, std::string_view summary, std::string_view description,
+                std::string_view example,
+                int (*run)(const Options&, std::ostream&, std::ostream&)) {
+  return {.name = label(order),
+          .summary = summary,
+          .description = description,
+          .example = example,
+          .options = {{.name = "route",
+                       .value = "ROUTE",
+                       .help = "the route's name in the config",
+                       .required = true,
+                       .positional = true},
+                      {.name = "admin",
+                       .value = "URL[,URL]",
+                       .help = "admin ports; may be given several times; a name with several "
+                               "addresses means all of them",
+                       .required = true,
+                       .repeated = true},
+                      {.name = "token-file", .value = "FILE", .help = "the admin ports' token"},
+                      {.name = "ca", .value = "FILE", .help = "trust anchors for https"}},
+          .run = run};
+}
+
+}  // namespace
+
+Command rollback_command() {
+  return command(
+      RolloutOrder::rollback, "take a route's candidate off the stage, at once",
+      "Sets the share that the candidate serves to 0 in every thread of every proxy named: "
+      "requests that begin after the\n"
+      "answer are the primary's, those under way finish. It stays so through reloads and restarts, "
+      "until `resume`, or\n"
+      "until the route's canary section changes. Exit status 0: all of them did; 1: one refused "
+      "(no such route); 3: one\n"
+      "could not be reached, and may still serve by the candidate.",
+      "  understudy rollback sonnet --admin http://127.0.0.1:9901\n"
+      "  understudy rollback sonnet --admin https://understudy.internal:9901 --token-file token",
+      run<RolloutOrder::rollback>);
+}
+
+Command pause_command() {
+  return command(RolloutOrder::pause, "keep a rollout at its stage",
+                 "The share stays as it is and no stage follows until `resume`; gates still roll "
+                 "back. Exit status as of rollback.",
+                 "  understudy pause sonnet --admin http://127.0.0.1:9901",
+                 run<RolloutOrder::pause>);
+}
+
+Command resume_command() {
+  return command(RolloutOrder::resume, "go on after a pause or a rollback",
+                 "After a pause the stage goes on. After a rollback a plain percent is in force "
+                 "again at once, and stages begin\n"
+                 "anew from the first. Exit status as of rollback.",
+                 "  understudy resume sonnet --admin http://127.0.0.1:9901",
+                 run<RolloutOrder::resume>);
+}
+
+Command promote_command() {
+  return command(RolloutOrder::promote, "go to the next stage now",
+                 "One stage further, whatever is missing; refused where the evidence speaks "
+                 "against the candidate. Exit status as\n"
+                 "of rollback.",
+                 "  understudy promote sonnet --admin http://127.0.0.1:9901",
+                 run<RolloutOrder::promote>);
+}
+
+}  // namespace understudy::proxy

@@ -1,0 +1,161 @@
+#include "proxy/rollout_files.h"
+
+#include <algorithm>
+#include <array>
+#include <nlohmann/json.hpp>
+#include <stdexcept>
+
+#include "metrics/state_file.h"
+#include "routing/experiment.h"
+#include "routing/hash.h"
+
+namespace understudy::proxy {
+namespace {
+
+using nlohmann::json;
+using routing::Moment;
+using routing::RolloutPhase;
+using std::chrono::milliseconds;
+
+constexpr int kVersion = 1;
+constexpr std::uintmax_t kMaxBytes = 64u << 10;
+constexpr std::size_t kMaxTextBytes = 256;
+constexpr std::array kPhases{
+    RolloutPhase::pending, RolloutPhase::baking,   RolloutPhase::advancing,  RolloutPhase::holding,
+    RolloutPhase::paused,  RolloutPhase::complete, RolloutPhase::rolled_back};
+
+std::int64_t to_ms(Moment moment) {
+  return std::chrono::duration_cast<milliseconds>(moment.time_since_epoch()).count();
+}
+
+Moment moment_at(const json& object, const char* key) {
+  constexpr std::int64_t kYear9999 = 253'402'300'799'000;
+  const auto ms = object.at(key).get<std::int64_t>();
+  if (ms < 0 || ms > kYear9999) throw std::invalid_argument("no time");
+  return Moment(milliseconds(ms));
+}
+
+std::string text_at(const json& object, const char* key) {
+  auto text = object.at(key).get<std::string>();
+  if (text.size() > kMaxTextBytes) throw std::invalid_argument("too long");
+  return text;
+}
+
+RolloutPhase phase_at(const json& object, const char* key) {
+  const std::string text = text_at(object, key);
+  for (const RolloutPhase phase : kPhases) {
+    if (label(phase) == text) return phase;
+  }
+  throw std::invalid_argument("no phase");
+}
+
+// Of values that a reader can tell apart: each behind its length.
+void add(std::string& text, std::string_view value) {
+  text.append(std::to_string(value.size())).append(":").append(value);
+}
+void add(std::string& text, std::int64_t value) {
+  add(text, std::to_string(value));
+}
+void add(std::string& text, double value) {
+  add(text, std::string_view(json(value).dump()));
+}
+
+std::string plan_text(const routing::CanaryConfig& canary) {
+  std::string text;
+  add(text, std::int64_t{canary.percent.hundredths});
+  add(text, static_cast<std::int64_t>(canary.sticky_by.kind));
+  add(text, canary.sticky_by.name);
+  for (const routing::RolloutStage& stage : canary.stages)
+    add(text, std::int64_t{stage.percent.hundredths});
+  return text;
+}
+
+std::string canary_text(const routing::CanaryConfig& canary) {
+  std::string text = plan_text(canary);
+  for (const routing::RolloutStage& stage : canary.stages) {
+    add(text, std::int64_t{stage.min_time.count()});
+    add(text, static_cast<std::int64_t>(stage.min_pairs));
+  }
+  add(text, std::int64_t{canary.watch.count()});
+  if (!canary.gates) return text;
+  add(text, static_cast<std::int64_t>(canary.gates->evidence));
+  for (const auto& rule : canary.gates->operational) {
+    add(text, rule ? "on" : "off");
+    if (!rule) continue;
+    add(text, rule->threshold);
+    add(text, std::int64_t{rule->interval.count()});
+    add(text, static_cast<std::int64_t>(rule->patience));
+    add(text, static_cast<std::int64_t>(rule->min_requests));
+  }
+  return text;
+}
+
+}  // namespace
+
+RolloutIdentity identity_of(const routing::Config& config, const routing::RouteConfig& route) {
+  return {.canary = routing::hex(routing::hash64(canary_text(route.canary))),
+          .plan = routing::hex(routing::hash64(plan_text(route.canary))),
+          .experiment = routing::experiment_id(config, route)};
+}
+
+std::string to_json_text(const StoredRollout& stored) {
+  return json{{"version", kVersion},
+              {"canary", stored.identity.canary},
+              {"plan", stored.identity.plan},
+              {"experiment", stored.identity.experiment},
+              {"state", label(stored.state.phase)},
+              {"stage", stored.state.stage},
+              {"since_ms", to_ms(stored.state.since)},
+              {"stage_since_ms", to_ms(stored.state.stage_since)},
+              {"reason", stored.state.reason},
+              {"served_hundredths", stored.served.hundredths},
+              {"pairs_before", stored.pairs_before}}
+             .dump(1) +
+         "\n";
+}
+
+std::optional<StoredRollout> rollout_from_json(std::string_view text) {
+  try {
+    const auto shallow = [](int depth, json::parse_event_t, json&) { return depth <= 2; };
+    const json object = json::parse(text, shallow);
+    if (object.at("version").get<int>() != kVersion) return std::nullopt;
+    StoredRollout stored;
+    stored.identity = {text_at(object, "canary"), text_at(object, "plan"),
+                       text_at(object, "experiment")};
+    stored.state = {.phase = phase_at(object, "state"),
+                    .stage = object.at("stage").get<std::uint8_t>(),
+                    .since = moment_at(object, "since_ms"),
+                    .stage_since = moment_at(object, "stage_since_ms"),
+                    .reason = text_at(object, "reason")};
+    stored.served = {std::min(object.at("served_hundredths").get<std::uint32_t>(), 10'000u)};
+    stored.pairs_before = object.at("pairs_before").get<std::uint64_t>();
+    return stored;
+  } catch (const std::exception&) {
+    return std::nullopt;
+  }
+}
+
+std::filesystem::path RolloutFiles::path_of(std::string_view route) const {
+  return directory_ / ("rollout-" + std::string(route) + ".json");
+}
+
+RolloutFiles::Loaded RolloutFiles::load(std::string_view route) const {
+  if (directory_.empty()) return {};
+  const std::filesystem::path path = path_of(route);
+  const metrics::StateText read = metrics::read_state_file(path, kMaxBytes);
+  std::string problem = read.problem;
+  if (read.text) {
+    if (auto stored = rollout_from_json(*read.text)) return {std::move(stored), {}};
+    problem = "it is no rollout of this version";
+  }
+  if (problem.empty()) return {};
+  metrics::set_state_file_aside(path, "damaged");
+  return {std::nullopt, path.string() + " was set aside as .damaged: " + problem};
+}
+
+std::string RolloutFiles::save(std::string_view route, const StoredRollout& stored) const {
+  if (directory_.empty()) return {};
+  return metrics::write_state_file(path_of(route), to_json_text(stored));
+}
+
+}  // namespace understudy::proxy

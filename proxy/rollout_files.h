@@ -1,0 +1,55 @@
+#pragma once
+// Where rollouts live between two runs: one versioned JSON file for each route in the state
+// directory. Used by the rollout keeper, under its lock.
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "routing/config.h"
+#include "routing/rollout.h"
+
+namespace understudy::proxy {
+
+// What a rollout belongs to. Where one of them changes, something begins anew.
+struct RolloutIdentity {
+  std::string canary;      // of the whole `canary` section: lifts a rollback
+  std::string plan;        // of the shares and of who is in them
+  std::string experiment;  // of what is compared
+  friend bool operator==(const RolloutIdentity&, const RolloutIdentity&) = default;
+};
+RolloutIdentity identity_of(const routing::Config& config, const routing::RouteConfig& route);
+
+struct StoredRollout {
+  RolloutIdentity identity;
+  routing::RolloutState state;
+  routing::Percent served;         // in force when it was written
+  std::uint64_t pairs_before = 0;  // the route's, when the stage began
+};
+
+std::string to_json_text(const StoredRollout& stored);
+// None where it is no rollout; never throws. `text` is hostile.
+std::optional<StoredRollout> rollout_from_json(std::string_view text);
+
+class RolloutFiles {
+ public:
+  // An empty directory keeps nothing.
+  explicit RolloutFiles(std::filesystem::path directory = {}) : directory_(std::move(directory)) {}
+
+  struct Loaded {
+    std::optional<StoredRollout> rollout;
+    std::string problem;  // why a file that was there could not be used; it was set aside
+  };
+  Loaded load(std::string_view route) const;
+  // Empty on success, else what went wrong.
+  std::string save(std::string_view route, const StoredRollout& stored) const;
+  bool keeps() const noexcept { return !directory_.empty(); }
+
+ private:
+  std::filesystem::path path_of(std::string_view route) const;
+  std::filesystem::path directory_;
+};
+
+}  // namespace understudy::proxy

@@ -1,0 +1,328 @@
+#include "proxy/rollout_keeper.h"
+
+#include <algorithm>
+#include <array>
+#include <ctime>
+
+#include "proxy/config_changes.h"
+#include "proxy/log.h"
+
+namespace understudy::proxy {
+
+using routing::CanaryConfig;
+using routing::EvidenceSays;
+using routing::LiveShare;
+using routing::Moment;
+using routing::Percent;
+using routing::RolloutOrder;
+using routing::RolloutPhase;
+using routing::RolloutState;
+using routing::RolloutStep;
+
+namespace {
+
+// A state that cannot be read may have been a rollback: the primary serves until somebody looks.
+constexpr std::string_view kStateUnreadable = "state_unreadable";
+
+EvidenceSays says(metrics::VerdictState verdict, const CanaryConfig& plan) {
+  using Rule = routing::RolloutGates::Evidence;
+  const Rule rule = plan.gates ? plan.gates->evidence : Rule::off;
+  switch (verdict) {
+    case metrics::VerdictState::safe_to_promote:
+      return EvidenceSays::safe;
+    case metrics::VerdictState::keep_shadowing:
+      return EvidenceSays::inconclusive;
+    case metrics::VerdictState::fix_first:
+      return rule == Rule::fix_first ? EvidenceSays::roll_back : EvidenceSays::against;
+    case metrics::VerdictState::roll_back:
+      return rule == Rule::off ? EvidenceSays::against : EvidenceSays::roll_back;
+  }
+  return EvidenceSays::inconclusive;
+}
+
+std::string utc_text(Moment moment) {
+  const std::time_t seconds = std::chrono::system_clock::to_time_t(moment);
+  std::tm parts{};
+  gmtime_r(&seconds, &parts);
+  std::array<char, 32> text{};
+  std::strftime(text.data(), text.size(), "%Y-%m-%d %H:%M:%S UTC", &parts);
+  return text.data();
+}
+
+// The rest of a sentence that begins with the phase.
+std::string why(const RolloutState& state, const std::string& verdict_text,
+                const OperationalGates& gates) {
+  if (state.phase != RolloutPhase::rolled_back) return {};
+  if (state.reason == routing::kByHand) return " by hand";
+  if (state.reason == routing::kByEvidence) return " by the evidence: " + verdict_text;
+  for (const routing::OperationalGate gate : routing::kOperationalGates) {
+    if (label(gate) == state.reason) return " by a gate: " + gates.check(gate).text;
+  }
+  return " because of " + state.reason;
+}
+
+}  // namespace
+
+std::string cap_text(std::string_view route, const RolloutState& state) {
+  if (state.phase != RolloutPhase::rolled_back) return {};
+  return "rolled back (" + state.reason + ") on " + utc_text(state.since) +
+         ": the candidate serves nothing, also after reloads and restarts, until `understudy "
+         "resume " +
+         std::string(route) + "` or until this route's canary section changes";
+}
+
+// --- Reloads
+
+RolloutKeeper::Entry RolloutKeeper::first_entry(const routing::RouteConfig& route,
+                                                RolloutIdentity identity) {
+  Entry entry{.plan = route.canary,
+              .identity = identity,
+              .state = first_state(route.canary, now_()),
+              .share = std::make_shared<LiveShare>(route.canary.first_share())};
+  const RolloutFiles::Loaded loaded = files_.load(route.name);
+  if (!loaded.problem.empty()) {
+    log_warn("rollout_not_loaded", {{"route", route.name}, {"what", loaded.problem}});
+    entry.state = {.phase = RolloutPhase::rolled_back,
+                   .since = now_(),
+                   .stage_since = now_(),
+                   .reason = std::string(kStateUnreadable)};
+    entry.share->set({});
+  }
+  if (!loaded.rollout) return entry;
+  const StoredRollout& stored = *loaded.rollout;
+  entry.identity = stored.identity;
+  entry.state = stored.state;
+  entry.state.stage = std::min(stored.state.stage, route.canary.stages.size());
+  entry.pairs = entry.pairs_before = stored.pairs_before;
+  Entry next = replanned(entry, stored.served, route, std::move(identity), true);
+  next.share->set(share_of(next.state, next.plan));
+  return next;
+}
+
+// What becomes of a rollout under a config. Keeps its word where its plan is the same.
+RolloutKeeper::Entry RolloutKeeper::replanned(const Entry& before, Percent served,
+                                              const routing::RouteConfig& route,
+                                              RolloutIdentity identity, bool may_lift) const {
+  const RolloutIdentity& old = before.identity;
+  const bool new_canary = may_lift && old.canary != identity.canary;
+  const bool new_candidate = old.experiment != identity.experiment;
+  const bool lifted = new_canary && before.state.phase == RolloutPhase::rolled_back;
+  const bool same = old.plan == identity.plan && !new_candidate && !lifted;
+  Entry next = before;
+  next.plan = route.canary;
+  next.identity = std::move(identity);
+  if (same) return next;
+  next.state =
+      transition(before.state,
+                 routing::RolloutReplanned{
+                     .served = served, .new_candidate = new_candidate, .new_canary = new_canary},
+                 route.canary, now_())
+          .state;
+  if (new_candidate) next.pairs = 0;
+  next.pairs_before = next.pairs;
+  next.gates = {};
+  next.share = std::make_shared<LiveShare>(share_of(next.state, next.plan));
+  return next;
+}
+
+routing::LiveShares RolloutKeeper::shares_for(const routing::Config& config) {
+  const std::lock_guard lock(mutex_);
+  prepared_.clear();
+  if (entries_.empty()) files_ = RolloutFiles(config.state_directory);
+  routing::LiveShares shares;
+  for (const routing::RouteConfig& route : config.routes) {
+    if (!route.candidate) {
+      shares.push_back(nullptr);
+      continue;
+    }
+    RolloutIdentity identity = identity_of(config, route);
+    const auto known = entries_.find(route.name);
+    Entry entry = known == entries_.end()
+                      ? first_entry(route, std::move(identity))
+                      : replanned(known->second, share_of(known->second.state, known->second.plan),
+                                  route, std::move(identity), true);
+    shares.push_back(entry.share);
+    prepared_.insert_or_assign(route.name, Prepared{std::move(entry)});
+  }
+  return shares;
+}
+
+void RolloutKeeper::applied(const routing::Config& config) {
+  const std::lock_guard lock(mutex_);
+  files_ = RolloutFiles(config.state_directory);
+  std::map<std::string, Entry, std::less<>> next;
+  for (const routing::RouteConfig& route : config.routes) {
+    const auto prepared = prepared_.find(route.name);
+    if (prepared == prepared_.end()) continue;
+    Entry& made = prepared->second.entry;
+    const auto known = entries_.find(route.name);
+    if (known != entries_.end()) {
+      // The state may have moved since it was prepared; the word is the one that is in force now.
+      const Entry& before = known->second;
+      Entry now = replanned(before, share_of(before.state, before.plan), route, made.identity,
+                            !prepared->second.capped);
+      now.share = made.share;
+      made = std::move(now);
+    }
+    made.share->set(share_of(made.state, made.plan));
+    save(route.name, made);
+    const bool moved = known == entries_.end() ? made.state.phase == RolloutPhase::rolled_back
+                                               : known->second.state != made.state;
+    if (moved)
+      tell(route.name, made,
+           known == entries_.end() ? made.state.phase : known->second.state.phase);
+    next.insert_or_assign(route.name, std::move(made));
+  }
+  entries_ = std::move(next);
+  prepared_.clear();
+}
+
+// A config that is being built meanwhile must not bring back what was just taken away.
+void RolloutKeeper::cap_prepared(const std::string& route) {
+  const auto prepared = prepared_.find(route);
+  if (prepared == prepared_.end()) return;
+  prepared->second.capped = true;
+  prepared->second.entry.share->set({});
+}
+
+// --- Looks and orders
+
+std::vector<std::string> RolloutKeeper::watched_routes() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<std::string> names;
+  for (const auto& [name, entry] : entries_) {
+    if (entry.plan.gates || !entry.storage_problem.empty()) names.push_back(name);
+  }
+  return names;
+}
+
+void RolloutKeeper::look(const std::function<RouteLook(const std::string& route)>& look) {
+  for (const std::string& route : watched_routes()) {
+    const RouteLook seen = look(route);
+    const std::lock_guard lock(mutex_);
+    const auto found = entries_.find(route);
+    if (found != entries_.end()) take_look(route, found->second, seen);
+  }
+}
+
+void RolloutKeeper::take_look(const std::string& route, Entry& entry, const RouteLook& seen) {
+  if (!entry.storage_problem.empty()) save(route, entry);
+  if (seen.pairs) {
+    entry.pairs = *seen.pairs;
+    entry.pairs_before = std::min(entry.pairs_before, entry.pairs);
+  }
+  entry.evidence = says(seen.verdict, entry.plan);
+  entry.verdict_text = seen.verdict_text;
+  const Moment now = now_();
+  if (entry.plan.gates && is_watched(entry.state, entry.plan, now))
+    entry.gates.look(*entry.plan.gates, seen.primary, seen.candidate, now);
+  const routing::RolloutTick tick{.evidence = entry.evidence,
+                                  .pairs = entry.pairs - entry.pairs_before,
+                                  .gates_pass = entry.gates.pass(),
+                                  .broken_gate = entry.gates.broken()};
+  take_step(route, entry, transition(entry.state, tick, entry.plan, now));
+}
+
+OrderAnswer RolloutKeeper::order(std::string_view route, RolloutOrder order) {
+  const std::lock_guard lock(mutex_);
+  const auto found = entries_.find(route);
+  if (found == entries_.end()) {
+    return {OrderAnswer::Result::no_route,
+            "there is no route with a candidate called " + std::string(route)};
+  }
+  Entry& entry = found->second;
+  const routing::RolloutRequest request{.order = order, .evidence = entry.evidence};
+  RolloutStep step = transition(entry.state, request, entry.plan, now_());
+  if (!step.refusal.empty()) return {OrderAnswer::Result::refused, std::move(step.refusal)};
+  take_step(found->first, entry, std::move(step));
+  std::string text = "route " + found->first + " is " + std::string(label(entry.state.phase)) +
+                     "; the candidate serves " + percent_text(share_of(entry.state, entry.plan)) +
+                     " %";
+  if (const std::string cap = cap_text(route, entry.state); !cap.empty()) text += "; " + cap;
+  if (!entry.storage_problem.empty())
+    text += "; it could not be stored, so that a restart forgets it: " + entry.storage_problem;
+  return {OrderAnswer::Result::done, std::move(text)};
+}
+
+void RolloutKeeper::take_step(const std::string& route, Entry& entry, RolloutStep step) {
+  if (step.state == entry.state) return;
+  const RolloutPhase before = entry.state.phase;
+  entry.state = std::move(step.state);
+  // First of all: what begins after this line follows it.
+  entry.share->set(share_of(entry.state, entry.plan));
+  if (entry.state.phase == RolloutPhase::rolled_back) {
+    cap_prepared(route);
+    ++rollbacks_[{route, entry.state.reason}];
+  }
+  if (step.stage_begun) entry.pairs_before = entry.pairs;
+  tell(route, entry, before);
+  if (step.stage_begun || before == RolloutPhase::rolled_back) entry.gates.restart();
+  save(route, entry);
+}
+
+void RolloutKeeper::save(const std::string& route, Entry& entry) {
+  entry.storage_problem = files_.keeps()
+                              ? files_.save(route, {.identity = entry.identity,
+                                                    .state = entry.state,
+                                                    .served = share_of(entry.state, entry.plan),
+                                                    .pairs_before = entry.pairs_before})
+                              : std::string();
+  if (!entry.storage_problem.empty())
+    log_error("rollout_not_saved", {{"route", route}, {"what", entry.storage_problem}});
+}
+
+void RolloutKeeper::tell(const std::string& route, const Entry& entry, RolloutPhase before) {
+  const RolloutState& state = entry.state;
+  const std::string served = percent_text(share_of(state, entry.plan));
+  const std::string reason = why(state, entry.verdict_text, entry.gates);
+  std::string text = "rollout of " + route + ": " + std::string(label(before)) + " -> " +
+                     std::string(label(state.phase)) + reason + "; the candidate serves " + served +
+                     " %";
+  if (const std::string cap = cap_text(route, state); !cap.empty()) text += "; " + cap;
+  events_.publish({.kind = "rollout",
+                   .route = route,
+                   .text = std::move(text),
+                   .facts = {{"from", std::string(label(before))},
+                             {"to", std::string(label(state.phase))},
+                             {"stage", std::to_string(state.stage)},
+                             {"percent", served},
+                             {"reason", state.reason}},
+                   .warning = state.phase == RolloutPhase::rolled_back});
+}
+
+// --- What is told
+
+std::optional<RolloutView> RolloutKeeper::view(std::string_view route) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = entries_.find(route);
+  if (found == entries_.end()) return std::nullopt;
+  const Entry& entry = found->second;
+  RolloutView view{.plan = entry.plan,
+                   .state = entry.state,
+                   .served = share_of(entry.state, entry.plan),
+                   .pairs = entry.pairs - entry.pairs_before,
+                   .evidence = entry.evidence,
+                   .verdict_text = entry.verdict_text,
+                   .gates = {},
+                   .cap = cap_text(route, entry.state),
+                   .storage_problem = entry.storage_problem};
+  if (!files_.keeps())
+    view.storage_problem = "the config names no state.directory: a restart forgets it";
+  if (!entry.plan.gates) return view;
+  for (const routing::OperationalGate gate : routing::kOperationalGates) {
+    GateCheck check = entry.gates.check(gate);
+    const bool on = entry.plan.gates->operational[static_cast<std::size_t>(gate)].has_value();
+    if (on && check.state == GateCheck::State::off) check.state = GateCheck::State::waiting;
+    view.gates.emplace_back(gate, std::move(check));
+  }
+  return view;
+}
+
+std::vector<RolloutKeeper::Rollbacks> RolloutKeeper::rollbacks() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<Rollbacks> all;
+  for (const auto& [key, count] : rollbacks_) all.push_back({key.first, key.second, count});
+  return all;
+}
+
+}  // namespace understudy::proxy

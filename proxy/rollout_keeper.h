@@ -1,0 +1,122 @@
+#pragma once
+// Keeps the rollout of every route: moves its live share, remembers it on disk, obeys people. What
+// becomes of a state is decided by routing/rollout; this brings the events and carries out what
+// follows. A rollback is one store that all threads read, then a line on disk.
+//
+// Owned by the serve command beside the Server, which it outlives. Any thread.
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "metrics/verdict.h"
+#include "proxy/events.h"
+#include "proxy/operational_gates.h"
+#include "proxy/rollout_files.h"
+#include "routing/config.h"
+#include "routing/live_share.h"
+#include "routing/rollout.h"
+
+namespace understudy::proxy {
+
+// What a look at a route finds.
+struct RouteLook {
+  metrics::VerdictState verdict = metrics::VerdictState::keep_shadowing;
+  std::string verdict_text{};
+  std::optional<std::uint64_t> pairs{};  // of this experiment; none: not known at this moment
+  ServedFigures primary{}, candidate{};
+};
+
+// A rollout as it is told.
+struct RolloutView {
+  routing::CanaryConfig plan;
+  routing::RolloutState state;
+  routing::Percent served;  // in force
+  std::uint64_t pairs = 0;  // compared in this stage
+  routing::EvidenceSays evidence = routing::EvidenceSays::inconclusive;
+  std::string verdict_text;
+  std::vector<std::pair<routing::OperationalGate, GateCheck>> gates;
+  std::string cap;              // why nothing is served, and until when; empty: it is not capped
+  std::string storage_problem;  // why a restart would not find it
+};
+
+struct OrderAnswer {
+  enum class Result : std::uint8_t { done, refused, no_route };
+  Result result = Result::done;
+  std::string text;  // a sentence
+};
+
+class RolloutKeeper {
+ public:
+  explicit RolloutKeeper(EventLog& events,
+                         std::function<routing::Moment()> now = std::chrono::system_clock::now)
+      : events_(events), now_(std::move(now)) {}
+
+  // --- Reloads, which run one after the other.
+  // The shares of a config that may come into force, as RouteTable takes them: words that are in
+  // use go on where the plan is the same, others begin at what the plan and the state on disk
+  // allow.
+  routing::LiveShares shares_for(const routing::Config& config);
+  // That config, the last one asked for, is in force now.
+  void applied(const routing::Config& config);
+
+  // Moves on. `look` is called without a lock for each route whose plan has gates.
+  void look(const std::function<RouteLook(const std::string& route)>& look);
+
+  OrderAnswer order(std::string_view route, routing::RolloutOrder order);
+
+  std::optional<RolloutView> view(std::string_view route) const;
+  struct Rollbacks {
+    std::string route, reason;
+    std::uint64_t count = 0;
+  };
+  std::vector<Rollbacks> rollbacks() const;  // since the process began
+
+ private:
+  struct Entry {
+    routing::CanaryConfig plan;
+    RolloutIdentity identity;
+    routing::RolloutState state;
+    std::shared_ptr<routing::LiveShare> share;
+    std::uint64_t pairs = 0, pairs_before = 0;  // of the experiment; when the stage began
+    OperationalGates gates{};
+    routing::EvidenceSays evidence = routing::EvidenceSays::inconclusive;
+    std::string verdict_text{};
+    std::string storage_problem{};
+  };
+
+  Entry first_entry(const routing::RouteConfig& route, RolloutIdentity identity);
+  Entry replanned(const Entry& before, routing::Percent served, const routing::RouteConfig& route,
+                  RolloutIdentity identity, bool may_lift) const;
+  std::vector<std::string> watched_routes() const;
+  void take_look(const std::string& route, Entry& entry, const RouteLook& seen);
+  void take_step(const std::string& route, Entry& entry, routing::RolloutStep step);
+  void cap_prepared(const std::string& route);
+  void save(const std::string& route, Entry& entry);
+  void tell(const std::string& route, const Entry& entry, routing::RolloutPhase before);
+
+  EventLog& events_;
+  const std::function<routing::Moment()> now_;
+  mutable std::mutex mutex_;
+  // Guarded by mutex_:
+  RolloutFiles files_;
+  std::map<std::string, Entry, std::less<>> entries_;
+  struct Prepared {
+    Entry entry;
+    bool capped = false;  // rolled back since: a config from before does not lift that
+  };
+  std::map<std::string, Prepared, std::less<>> prepared_;
+  std::map<std::pair<std::string, std::string>, std::uint64_t> rollbacks_;
+};
+
+// Why a rolled-back route serves nothing, and what ends that.
+std::string cap_text(std::string_view route, const routing::RolloutState& state);
+
+}  // namespace understudy::proxy

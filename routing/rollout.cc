@@ -1,0 +1,202 @@
+#include "routing/rollout.h"
+
+#include <algorithm>
+#include <array>
+
+namespace understudy::routing {
+namespace {
+
+using Phase = RolloutPhase;
+
+RolloutStep stay(const RolloutState& state) {
+  return {.state = state};
+}
+
+RolloutStep refuse(const RolloutState& state, std::string why) {
+  return {.state = state, .refusal = std::move(why)};
+}
+
+RolloutStep enter(RolloutState state, Phase phase, Moment now) {
+  if (state.phase != phase) state.since = now;
+  state.phase = phase;
+  if (phase != Phase::rolled_back) state.reason.clear();
+  return {.state = std::move(state)};
+}
+
+RolloutStep begin_stage(RolloutState state, std::size_t stage, Phase phase, Moment now) {
+  state.stage = stage;
+  state.stage_since = state.since = now;
+  state.phase = phase;
+  state.reason.clear();
+  return {.state = std::move(state), .stage_begun = true};
+}
+
+RolloutStep roll_back(RolloutState state, std::string_view reason, Moment now) {
+  state.stage = 0;
+  state.phase = Phase::rolled_back;
+  state.since = state.stage_since = now;
+  state.reason = reason;
+  return {.state = std::move(state)};
+}
+
+// To the next stage, which is never further than one, or to the end.
+RolloutStep advance(const RolloutState& state, const CanaryConfig& plan, Moment now) {
+  if (state.stage == plan.stages.size()) return enter(state, Phase::complete, now);
+  return begin_stage(state, state.stage + 1, Phase::baking, now);
+}
+
+bool baked(const RolloutState& state, const RolloutTick& tick, const CanaryConfig& plan,
+           Moment now) {
+  if (state.stage == 0) return true;
+  const RolloutStage& stage = plan.stages[state.stage - 1];
+  return now - state.stage_since >= stage.min_time && tick.pairs >= stage.min_pairs;
+}
+
+RolloutStep on_tick(const RolloutState& state, const RolloutTick& tick, const CanaryConfig& plan,
+                    Moment now) {
+  if (state.phase == Phase::rolled_back) return stay(state);
+  if (is_watched(state, plan, now)) {
+    if (tick.evidence == EvidenceSays::roll_back) return roll_back(state, kByEvidence, now);
+    if (tick.broken_gate) return roll_back(state, label(*tick.broken_gate), now);
+  }
+  if (state.phase == Phase::paused || state.phase == Phase::complete) return stay(state);
+  const bool safe = tick.evidence == EvidenceSays::safe && (state.stage == 0 || tick.gates_pass);
+  if (state.stage == 0 && !safe) return enter(state, Phase::pending, now);
+  if (!baked(state, tick, plan, now)) return enter(state, Phase::baking, now);
+  if (!safe) return enter(state, Phase::holding, now);
+  if (state.phase != Phase::advancing) return enter(state, Phase::advancing, now);
+  return advance(state, plan, now);
+}
+
+RolloutStep promote(const RolloutState& state, EvidenceSays evidence, const CanaryConfig& plan,
+                    Moment now) {
+  if (plan.stages.empty())
+    return refuse(state, "the route has no stages: raise canary.percent in the config");
+  if (state.phase == Phase::complete)
+    return refuse(state, "the rollout is complete: there is no further stage");
+  if (state.phase == Phase::rolled_back)
+    return refuse(state, "the route is rolled back: resume it first");
+  if (state.phase == Phase::paused) return refuse(state, "the rollout is paused: resume it first");
+  if (evidence == EvidenceSays::against || evidence == EvidenceSays::roll_back)
+    return refuse(state, "the evidence speaks against the candidate: see `understudy verdict`");
+  return advance(state, plan, now);
+}
+
+RolloutStep pause(const RolloutState& state, const CanaryConfig& plan, Moment now) {
+  if (plan.stages.empty()) return refuse(state, "the route has no stages that could be paused");
+  if (state.phase == Phase::rolled_back)
+    return refuse(state, "the route is rolled back: nothing is served that could be paused");
+  if (state.phase == Phase::complete)
+    return refuse(state, "the rollout is complete: there is nothing to pause");
+  return enter(state, Phase::paused, now);
+}
+
+RolloutStep resume(const RolloutState& state, EvidenceSays evidence, const CanaryConfig& plan,
+                   Moment now) {
+  if (state.phase == Phase::rolled_back) {
+    // It would be rolled back again at the next look.
+    if (plan.stages.empty() && evidence == EvidenceSays::roll_back) {
+      return refuse(state,
+                    "the evidence still speaks against the candidate: change the candidate, or set "
+                    "canary.gates.evidence to off");
+    }
+    return {.state = first_state(plan, now)};
+  }
+  if (state.phase == Phase::paused)
+    return enter(state, state.stage == 0 ? Phase::pending : Phase::baking, now);
+  return refuse(state, "the route is neither rolled back nor paused");
+}
+
+RolloutStep on_request(const RolloutState& state, const RolloutRequest& request,
+                       const CanaryConfig& plan, Moment now) {
+  switch (request.order) {
+    case RolloutOrder::rollback:
+      // Once more is no mistake: whoever repeats it gets what was asked for.
+      return state.phase == Phase::rolled_back ? stay(state) : roll_back(state, kByHand, now);
+    case RolloutOrder::pause:
+      return pause(state, plan, now);
+    case RolloutOrder::resume:
+      return resume(state, request.evidence, plan, now);
+    case RolloutOrder::promote:
+      return promote(state, request.evidence, plan, now);
+  }
+  return stay(state);
+}
+
+// The config wins where it lowers a share, and never raises one: the rollout goes on at the highest
+// stage of the new plan that serves no more than was served.
+RolloutStep on_replanned(const RolloutState& state, const RolloutReplanned& event,
+                         const CanaryConfig& plan, Moment now) {
+  if (state.phase == Phase::rolled_back && !event.new_canary) return stay(state);
+  const bool anew = state.phase == Phase::rolled_back || event.new_candidate;
+  if (anew || plan.stages.empty()) return {.state = first_state(plan, now)};
+  const auto beyond = std::ranges::find_if(
+      plan.stages, [&](const RolloutStage& stage) { return stage.percent > event.served; });
+  const auto stage = static_cast<std::size_t>(beyond - plan.stages.begin());
+  if (stage == 0) return {.state = first_state(plan, now)};
+  const Phase phase = state.phase == Phase::paused ? Phase::paused : Phase::baking;
+  return begin_stage(state, stage, phase, now);
+}
+
+}  // namespace
+
+std::string_view label(RolloutPhase phase) noexcept {
+  constexpr std::array<std::string_view, 7> kLabels{"pending", "baking",   "advancing",  "holding",
+                                                    "paused",  "complete", "rolled_back"};
+  return kLabels[static_cast<std::size_t>(phase)];
+}
+
+std::string_view label(RolloutOrder order) noexcept {
+  constexpr std::array<std::string_view, 4> kLabels{"rollback", "pause", "resume", "promote"};
+  return kLabels[static_cast<std::size_t>(order)];
+}
+
+std::optional<RolloutOrder> order_from_name(std::string_view name) noexcept {
+  for (const RolloutOrder order :
+       {RolloutOrder::rollback, RolloutOrder::pause, RolloutOrder::resume, RolloutOrder::promote}) {
+    if (label(order) == name) return order;
+  }
+  return std::nullopt;
+}
+
+RolloutState first_state(const CanaryConfig& plan, Moment now) {
+  return {.phase = plan.stages.empty() ? Phase::complete : Phase::pending,
+          .stage = 0,
+          .since = now,
+          .stage_since = now};
+}
+
+Percent share_of(const RolloutState& state, const CanaryConfig& plan) noexcept {
+  if (state.phase == Phase::rolled_back) return {};
+  if (plan.stages.empty()) return plan.percent;
+  if (state.stage == 0) return {};
+  return plan.stages[std::min(state.stage, plan.stages.size()) - 1].percent;
+}
+
+bool is_watched(const RolloutState& state, const CanaryConfig& plan, Moment now) noexcept {
+  if (share_of(state, plan) == Percent{}) return false;
+  const bool over =
+      state.phase == Phase::complete && !plan.stages.empty() && now - state.since > plan.watch;
+  return !over;
+}
+
+RolloutStep transition(const RolloutState& state, const RolloutEvent& event,
+                       const CanaryConfig& plan, Moment now) {
+  struct Visit {
+    const RolloutState& state;
+    const CanaryConfig& plan;
+    Moment now;
+    RolloutStep operator()(const RolloutTick& tick) const {
+      return on_tick(state, tick, plan, now);
+    }
+    RolloutStep operator()(const RolloutRequest& request) const {
+      return on_request(state, request, plan, now);
+    }
+    RolloutStep operator()(const RolloutReplanned& change) const {
+      return on_replanned(state, change, plan, now);
+    }
+  };
+  return std::visit(Visit{state, plan, now}, event);
+}
+
+}  // namespace understudy::routing

@@ -1,0 +1,103 @@
+#pragma once
+// The staged rollout as a pure state machine: what becomes of a route's state when something
+// happens. It knows no clock, no traffic and no file: the keeper (proxy/rollout_keeper) brings the
+// events and carries out what follows. Values only; any thread.
+//
+// A stage is left for the next one when its time and pairs are there, the evidence says safe and no
+// gate fails, in two looks in a row (`advancing` lies between them). What is inconclusive holds. A
+// broken gate, bad evidence or a person rolls back; only a person leads out of that.
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+
+#include "routing/canary_config.h"
+
+namespace understudy::routing {
+
+using Moment = std::chrono::system_clock::time_point;
+
+enum class RolloutPhase : std::uint8_t {
+  pending,    // before the first stage: nothing is served until the shadow evidence says safe
+  baking,     // a stage's time or pairs are not there yet
+  advancing,  // all of it is there: the next look goes on
+  holding,    // the evidence is inconclusive, or a gate fails
+  paused,     // by a person; gates go on
+  complete,   // the last stage has been passed (or: a plain percent is served)
+  rolled_back
+};
+std::string_view label(RolloutPhase phase) noexcept;
+
+// Why a route was rolled back: a metric label. An operational gate's own label beside these.
+inline constexpr std::string_view kByHand = "manual";
+inline constexpr std::string_view kByEvidence = "evidence";
+
+struct RolloutState {
+  RolloutPhase phase = RolloutPhase::pending;
+  std::size_t stage = 0;  // 0: none yet; n: CanaryConfig::stages[n - 1]
+  Moment since{};         // in this phase
+  Moment stage_since{};   // in this stage
+  std::string reason{};   // where it is rolled back
+  friend bool operator==(const RolloutState&, const RolloutState&) = default;
+};
+
+// How a route begins that nothing is known of.
+RolloutState first_state(const CanaryConfig& plan, Moment now);
+// What the candidate serves in that state.
+Percent share_of(const RolloutState& state, const CanaryConfig& plan) noexcept;
+// Whether gates may roll back: something is served, and the watch is not over.
+bool is_watched(const RolloutState& state, const CanaryConfig& plan, Moment now) noexcept;
+
+// --- What happens
+
+enum class EvidenceSays : std::uint8_t {
+  inconclusive,
+  safe,
+  against,   // holds
+  roll_back  // as the gate's config has it
+};
+
+// A look at how things are, every second or so.
+struct RolloutTick {
+  EvidenceSays evidence = EvidenceSays::inconclusive;
+  std::uint64_t pairs = 0;  // compared in this stage
+  bool gates_pass = false;  // every operational gate that can be judged passes
+  std::optional<OperationalGate> broken_gate{};
+};
+
+// What people ask for: the words of commands and of the admin API.
+enum class RolloutOrder : std::uint8_t { rollback, pause, resume, promote };
+std::string_view label(RolloutOrder order) noexcept;
+std::optional<RolloutOrder> order_from_name(std::string_view name) noexcept;
+
+struct RolloutRequest {
+  RolloutOrder order = RolloutOrder::rollback;
+  EvidenceSays evidence = EvidenceSays::inconclusive;  // at the last look
+};
+
+// The config has another plan: other stages, or another candidate.
+struct RolloutReplanned {
+  Percent served{};            // before
+  bool new_candidate = false;  // the evidence begins anew
+  bool new_canary = false;     // the canary section changed: that also lifts a rollback
+};
+
+using RolloutEvent = std::variant<RolloutTick, RolloutRequest, RolloutReplanned>;
+
+// --- What follows
+
+struct RolloutStep {
+  RolloutState state;
+  bool stage_begun = false;  // pairs are counted from here
+  std::string refusal{};     // why a person's order changed nothing: a clause for people
+};
+
+// `plan` is the one in force, after a RolloutReplanned the new one.
+RolloutStep transition(const RolloutState& state, const RolloutEvent& event,
+                       const CanaryConfig& plan, Moment now);
+
+}  // namespace understudy::routing

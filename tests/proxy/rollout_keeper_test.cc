@@ -1,0 +1,278 @@
+#include "proxy/rollout_keeper.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <thread>
+
+#include "tests/support/certificates.h"
+
+namespace understudy::proxy {
+namespace {
+
+using metrics::VerdictState;
+using routing::Percent;
+using routing::RolloutOrder;
+using routing::RolloutPhase;
+using testing::HasSubstr;
+using testing_support::ScratchDirectory;
+using namespace std::chrono_literals;
+
+routing::Config config_with(routing::CanaryConfig canary, const std::string& directory) {
+  routing::Config config;
+  config.state_directory = directory;
+  config.upstreams.resize(1);
+  routing::RouteConfig route;
+  route.name = "sonnet";
+  route.candidate = routing::VariantConfig{.upstream = 0, .model = "next", .rewrite = {}};
+  route.canary = std::move(canary);
+  config.routes = {route};
+  return config;
+}
+
+routing::CanaryConfig plain(std::uint32_t hundredths) {
+  routing::CanaryConfig canary;
+  canary.percent = {hundredths};
+  return canary;
+}
+
+routing::CanaryConfig staged() {
+  routing::CanaryConfig canary;
+  canary.stages = {{.percent = {500}, .min_time = 1h, .min_pairs = 100},
+                   {.percent = {2'500}, .min_time = 1h, .min_pairs = 100}};
+  canary.gates.emplace();
+  return canary;
+}
+
+class Keeper : public testing::Test {
+ protected:
+  // A process: ends and begins again with what is on disk.
+  void start(const routing::CanaryConfig& canary) {
+    keeper = std::make_unique<RolloutKeeper>(events, [this] { return now; });
+    reload(canary);
+  }
+  void reload(const routing::CanaryConfig& canary) {
+    config = config_with(canary, directory.path().string());
+    if (!model.empty()) config.routes[0].candidate->model = model;
+    share = keeper->shares_for(config)[0];
+    keeper->applied(config);
+  }
+  void look(VerdictState verdict = VerdictState::safe_to_promote, std::chrono::seconds later = 1s) {
+    now += later;
+    keeper->look([&](const std::string&) {
+      return RouteLook{.verdict = verdict, .verdict_text = "it says so", .pairs = pairs};
+    });
+  }
+  // To the first stage.
+  void begin_rollout() {
+    start(staged());
+    look();
+    look();
+    ASSERT_EQ(state().phase, RolloutPhase::baking);
+  }
+  OrderAnswer order(RolloutOrder order) { return keeper->order("sonnet", order); }
+  routing::RolloutState state() const { return keeper->view("sonnet")->state; }
+
+  ScratchDirectory directory;
+  routing::Moment now{std::chrono::seconds(1'800'000'000)};
+  std::optional<std::uint64_t> pairs = 0;
+  std::string model;
+  EventLog events{[this] { return now; }};
+  routing::Config config;
+  std::unique_ptr<RolloutKeeper> keeper;
+  std::shared_ptr<routing::LiveShare> share;
+};
+
+TEST_F(Keeper, ServesAPlainPercentAtOnceAndTakesItBackByOneStore) {
+  start(plain(1'000));
+  EXPECT_EQ(share->now(), Percent{1'000});
+  const OrderAnswer answer = order(RolloutOrder::rollback);
+  EXPECT_EQ(answer.result, OrderAnswer::Result::done);
+  EXPECT_THAT(answer.text, HasSubstr("serves 0 %"));
+  EXPECT_THAT(answer.text, HasSubstr("until `understudy resume sonnet`"));
+  EXPECT_EQ(share->now(), Percent{});
+  EXPECT_THAT(keeper->view("sonnet")->cap, HasSubstr("rolled back (manual)"));
+  ASSERT_EQ(keeper->rollbacks().size(), 1u);
+  EXPECT_EQ(keeper->rollbacks()[0].reason, "manual");
+  EXPECT_EQ(keeper->order("nobody", RolloutOrder::rollback).result, OrderAnswer::Result::no_route);
+}
+
+TEST_F(Keeper, KeepsARollbackThroughReloadsAndRestarts) {
+  start(plain(1'000));
+  order(RolloutOrder::rollback);
+  reload(plain(1'000));
+  EXPECT_EQ(share->now(), Percent{});
+  start(plain(1'000));
+  EXPECT_EQ(share->now(), Percent{});
+  EXPECT_EQ(state().reason, "manual");
+  model = "another-candidate";
+  start(plain(1'000));
+  EXPECT_EQ(share->now(), Percent{}) << "another candidate does not lift it";
+  EXPECT_EQ(order(RolloutOrder::resume).result, OrderAnswer::Result::done);
+  EXPECT_EQ(share->now(), Percent{1'000});
+  start(plain(1'000));
+  EXPECT_EQ(share->now(), Percent{1'000});
+}
+
+TEST_F(Keeper, LiftsARollbackWhenTheCanarySectionChanges) {
+  start(plain(1'000));
+  order(RolloutOrder::rollback);
+  reload(plain(500));
+  EXPECT_EQ(share->now(), Percent{500});
+  EXPECT_EQ(state().phase, RolloutPhase::complete);
+  EXPECT_THAT(events.recent().front().text, HasSubstr("rolled_back -> complete"));
+}
+
+TEST_F(Keeper, ARollbackWhileAConfigIsBeingLoadedIsNotLiftedByIt) {
+  start(plain(1'000));
+  config = config_with(plain(500), directory.path().string());
+  const auto next = keeper->shares_for(config)[0];
+  EXPECT_EQ(next->now(), Percent{500});
+  order(RolloutOrder::rollback);
+  EXPECT_EQ(next->now(), Percent{});
+  keeper->applied(config);
+  EXPECT_EQ(next->now(), Percent{});
+  EXPECT_EQ(state().phase, RolloutPhase::rolled_back);
+}
+
+TEST_F(Keeper, BringsAHealthyRolloutFromStageToStage) {
+  begin_rollout();
+  EXPECT_EQ(share->now(), Percent{500});
+  pairs = 99;
+  look(VerdictState::safe_to_promote, 2h);
+  EXPECT_EQ(state().phase, RolloutPhase::baking) << "one pair is missing";
+  pairs = 100;
+  look();
+  look();
+  EXPECT_EQ(share->now(), Percent{2'500});
+  EXPECT_EQ(keeper->view("sonnet")->pairs, 0u) << "a stage counts its own";
+  pairs = 200;
+  look(VerdictState::safe_to_promote, 1h);
+  look();
+  EXPECT_EQ(state().phase, RolloutPhase::complete);
+}
+
+TEST_F(Keeper, GoesOnInMidStageAfterARestartAndAReloadThatLeavesThePlanAlone) {
+  begin_rollout();
+  pairs = 60;
+  look(VerdictState::safe_to_promote, 30min);
+  const auto since = state().stage_since;
+  start(staged());
+  EXPECT_EQ(share->now(), Percent{500});
+  EXPECT_EQ(state().stage_since, since);
+  pairs.reset();  // before the first pair nobody knows how many there were
+  look(VerdictState::keep_shadowing);
+  pairs = 60;
+  look();
+  EXPECT_EQ(keeper->view("sonnet")->pairs, 60u);
+
+  routing::CanaryConfig other_gates = staged();
+  other_gates.gates->operational[0].reset();
+  const auto before = share;
+  reload(other_gates);
+  EXPECT_EQ(share, before) << "the same word goes on";
+  EXPECT_EQ(state().stage_since, since);
+}
+
+TEST_F(Keeper, FollowsTheConfigWhereItLowersTheShare) {
+  begin_rollout();
+  routing::CanaryConfig lower = staged();
+  lower.stages[0].percent = {100};
+  reload(lower);
+  EXPECT_EQ(share->now(), Percent{100});
+  lower.stages.erase(lower.stages.begin());
+  reload(lower);
+  EXPECT_EQ(share->now(), Percent{}) << "25 % was never earned";
+  EXPECT_EQ(state().phase, RolloutPhase::pending);
+}
+
+TEST_F(Keeper, BeginsAnewWithAnotherCandidate) {
+  begin_rollout();
+  model = "another-candidate";
+  const auto before = share;
+  reload(staged());
+  EXPECT_NE(share, before);
+  EXPECT_EQ(share->now(), Percent{});
+  EXPECT_EQ(state().phase, RolloutPhase::pending);
+}
+
+TEST_F(Keeper, RollsBackByTheEvidenceAsTheGateSays) {
+  begin_rollout();
+  look(VerdictState::fix_first);
+  EXPECT_EQ(state().phase, RolloutPhase::baking) << "it holds by default";
+  look(VerdictState::roll_back);
+  EXPECT_EQ(state().phase, RolloutPhase::rolled_back);
+  EXPECT_EQ(share->now(), Percent{});
+  const Event event = events.recent().front();
+  EXPECT_TRUE(event.warning);
+  EXPECT_THAT(event.text, HasSubstr("rolled_back by the evidence: it says so"));
+
+  routing::CanaryConfig strict = staged();
+  strict.gates->evidence = routing::RolloutGates::Evidence::fix_first;
+  reload(strict);
+  look();
+  look();
+  ASSERT_EQ(share->now(), Percent{500});
+  look(VerdictState::fix_first);
+  EXPECT_EQ(state().reason, "evidence");
+}
+
+TEST_F(Keeper, RollsBackByABrokenGate) {
+  begin_rollout();
+  RouteLook seen{.verdict = VerdictState::safe_to_promote};
+  for (int i = 0; i < 5 && state().phase != RolloutPhase::rolled_back; ++i) {
+    now += 1min;
+    seen.primary.requests += 100;
+    seen.candidate.requests += 100;
+    seen.candidate.errors += 30;
+    keeper->look([&](const std::string&) { return seen; });
+  }
+  EXPECT_EQ(state().reason, "error_rate");
+  EXPECT_THAT(events.recent().front().text, HasSubstr("candidate 30 %"));
+}
+
+TEST_F(Keeper, LetsThePrimaryServeWhereTheStateCannotBeRead) {
+  std::ofstream(directory.path() / "rollout-sonnet.json") << "{\"version\": 1, \"sta";
+  start(plain(1'000));
+  EXPECT_EQ(share->now(), Percent{});
+  EXPECT_EQ(state().reason, "state_unreadable");
+  EXPECT_TRUE(std::filesystem::exists(directory.path() / "rollout-sonnet.json.damaged"));
+  order(RolloutOrder::resume);
+  EXPECT_EQ(share->now(), Percent{1'000});
+}
+
+TEST_F(Keeper, SaysWhereARollbackCouldNotBeStored) {
+  start(plain(1'000));
+  std::filesystem::remove_all(directory.path());
+  std::ofstream(directory.path()) << "a file where the directory was";
+  const OrderAnswer answer = order(RolloutOrder::rollback);
+  EXPECT_EQ(share->now(), Percent{}) << "it is in force all the same";
+  EXPECT_THAT(answer.text, HasSubstr("could not be stored"));
+  std::filesystem::remove(directory.path());
+  look();
+  EXPECT_EQ(keeper->view("sonnet")->storage_problem, "") << "tried again";
+  start(plain(1'000));
+  EXPECT_EQ(share->now(), Percent{});
+}
+
+TEST(RolloutFiles, RefuseWhatIsNoRollout) {
+  const StoredRollout stored{.identity = {"a", "b", "c"},
+                             .state = {.phase = RolloutPhase::holding, .stage = 2},
+                             .served = {500},
+                             .pairs_before = 7};
+  const std::string good = to_json_text(stored);
+  const auto read = rollout_from_json(good);
+  ASSERT_TRUE(read);
+  EXPECT_EQ(read->state, stored.state);
+  EXPECT_EQ(read->identity, stored.identity);
+  for (std::size_t cut = 0; cut + 2 < good.size(); ++cut)
+    EXPECT_FALSE(rollout_from_json(good.substr(0, cut))) << cut;
+  for (const char* bad : {"[]", "null", "{}", "{\"version\":2}", "[[[[[[[["})
+    EXPECT_FALSE(rollout_from_json(bad)) << bad;
+}
+
+}  // namespace
+}  // namespace understudy::proxy

@@ -1,0 +1,330 @@
+#include "routing/rollout.h"
+
+#include <gtest/gtest.h>
+
+#include <random>
+#include <vector>
+
+namespace understudy::routing {
+namespace {
+
+using Phase = RolloutPhase;
+
+const Moment kBegin{std::chrono::seconds(1'800'000'000)};
+
+CanaryConfig three_stages() {
+  CanaryConfig plan;
+  plan.stages = {{.percent = {100}, .min_time = 1h, .min_pairs = 500},
+                 {.percent = {2'500}, .min_time = 2h, .min_pairs = 500},
+                 {.percent = {10'000}, .min_time = 1h, .min_pairs = 0}};
+  plan.gates.emplace();
+  return plan;
+}
+
+constexpr RolloutTick good_look(std::uint64_t pairs = 1'000) {
+  return {.evidence = EvidenceSays::safe, .pairs = pairs, .gates_pass = true};
+}
+
+// A rollout under way, with a clock of its own.
+class Rollout : public testing::Test {
+ protected:
+  void happens(const RolloutEvent& event, std::chrono::milliseconds later = 1s) {
+    now += later;
+    last = transition(state, event, plan, now);
+    state = last.state;
+  }
+  void order(RolloutOrder order, EvidenceSays evidence = EvidenceSays::inconclusive) {
+    happens(RolloutRequest{.order = order, .evidence = evidence});
+  }
+  // To the begin of that stage, as a healthy rollout gets there.
+  void bring_to_stage(std::size_t stage) {
+    for (int i = 0; i < 100 && state.stage < stage; ++i) happens(good_look(), 1h);
+    ASSERT_EQ(state.stage, stage);
+  }
+  Percent served() const { return share_of(state, plan); }
+
+  CanaryConfig plan = three_stages();
+  Moment now = kBegin;
+  RolloutState state = first_state(plan, now);
+  RolloutStep last;
+};
+
+TEST_F(Rollout, GoesFromStageToStageToTheEndWhenAllIsWell) {
+  EXPECT_EQ(state.phase, Phase::pending);
+  EXPECT_EQ(served(), Percent{0});
+  happens(good_look());
+  EXPECT_EQ(state.phase, Phase::advancing) << "one look is no proof";
+  happens(good_look());
+  EXPECT_EQ(state.phase, Phase::baking);
+  EXPECT_EQ(served(), Percent{100});
+  EXPECT_TRUE(last.stage_begun);
+  happens(good_look(), 59min);
+  EXPECT_EQ(state.phase, Phase::baking);
+  happens(good_look(), 1min);
+  EXPECT_EQ(state.phase, Phase::advancing);
+  happens(good_look());
+  EXPECT_EQ(served(), Percent{2'500});
+  happens(good_look(), 2h);
+  happens(good_look());
+  EXPECT_EQ(served(), Percent{10'000});
+  happens(good_look(), 1h);
+  happens(good_look());
+  EXPECT_EQ(state.phase, Phase::complete);
+  EXPECT_EQ(served(), Percent{10'000});
+}
+
+TEST_F(Rollout, HoldsWhereTheEvidenceIsInconclusive) {
+  bring_to_stage(1);
+  happens(RolloutTick{.pairs = 1'000, .gates_pass = true}, 10h);
+  EXPECT_EQ(state.phase, Phase::holding);
+  EXPECT_EQ(served(), Percent{100});
+  happens(good_look());
+  EXPECT_EQ(state.phase, Phase::advancing);
+}
+
+TEST_F(Rollout, WaitsForPairsHoweverMuchTimeGoesBy) {
+  bring_to_stage(1);
+  happens(good_look(499), 1'000h);
+  EXPECT_EQ(state.phase, Phase::baking);
+  EXPECT_EQ(state.stage, 1u);
+}
+
+TEST_F(Rollout, HoldsWhileAGateFailsWithinItsPatience) {
+  bring_to_stage(1);
+  RolloutTick failing = good_look();
+  failing.gates_pass = false;
+  happens(failing, 2h);
+  EXPECT_EQ(state.phase, Phase::holding);
+}
+
+TEST_F(Rollout, RollsBackByEvidenceOrByAGateAndStaysThere) {
+  for (const bool by_gate : {false, true}) {
+    state = first_state(plan, now);
+    bring_to_stage(2);
+    RolloutTick bad = good_look();
+    if (by_gate) {
+      bad.broken_gate = OperationalGate::latency;
+    } else {
+      bad.evidence = EvidenceSays::roll_back;
+    }
+    happens(bad);
+    EXPECT_EQ(state.phase, Phase::rolled_back);
+    EXPECT_EQ(state.reason, by_gate ? "latency" : "evidence");
+    EXPECT_EQ(served(), Percent{0});
+    for (int i = 0; i < 10; ++i) happens(good_look(), 10h);
+    EXPECT_EQ(state.phase, Phase::rolled_back) << "only a person leads out";
+  }
+}
+
+TEST_F(Rollout, BeginsAnewAfterARollbackAndGoesOnAfterAPause) {
+  bring_to_stage(2);
+  order(RolloutOrder::pause);
+  happens(good_look(), 100h);
+  EXPECT_EQ(state.phase, Phase::paused);
+  EXPECT_EQ(served(), Percent{2'500});
+  order(RolloutOrder::resume);
+  EXPECT_EQ(state.stage, 2u);
+  order(RolloutOrder::rollback);
+  EXPECT_EQ(state.reason, "manual");
+  order(RolloutOrder::rollback);
+  EXPECT_TRUE(last.refusal.empty()) << "twice is no mistake";
+  order(RolloutOrder::resume);
+  EXPECT_EQ(state.phase, Phase::pending);
+  EXPECT_EQ(served(), Percent{0});
+}
+
+TEST_F(Rollout, StillRollsBackWhilePausedAndDuringTheWatchAfterTheEnd) {
+  bring_to_stage(1);
+  order(RolloutOrder::pause);
+  happens(RolloutTick{.evidence = EvidenceSays::roll_back});
+  EXPECT_EQ(state.phase, Phase::rolled_back);
+
+  state = first_state(plan, now);
+  bring_to_stage(3);
+  while (state.phase != Phase::complete) happens(good_look(), 1h);
+  RolloutState watched = state;
+  happens(RolloutTick{.evidence = EvidenceSays::roll_back}, plan.watch - 1h);
+  EXPECT_EQ(state.phase, Phase::rolled_back);
+  state = watched;
+  happens(RolloutTick{.evidence = EvidenceSays::roll_back}, plan.watch);
+  EXPECT_EQ(state.phase, Phase::complete) << "the watch is over";
+}
+
+TEST_F(Rollout, RefusesWhatTheStateDoesNotAllowAndSaysWhy) {
+  order(RolloutOrder::resume);
+  EXPECT_EQ(last.refusal, "the route is neither rolled back nor paused");
+  order(RolloutOrder::promote, EvidenceSays::against);
+  EXPECT_NE(last.refusal.find("evidence speaks against"), std::string::npos);
+  EXPECT_EQ(state.stage, 0u);
+  order(RolloutOrder::promote);
+  EXPECT_TRUE(last.refusal.empty());
+  EXPECT_EQ(state.stage, 1u) << "a person may go on while it is open";
+  order(RolloutOrder::rollback);
+  order(RolloutOrder::promote);
+  EXPECT_EQ(last.refusal, "the route is rolled back: resume it first");
+  order(RolloutOrder::pause);
+  EXPECT_FALSE(last.refusal.empty());
+}
+
+TEST_F(Rollout, OfAPlainPercentIsThereAtOnceAndCanBeTakenBack) {
+  plan = {};
+  plan.percent = {1'000};
+  state = first_state(plan, now);
+  EXPECT_EQ(served(), Percent{1'000});
+  order(RolloutOrder::promote);
+  EXPECT_NE(last.refusal.find("no stages"), std::string::npos);
+  order(RolloutOrder::rollback);
+  EXPECT_EQ(served(), Percent{0});
+  order(RolloutOrder::resume, EvidenceSays::roll_back);
+  EXPECT_NE(last.refusal.find("still speaks against"), std::string::npos);
+  order(RolloutOrder::resume);
+  EXPECT_EQ(served(), Percent{1'000});
+}
+
+TEST_F(Rollout, NeverServesMoreByAnotherPlanThanWasServed) {
+  bring_to_stage(2);
+  const auto replan = [&](std::vector<std::uint32_t> percents, RolloutReplanned change = {}) {
+    RolloutState before = state;
+    change.served = served();
+    CanaryConfig other = plan;
+    other.stages.clear();
+    for (const std::uint32_t percent : percents) other.stages.push_back({.percent = {percent}});
+    return transition(before, change, other, now).state;
+  };
+  EXPECT_EQ(replan({100, 2'500, 5'000}).stage, 2u);
+  EXPECT_EQ(replan({100, 2'000, 5'000}).stage, 2u) << "lower: 20 %";
+  EXPECT_EQ(replan({100, 5'000}).stage, 1u);
+  EXPECT_EQ(replan({5'000}).phase, Phase::pending);
+  EXPECT_EQ(replan({100, 2'500}, {.new_candidate = true}).phase, Phase::pending);
+  order(RolloutOrder::rollback);
+  EXPECT_EQ(replan({100}, {.new_candidate = true}).phase, Phase::rolled_back);
+  EXPECT_EQ(replan({100}, {.new_canary = true}).phase, Phase::pending) << "the config lifts it";
+}
+
+// --- Model checking: whatever happens in whatever order
+
+struct RandomRun {
+  std::mt19937_64 random;
+  Moment now = kBegin;
+
+  explicit RandomRun(unsigned seed) : random(seed) {}
+  std::uint64_t below(std::uint64_t bound) { return random() % bound; }
+
+  CanaryConfig plan() {
+    CanaryConfig made;
+    made.gates.emplace();
+    std::uint32_t percent = 0;
+    for (std::uint64_t i = 0, count = 1 + below(5); i < count; ++i) {
+      percent += 1 + static_cast<std::uint32_t>(below(2'000));
+      made.stages.push_back({.percent = {percent},
+                             .min_time = std::chrono::seconds(below(100)),
+                             .min_pairs = below(100)});
+    }
+    made.watch = std::chrono::seconds(below(1'000));
+    return made;
+  }
+  RolloutEvent event() {
+    if (below(5) == 0) {
+      return RolloutRequest{.order = static_cast<RolloutOrder>(below(4)),
+                            .evidence = static_cast<EvidenceSays>(below(4))};
+    }
+    RolloutTick tick{
+        .evidence = below(3) > 0 ? EvidenceSays::safe : static_cast<EvidenceSays>(below(4)),
+        .pairs = below(200),
+        .gates_pass = below(8) > 0};
+    if (below(50) == 0) tick.broken_gate = OperationalGate::error_rate;
+    return tick;
+  }
+};
+
+bool earned(const RolloutTick& tick, const RolloutState& before, const CanaryConfig& plan,
+            Moment now) {
+  if (tick.evidence != EvidenceSays::safe) return false;
+  if (before.stage == 0) return true;  // nothing is served yet that a gate could see
+  const RolloutStage& stage = plan.stages[before.stage - 1];
+  return tick.gates_pass && !tick.broken_gate && tick.pairs >= stage.min_pairs &&
+         now - before.stage_since >= stage.min_time;
+}
+
+TEST(RolloutModel, NoSequencePromotesWithoutEvidenceSkipsAStageOrLeavesARollbackByItself) {
+  std::size_t promotions = 0, completions = 0, rollbacks = 0;
+  for (unsigned seed = 1; seed <= 200; ++seed) {
+    RandomRun run(seed);
+    CanaryConfig plan = run.plan();
+    RolloutState state = first_state(plan, run.now);
+    bool earned_before = false;
+    for (int i = 0; i < 400; ++i) {
+      run.now += std::chrono::seconds(run.below(30));
+      const RolloutEvent event = run.event();
+      const RolloutState before = state;
+      state = transition(before, event, plan, run.now).state;
+      const auto* tick = std::get_if<RolloutTick>(&event);
+      const auto* request = std::get_if<RolloutRequest>(&event);
+      const bool by_person = request != nullptr;
+      const std::string at = "seed " + std::to_string(seed) + " step " + std::to_string(i);
+
+      ASSERT_LE(state.stage, plan.stages.size()) << at;
+      ASSERT_LE(share_of(state, plan), plan.ceiling()) << at;
+      ASSERT_LE(state.stage, before.stage + 1) << at << ": a stage was skipped";
+      const bool promoted = state.stage > before.stage ||
+                            (state.phase == Phase::complete && before.phase != Phase::complete);
+      if (promoted && !by_person) {
+        ASSERT_TRUE(earned(*tick, before, plan, run.now)) << at;
+        ASSERT_TRUE(earned_before) << at << ": one look sufficed";
+        ASSERT_EQ(before.phase, Phase::advancing) << at;
+        ++promotions;
+      }
+      if (promoted && by_person) {
+        ASSERT_EQ(request->order, RolloutOrder::promote) << at;
+        ASSERT_NE(request->evidence, EvidenceSays::against) << at;
+        ASSERT_NE(request->evidence, EvidenceSays::roll_back) << at;
+      }
+      if (share_of(state, plan) > share_of(before, plan)) {
+        ASSERT_TRUE(promoted) << at << ": a share rose by itself";
+      }
+      if (before.phase == Phase::rolled_back && state.phase != Phase::rolled_back) {
+        ASSERT_TRUE(by_person && request->order == RolloutOrder::resume) << at;
+        ASSERT_EQ(share_of(state, plan), Percent{}) << at << ": it begins anew";
+      }
+      if (state.phase == Phase::rolled_back) {
+        ASSERT_EQ(share_of(state, plan), Percent{}) << at;
+        ASSERT_FALSE(state.reason.empty()) << at;
+      }
+      if (tick != nullptr && is_watched(before, plan, run.now) &&
+          (tick->evidence == EvidenceSays::roll_back || tick->broken_gate)) {
+        ASSERT_EQ(state.phase, Phase::rolled_back) << at;
+      }
+      if (tick != nullptr || state != before)
+        earned_before = tick != nullptr && earned(*tick, state, plan, run.now);
+      completions += state.phase == Phase::complete && before.phase != Phase::complete;
+      rollbacks += state.phase == Phase::rolled_back && before.phase != Phase::rolled_back;
+    }
+  }
+  EXPECT_GT(promotions, 100u) << "else nothing was tried";
+  EXPECT_GT(completions, 10u);
+  EXPECT_GT(rollbacks, 100u);
+}
+
+TEST(RolloutModel, NoNewPlanServesMoreThanTheOldOneDid) {
+  for (unsigned seed = 1; seed <= 2'000; ++seed) {
+    RandomRun run(seed);
+    CanaryConfig plan = run.plan();
+    RolloutState state = first_state(plan, run.now);
+    for (int i = 0; i < 40; ++i) {
+      run.now += 60s;
+      state = transition(state, run.event(), plan, run.now).state;
+    }
+    const Percent served = share_of(state, plan);
+    const CanaryConfig other = run.plan();
+    const RolloutReplanned change{
+        .served = served, .new_candidate = run.below(4) == 0, .new_canary = run.below(2) == 0};
+    const RolloutState after = transition(state, change, other, run.now).state;
+    ASSERT_LE(share_of(after, other), served) << "seed " << seed;
+    if (state.phase == Phase::rolled_back && !change.new_canary) {
+      ASSERT_EQ(after.phase, Phase::rolled_back) << "seed " << seed;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace understudy::routing
