@@ -12,6 +12,7 @@ namespace understudy::proxy {
 Command serve_command();
 Command check_command();
 Command verdict_command();
+Command explain_command();
 // One order of routing::RolloutOrder each.
 Command rollback_command();
 Command pause_command();

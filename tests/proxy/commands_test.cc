@@ -12,6 +12,8 @@
 #include <string_view>
 #include <vector>
 
+#include "tests/support/certificates.h"
+
 namespace understudy::proxy {
 namespace {
 
@@ -185,6 +187,39 @@ TEST(ShippedConfig, PassesTheCheck) {
   const Ran ran = run({"check", "--config", UNDERSTUDY_SOURCE_DIR "/config.yaml"});
   EXPECT_EQ(ran.status, kExitGood) << ran.err;
   EXPECT_THAT(ran.err, IsEmpty());
+}
+
+std::string explained(const std::string& canary, const std::string& request) {
+  const testing_support::ScratchDirectory directory;
+  const std::string config = directory.write(
+      "config.yaml",
+      "listeners: [{address: 127.0.0.1:0}]\nupstreams:\n  here: {endpoint: \"http://127.0.0.1:9\", "
+      "region: r, credentials: {source: none}}\nroutes:\n  - name: sonnet\n    match: {models: "
+      "[\"a.*\"]}\n    primary: {upstream: here}\n    candidate: {upstream: here, model: b}\n    "
+      "shadow: {percent: 100}\n    canary: " +
+          canary + "\n");
+  const std::string file = directory.write("request.txt", request);
+  const Ran ran = run({"explain", "--config", config, "--request", file});
+  return ran.out + ran.err;
+}
+
+TEST(Explain, TellsRouteBucketAndWhoServes) {
+  const std::string request =
+      "POST /model/a.b/converse HTTP/1.1\nHost: x\nx-tenant: t1\n\n"
+      "{\"messages\":[{\"role\":\"user\",\"content\":[{\"text\":\"hi\"}]}]}";
+  const std::string bucket = "bucket [0-9]+ of 10000";
+  EXPECT_THAT(explained("{percent: 0}", request),
+              MatchesRegex(
+                  "request      converse of a.b\nroute        sonnet .routes.0., the first "
+                  "that matches.\nserved by    primary: " +
+                  bucket + ", by its conversation; the candidate has 0 %\ncopy         yes: .*\n"));
+  const std::string staged = explained(
+      "{sticky_by: {header: x-tenant}, stages: [{percent: 50}, {percent: 100}]}", request);
+  EXPECT_THAT(staged, MatchesRegex(".*served by    candidate from stage [12] .*: " + bucket +
+                                   ", by header x-tenant\n.*"));
+  EXPECT_THAT(explained("{percent: 0}", "POST /model/z/converse HTTP/1.1\nHost: x\n\n{}"),
+              HasSubstr("route        none matches\nserved by    nobody"));
+  EXPECT_THAT(explained("{percent: 0}", "no request"), HasSubstr("explain: the request: "));
 }
 
 }  // namespace
