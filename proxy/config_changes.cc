@@ -153,6 +153,7 @@ std::vector<std::string> changes_between(const routing::Config& before,
       });
   compare(changes, "default_route", default_upstream_name(before), default_upstream_name(after));
   compare(changes, "records", before.records, after.records);
+  compare(changes, "events", before.events, after.events);
   compare(changes, "state.directory", before.state_directory, after.state_directory);
   compare(changes, "prices_file", before.prices_file, after.prices_file);
   compare(changes, "limits", before.limits, after.limits);

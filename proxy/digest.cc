@@ -2,7 +2,9 @@
 
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 
+#include <array>
 #include <stdexcept>
 
 namespace understudy::proxy {
@@ -13,6 +15,22 @@ Sha256 sha256(std::string_view text) {
   if (EVP_Q_digest(nullptr, "SHA256", nullptr, text.data(), text.size(), digest.data(), &size) != 1)
     throw std::runtime_error("OpenSSL cannot compute SHA-256");
   return digest;
+}
+
+std::string hmac_sha256_hex(std::string_view key, std::string_view text) {
+  std::array<unsigned char, 32> digest{};
+  unsigned size = 0;
+  const auto* bytes = reinterpret_cast<const unsigned char*>(text.data());
+  if (HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()), bytes, text.size(),
+           digest.data(), &size) == nullptr)
+    throw std::runtime_error("OpenSSL cannot compute HMAC-SHA256");
+  constexpr std::string_view kHex = "0123456789abcdef";
+  std::string hex;
+  for (const unsigned char byte : digest) {
+    hex.push_back(kHex[byte >> 4]);
+    hex.push_back(kHex[byte & 15]);
+  }
+  return hex;
 }
 
 bool equal_in_constant_time(std::string_view a, std::string_view b) noexcept {

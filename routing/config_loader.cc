@@ -122,6 +122,7 @@ void read_root(const ConfigNode& tree, const std::filesystem::path& directory, P
   read_routes(root, config);
   read_default_route(root, config);
   read_records(root, directory, config.records);
+  read_events(root, directory, config.events);
   read_limits(root, config.limits);
   read_process(root, directory, config);
   root.not_yet({"rollouts", "families", "tracing", "notifications"});

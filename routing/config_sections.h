@@ -25,6 +25,7 @@ void read_verdict(Section& route, VerdictConfig& verdict);
 void read_canary(Section& route, CanaryConfig& canary);
 void read_default_route(Section& root, Config& config);
 void read_records(Section& root, const std::filesystem::path& directory, RecordsConfig& records);
+void read_events(Section& root, const std::filesystem::path& directory, EventsConfig& events);
 void read_limits(Section& root, LimitsConfig& limits);
 // state, threads, drain, log, sampling_salt, prices_file
 void read_process(Section& root, const std::filesystem::path& directory, Config& config);

@@ -26,6 +26,7 @@
 #include "proxy/rollout_watch.h"
 #include "proxy/server.h"
 #include "proxy/snapshot.h"
+#include "proxy/webhook.h"
 #include "routing/config_loader.h"
 
 namespace understudy::proxy {
@@ -65,12 +66,14 @@ std::string url_of(const routing::Address& address, std::uint16_t port, bool tls
 class Program {
  public:
   Program(std::filesystem::path file, metrics::Recorder& recorder, aws::CredentialsKeeper& keeper,
-          RolloutKeeper& rollouts, const EventLog& events, std::unique_ptr<Server> server)
+          RolloutKeeper& rollouts, const EventLog& events, Webhook& webhook,
+          std::unique_ptr<Server> server)
       : file_(std::move(file)),
         recorder_(recorder),
         keeper_(keeper),
         rollouts_(rollouts),
         events_(events),
+        webhook_(webhook),
         server_(std::move(server)),
         reloader_(reload_steps(), recorder),
         rollout_watch_([this] { look_at_rollouts(); }),
@@ -163,6 +166,7 @@ class Program {
   Status put_in_force(std::shared_ptr<const Snapshot> snapshot) {
     Status applied = server_->apply(snapshot);
     if (!applied) return applied;
+    webhook_.apply(snapshot->config().events.webhook);
     rollouts_.applied(snapshot->config());
     watch_companions();
     return applied;
@@ -184,14 +188,15 @@ class Program {
   void watch_companions() { companions_.watch(companion_files(config())); }
 
   AdminSources admin_sources() {
-    return {.exposition = [this] { return recorder_.render(); },
-            .snapshot = [this] { return in_force(); },
-            .process = [this] { return status(); },
-            .reload = [this] { return reloader_.reload(ReloadSource::request); },
-            .evidence = [this](std::string_view route) { return server_->evidence(route); },
-            .refused = [this](std::string_view limit) { recorder_.refused(limit); },
-            .rollouts = rollouts_,
-            .events = events_};
+    return {
+        .exposition = [this] { return recorder_.render() + webhook_exposition(webhook_.counts()); },
+        .snapshot = [this] { return in_force(); },
+        .process = [this] { return status(); },
+        .reload = [this] { return reloader_.reload(ReloadSource::request); },
+        .evidence = [this](std::string_view route) { return server_->evidence(route); },
+        .refused = [this](std::string_view limit) { recorder_.refused(limit); },
+        .rollouts = rollouts_,
+        .events = events_};
   }
 
   ProcessStatus status() const {
@@ -212,6 +217,7 @@ class Program {
   aws::CredentialsKeeper& keeper_;
   RolloutKeeper& rollouts_;
   const EventLog& events_;
+  Webhook& webhook_;
   std::unique_ptr<Server> server_;
   Reloader reloader_;
   RolloutWatch rollout_watch_;
@@ -226,12 +232,15 @@ int serve(const Options& options, std::ostream&, std::ostream& err) {
   const std::filesystem::path file = options.values.at("config");
   const auto recorder = metrics::make_prometheus_recorder();
   aws::CredentialsKeeper keeper(*recorder);
+  Webhook webhook(process_environment());
   EventLog events;
+  events.listen([&webhook](const Event& event) { webhook.offer(event); });
   RolloutKeeper rollouts(events);
   const auto snapshot = first_snapshot(file, *recorder, keeper, rollouts, err);
   if (!snapshot) return kExitBadConfig;
   set_log_level(snapshot->config().log.level);
   recorder->config_applied(snapshot->config());
+  webhook.apply(snapshot->config().events.webhook);
   rollouts.applied(snapshot->config());
 
   auto server = Server::start(snapshot, *recorder);
@@ -239,7 +248,7 @@ int serve(const Options& options, std::ostream&, std::ostream& err) {
     err << "understudy: " << server.error().context << "\n";
     return kExitNegative;
   }
-  Program program(file, *recorder, keeper, rollouts, events, std::move(*server));
+  Program program(file, *recorder, keeper, rollouts, events, webhook, std::move(*server));
   if (const Status admin = program.start_admin(); !admin) {
     err << "understudy: " << admin.error().context << "\n";
     return kExitNegative;

@@ -233,6 +233,11 @@ TEST(ConfigLoader, RefusesEachMistakeAtItsPlace) {
       {"routes:\n  - name: r\n    primary: {upstream: here}\n    canary: {stages: [{percent: "
        "5}]}\n",
        "c.yaml:7:22: routes[0].canary.stages: needs a candidate"},
+      {"events: {webhook: {url: \"http://hooks.example/x\", secret_env: S}}\n",
+       "c.yaml:4:25: events.webhook.url: must be https:// beyond loopback"},
+      {"events: {webhook: {url: \"https://hooks.example/x\"}}\n",
+       "c.yaml:4:25: events.webhook.url: needs one of secret_file and secret_env beside it: events "
+       "are signed"},
       {"routes:\n  - name: r\n    primary: {upstream: here}\n    candidate: {upstream: here, "
        "model: a.b}\n    canary: {gates: {evidence: maybe}}\n",
        "c.yaml:8:32: routes[0].canary.gates.evidence: must be roll_back, fix_first or off, got "
