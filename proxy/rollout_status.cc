@@ -184,7 +184,9 @@ RouteLook look_at(const Snapshot& snapshot, std::string_view route, const Eviden
     if (of_route) look.pairs = of_route->pooled().pairs;
   }
   for (const Sample& sample : samples) {
-    if (sample.label("route") != route || sample.label("leg") != "served") continue;
+    if (sample.label("route") != route) continue;
+    if (sample.name == "understudy_fallbacks_total") look.candidate.fallbacks += sample.value;
+    if (sample.label("leg") != "served") continue;
     add(sample.label("variant") == "candidate" ? look.candidate : look.primary, sample);
   }
   return look;

@@ -8,6 +8,7 @@
 #include <memory>
 #include <thread>
 
+#include "proxy/rollout_status.h"
 #include "tests/support/certificates.h"
 
 namespace understudy::proxy {
@@ -256,6 +257,38 @@ TEST_F(Keeper, SaysWhereARollbackCouldNotBeStored) {
   EXPECT_EQ(keeper->view("sonnet")->storage_problem, "") << "tried again";
   start(plain(1'000));
   EXPECT_EQ(share->now(), Percent{});
+}
+
+TEST(RolloutLook, ReadsWhatBothVariantsServedOfTheRouteFromTheExposition) {
+  const Snapshot no_routes{.routes = routing::RouteTable(std::make_shared<const routing::Config>()),
+                           .upstreams = {},
+                           .meters = {},
+                           .experiments = {},
+                           .default_meter = nullptr,
+                           .prices = nullptr};
+  const auto samples = parse_exposition(
+      "understudy_requests_total{route=\"r\",variant=\"candidate\",leg=\"served\",code=\"200\"} "
+      "90\n"
+      "understudy_requests_total{route=\"r\",variant=\"candidate\",leg=\"served\",code=\"503\"} "
+      "10\n"
+      "understudy_requests_total{route=\"r\",variant=\"candidate\",leg=\"shadow\",code=\"503\"} 7\n"
+      "understudy_requests_total{route=\"q\",variant=\"candidate\",leg=\"served\",code=\"503\"} 7\n"
+      "understudy_requests_total{route=\"r\",variant=\"primary\",leg=\"served\",code=\"200\"} 400\n"
+      "understudy_request_duration_seconds_sum{route=\"r\",variant=\"primary\",leg=\"served\"} "
+      "800\n"
+      "understudy_request_duration_seconds_count{route=\"r\",variant=\"primary\",leg=\"served\"} "
+      "400\n"
+      "understudy_fallbacks_total{route=\"r\",reason=\"throttled\"} 4\n"
+      "understudy_fallbacks_total{route=\"r\",reason=\"connection\"} 5\n");
+  const RouteLook look = look_at(
+      no_routes, "r", [](std::string_view) { return nullptr; }, samples);
+  EXPECT_EQ(look.candidate.requests, 100.0);
+  EXPECT_EQ(look.candidate.errors, 10.0);
+  EXPECT_EQ(look.candidate.fallbacks, 9.0);
+  EXPECT_EQ(look.primary.requests, 400.0);
+  EXPECT_EQ(look.primary.errors, 0.0);
+  EXPECT_EQ(look.primary.seconds, 800.0);
+  EXPECT_EQ(look.primary.timed, 400.0);
 }
 
 TEST(RolloutFiles, RefuseWhatIsNoRollout) {
