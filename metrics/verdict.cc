@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <cmath>
 #include <tuple>
+#include <utility>
 
+#include "metrics/evidence/alarm_watch.h"
+#include "metrics/quantile_gates.h"
 #include "metrics/verdict_text.h"
 
 namespace understudy::metrics {
@@ -15,69 +17,13 @@ using routing::GateUnit;
 using routing::kGates;
 using routing::VerdictConfig;
 
+// Safety needs no correction for many gates: every one of them has to be shown safe.
 constexpr double kConfidence = 0.05;
-// Half of the 5 % of false alarms goes to the route as a whole, half to its families. Safety needs
-// no correction: every gate has to be shown safe.
-constexpr double kPooledAlpha = 0.025;
-// The families' half is shared by the next power of two above their number, at least 32. Those
-// that come later find the shares halved each time, which adds up to 2.5 times one share each.
-constexpr double kFamilyAlpha = 0.025 / 2.5;
-constexpr std::size_t kFewestShares = 32;
 constexpr double kFamilyWithAShare = 0.02;  // of the pairs: a family that must have been seen
-
-double mean_at(std::size_t gate, double threshold) noexcept {
-  return kGates[gate].unit == GateUnit::ratio ? mean_of_ratio(1.0 + threshold)
-                                              : mean_of_difference(threshold);
-}
 
 double unit_of_mean(std::size_t gate, double mean) noexcept {
   return kGates[gate].unit == GateUnit::ratio ? ratio_of_mean(mean) - 1.0
                                               : difference_of_mean(mean);
-}
-
-double log_e_worse(const FamilyEvidence& evidence, std::size_t gate,
-                   const routing::GateThresholds& thresholds) noexcept {
-  return log_e(evidence.gates[gate].counts(gate), Null::mean_at_most,
-               mean_at(gate, thresholds.alarm));
-}
-
-double enabled_gates(const VerdictConfig& rules) noexcept {
-  return static_cast<double>(std::ranges::count_if(
-      rules.gates, [](const auto& thresholds) { return thresholds.has_value(); }));
-}
-
-double pooled_threshold(const VerdictConfig& rules) noexcept {
-  return log_threshold(kPooledAlpha / enabled_gates(rules));
-}
-
-double family_threshold(const VerdictConfig& rules, std::size_t families) noexcept {
-  const auto shares = static_cast<double>(std::bit_ceil(std::max(kFewestShares, families)));
-  return log_threshold(kFamilyAlpha / (enabled_gates(rules) * shares));
-}
-
-// ln(e^a / 2 + e^b / 2)
-double log_mean(double a, double b) noexcept {
-  const double larger = std::max(a, b);
-  return larger + std::log((std::exp(a - larger) + std::exp(b - larger)) / 2.0);
-}
-
-// Half of the bets are on all traffic, half on the families: a mean of e-processes is one, too.
-double pooled_log_e(const RouteEvidence& evidence, std::size_t gate,
-                    const routing::GateThresholds& thresholds) noexcept {
-  const double all = log_e_worse(evidence.pooled(), gate, thresholds);
-  if (evidence.families().empty()) return all;
-  double largest = -1e300, sum = 0.0;
-  for (const auto& [name, family] : evidence.families()) {
-    const double one = log_e_worse(family, gate, thresholds);
-    if (one > largest) {
-      sum = sum * std::exp(largest - one) + 1.0;
-      largest = one;
-    } else {
-      sum += std::exp(one - largest);
-    }
-  }
-  const double families = largest + std::log(sum / static_cast<double>(evidence.families().size()));
-  return log_mean(all, families);
 }
 
 std::optional<double> share(std::uint64_t hits, std::uint64_t total) noexcept {
@@ -94,9 +40,8 @@ double mean_of(ValueCounts counts) noexcept {
   return sum / seen / static_cast<double>(counts.size() - 1);
 }
 
-GateResult measure(const FamilyEvidence& evidence, std::size_t gate,
+GateResult measure(const GateCounts& counts, std::size_t gate,
                    const routing::GateThresholds& thresholds) {
-  const GateCounts& counts = evidence.gates[gate];
   const ValueCounts values = counts.counts(gate);
   GateResult result;
   result.gate = gate;
@@ -109,7 +54,7 @@ GateResult measure(const FamilyEvidence& evidence, std::size_t gate,
   const Interval mean = confidence_sequence(values, kConfidence);
   result.interval = {unit_of_mean(gate, mean.low), unit_of_mean(gate, mean.high)};
   if (result.pairs > 0) result.difference = unit_of_mean(gate, mean_of(values));
-  result.log_e_worse = log_e_worse(evidence, gate, thresholds);
+  result.log_e_worse = log_e(values, Null::mean_at_most, mean_at(gate, thresholds.alarm));
   const double margin = mean_at(gate, thresholds.margin);
   result.log_e_safe = log_e(values, Null::mean_at_least, margin);
   if (const auto factor = factor_to_reject(values, Null::mean_at_least, margin, kConfidence)) {
@@ -119,36 +64,74 @@ GateResult measure(const FamilyEvidence& evidence, std::size_t gate,
   return result;
 }
 
-GateResult judge_pooled(const RouteEvidence& evidence, const VerdictConfig& rules,
-                        std::size_t gate) {
-  const auto& thresholds = rules.gates[gate];
-  if (!thresholds) {
-    GateResult off = measure(evidence.pooled(), gate, kGates[gate].thresholds);
-    off.state = GateState::info;
-    return off;
+// An alarm, shown by the pairs that its process has seen.
+GateResult measure_alarm(const FamilyEvidence& evidence, std::size_t gate,
+                         const routing::GateThresholds& thresholds, const ProcessOrigin& origin,
+                         const std::optional<Stage>& stage) {
+  GateCounts counts = evidence.gates[gate];
+  std::optional<std::chrono::sys_seconds> since;
+  std::string stage_name;
+  if (origin.process == Process::stage && stage && stage->ordinal == origin.begin) {
+    counts = evidence.stage.gate(gate);
+    since = stage->since;
+    stage_name = stage->name;
+  } else if (origin.process == Process::hour) {
+    // Hours that are long past have been forgotten: then all pairs have to stand for them.
+    const auto& spans = evidence.recent.spans();
+    const auto first = std::ranges::find_if(spans, [&](const HourSpan& span) {
+      return span.begin <= origin.begin && origin.begin < span.begin + span.hours;
+    });
+    if (first != spans.end()) {
+      counts = evidence.recent.since(origin.begin).gate(gate);
+      since = std::chrono::sys_seconds{std::chrono::hours{first->begin}};
+    }
   }
-  GateResult result = measure(evidence.pooled(), gate, *thresholds);
-  result.log_e_worse = pooled_log_e(evidence, gate, *thresholds);
-  if (evidence.pooled().alarmed.test(gate) || result.log_e_worse >= pooled_threshold(rules)) {
-    result.state = GateState::alarm;
-  } else if (result.log_e_safe >= log_threshold(kConfidence)) {
-    result.state = GateState::safe;
-  }
+  GateResult result = measure(counts, gate, thresholds);
+  result.state = GateState::alarm;
+  result.process = origin.process;
+  result.since = since;
+  result.stage = std::move(stage_name);
   return result;
 }
 
-std::vector<GateResult> family_alarms(const RouteEvidence& evidence, const VerdictConfig& rules) {
+GateResult judge_pooled(const RouteEvidence& evidence, const VerdictConfig& rules,
+                        const AlarmWatch& watch, std::size_t gate) {
+  const FamilyEvidence& all = evidence.pooled();
+  const auto& thresholds = rules.gates[gate];
+  if (!thresholds) {
+    GateResult off = measure(all.gates[gate], gate, kGates[gate].thresholds);
+    off.state = GateState::info;
+    return off;
+  }
+  const AlarmWatch::PooledWeight& weight = watch.pooled(gate);
+  if (all.alarmed.test(gate) || watch.alarms(gate)) {
+    const ProcessOrigin origin = all.alarmed.test(gate) ? all.alarmed_by[gate] : weight.origin;
+    GateResult alarm = measure_alarm(all, gate, *thresholds, origin, evidence.stage());
+    alarm.log_e_worse = std::max(alarm.log_e_worse, weight.log_e);
+    alarm.leading_family = weight.family;
+    return alarm;
+  }
+  GateResult result = measure(all.gates[gate], gate, *thresholds);
+  result.log_e_worse = std::max(result.log_e_worse, weight.log_e);
+  if (result.log_e_safe >= log_threshold(kConfidence)) result.state = GateState::safe;
+  return result;
+}
+
+std::vector<GateResult> family_alarms(const RouteEvidence& evidence, const VerdictConfig& rules,
+                                      const AlarmWatch& watch) {
   std::vector<GateResult> alarms;
-  const double threshold = family_threshold(rules, evidence.families().size());
   for (const auto& [name, family] : evidence.families()) {
     for (std::size_t gate = 0; gate < kGateCount; ++gate) {
       const auto& thresholds = rules.gates[gate];
       if (!thresholds) continue;
-      const bool alarms_now = log_e_worse(family, gate, *thresholds) >= threshold;
-      if (!alarms_now && !family.alarmed.test(gate)) continue;
-      GateResult& alarm = alarms.emplace_back(measure(family, gate, *thresholds));
+      const bool latched = family.alarmed.test(gate);
+      if (!latched && !watch.alarms(name, gate)) continue;
+      const AlarmWatch::Weight& weight = watch.weight(name, gate);
+      GateResult& alarm = alarms.emplace_back(
+          measure_alarm(family, gate, *thresholds,
+                        latched ? family.alarmed_by[gate] : weight.origin, evidence.stage()));
+      alarm.log_e_worse = std::max(alarm.log_e_worse, weight.log_e);
       alarm.family = name;
-      alarm.state = GateState::alarm;
     }
   }
   return alarms;
@@ -196,16 +179,18 @@ auto rank(const GateResult& result) {
                     result.family != kAllFamilies, -result.log_e_worse);
 }
 
-VerdictState state_of(const std::vector<GateResult>& results,
-                      const std::vector<std::string>& missing) {
+VerdictState state_of(const Verdict& verdict) {
+  const std::vector<GateResult>& results = verdict.reasons;
   const auto any = [&](const auto& of) { return std::ranges::any_of(results, of); };
   if (any([](const GateResult& r) {
         return r.state == GateState::alarm && r.critical && r.family == kAllFamilies;
       }))
     return VerdictState::roll_back;
-  if (any([](const GateResult& r) { return r.state == GateState::alarm; }))
+  if (any([](const GateResult& r) { return r.state == GateState::alarm; }) ||
+      std::ranges::count(verdict.quantiles, GateState::alarm, &QuantileResult::state) > 0)
     return VerdictState::fix_first;
-  if (missing.empty() && !any([](const GateResult& r) { return r.state == GateState::open; }))
+  if (verdict.missing.empty() &&
+      !any([](const GateResult& r) { return r.state == GateState::open; }))
     return VerdictState::safe_to_promote;
   return VerdictState::keep_shadowing;
 }
@@ -246,30 +231,19 @@ Verdict judge(const RouteEvidence& evidence, const VerdictConfig& rules,
   verdict.pairs = evidence.pooled().pairs;
   verdict.triples = evidence.pooled().triples;
   verdict.hours = evidence.hours();
+  AlarmWatch watch(rules);
+  watch.look(evidence);
   for (std::size_t gate = 0; gate < kGateCount; ++gate)
-    verdict.reasons.push_back(judge_pooled(evidence, rules, gate));
-  for (GateResult& alarm : family_alarms(evidence, rules))
+    verdict.reasons.push_back(judge_pooled(evidence, rules, watch, gate));
+  for (GateResult& alarm : family_alarms(evidence, rules, watch))
     verdict.reasons.push_back(std::move(alarm));
   std::ranges::stable_sort(verdict.reasons, {}, rank);
   verdict.missing = missing_coverage(evidence, rules, facts);
-  verdict.state = state_of(verdict.reasons, verdict.missing);
+  verdict.quantiles = judge_quantiles(evidence, rules);
+  verdict.state = state_of(verdict);
   for (GateResult& reason : verdict.reasons) reason.text = text_of(reason);
   verdict.text = text_of(verdict, facts);
   return verdict;
-}
-
-void latch_alarms(RouteEvidence& evidence, const VerdictConfig& rules) {
-  const double of_family = family_threshold(rules, evidence.families().size());
-  const double of_all = pooled_threshold(rules);
-  for (std::size_t gate = 0; gate < kGateCount; ++gate) {
-    const auto& thresholds = rules.gates[gate];
-    if (!thresholds) continue;
-    if (pooled_log_e(evidence, gate, *thresholds) >= of_all) evidence.latch_pooled(gate);
-    for (const auto& [name, family] : evidence.families()) {
-      if (!family.alarmed.test(gate) && log_e_worse(family, gate, *thresholds) >= of_family)
-        evidence.latch(name, gate);
-    }
-  }
 }
 
 }  // namespace understudy::metrics

@@ -41,7 +41,26 @@ struct GateResult {
   double log_e_worse = 0.0;                   // against "not worse"
   double log_e_safe = 0.0;                    // against "worse by the margin"
   std::optional<std::uint64_t> pairs_needed;  // until safe, if all goes on as it did
-  std::string text;                           // in plain words
+  // Of alarms: the process that raised it; the figures above are of the pairs it has seen.
+  Process process = Process::whole;
+  std::optional<std::chrono::sys_seconds> since{};  // when it began, unless with the evidence
+  std::string stage{};                              // which it began with
+  std::string leading_family{};  // of alarms over all traffic that a family raises more than all
+  std::string text;              // in plain words
+};
+
+// One quantile of one kind of time, both variants over the same pairs; milliseconds.
+struct QuantileResult {
+  struct Side {
+    std::uint64_t answers = 0;
+    std::optional<double> value{};
+    std::optional<Interval> bounds{};  // 95 %, at all times together
+  };
+  std::string_view signal;  // latency or first_token
+  double quantile = 0.5;
+  GateState state = GateState::open;
+  Side primary{}, candidate{};
+  std::string text;
 };
 
 // What the evidence does not tell by itself.
@@ -53,16 +72,14 @@ struct CoverageFacts {
 
 struct Verdict {
   VerdictState state = VerdictState::keep_shadowing;
-  std::string text;                  // one sentence
-  std::vector<GateResult> reasons;   // the most telling first: alarms, then what is open, then safe
-  std::vector<std::string> missing;  // why it is not safe_to_promote, where no gate says so
+  std::string text;                 // one sentence
+  std::vector<GateResult> reasons;  // the most telling first: alarms, then what is open, then safe
+  std::vector<QuantileResult> quantiles;  // of latency and time to first token
+  std::vector<std::string> missing;       // why it is not safe_to_promote, where no gate says so
   std::uint64_t pairs = 0, triples = 0, hours = 0;
 };
 
 Verdict judge(const RouteEvidence& evidence, const routing::VerdictConfig& rules,
               const CoverageFacts& facts);
-
-// Remembers in the evidence which gates alarm at this moment, over all traffic and in each family.
-void latch_alarms(RouteEvidence& evidence, const routing::VerdictConfig& rules);
 
 }  // namespace understudy::metrics

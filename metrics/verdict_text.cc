@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 #include <cstdio>
+#include <ctime>
 
 namespace understudy::metrics {
 namespace {
@@ -51,12 +52,29 @@ std::string counted(std::uint64_t pairs) {
   return std::to_string(pairs) + (pairs == 1 ? " pair" : " pairs");
 }
 
+// "2026-11-21 07:00 UTC"
+std::string minute_text(std::chrono::sys_seconds at) {
+  const std::time_t seconds = at.time_since_epoch().count();
+  std::tm parts{};
+  std::array<char, 64> text{};
+  if (!gmtime_r(&seconds, &parts)) return "long ago";
+  std::strftime(text.data(), text.size(), "%Y-%m-%d %H:%M UTC", &parts);
+  return text.data();
+}
+
+std::string seen_text(const GateResult& result) {
+  std::string text = counted(result.pairs);
+  if (result.since) text += " since " + minute_text(*result.since);
+  if (!result.stage.empty()) text += ", when stage " + result.stage + " began";
+  return text;
+}
+
 std::string ratio_text(const GateResult& result) {
   const std::string what{wording(result.gate)};
   if (!result.difference) return what + where(result) + ": not measured yet";
   return what + where(result) + " " + signed_percent(*result.difference) + " (between " +
          signed_percent(result.interval.low) + " and " + signed_percent(result.interval.high) +
-         "), " + counted(result.pairs);
+         "), " + seen_text(result);
 }
 
 std::string share_text(const GateResult& result) {
@@ -70,12 +88,25 @@ std::string share_text(const GateResult& result) {
   } else {
     text += "not measured between two answers of the primary (control_percent)";
   }
-  return text + ", " + counted(result.pairs);
+  return text + ", " + seen_text(result);
+}
+
+// "2.1 s (2 to 2.3)"
+std::string seconds_text(const QuantileResult::Side& side) {
+  if (!side.value) return "an unknown time";
+  std::string text = text_of_number(*side.value / 1'000.0) + " s";
+  if (!side.bounds) return text;
+  return text + " (" + text_of_number(side.bounds->low / 1'000.0) + " to " +
+         text_of_number(side.bounds->high / 1'000.0) + ")";
 }
 
 std::string what_next(const GateResult& result) {
   switch (result.state) {
     case GateState::alarm:
+      if (!result.leading_family.empty() && !result.critical)
+        return ". Worse than by chance, above all in family " + result.leading_family;
+      if (!result.leading_family.empty())
+        return ", above all in family " + result.leading_family + ". This alone forbids the switch";
       return result.family == kAllFamilies && result.critical ? ". This alone forbids the switch"
                                                               : ". Worse than by chance";
     case GateState::safe:
@@ -107,11 +138,30 @@ std::string text_of(const GateResult& result) {
   return text;
 }
 
+std::string text_of(const QuantileResult& result) {
+  std::string text = result.signal == "latency" ? "Answers take" : "First tokens take";
+  text += " at most " + seconds_text(result.candidate) + " in " +
+          text_of_number(result.quantile * 100.0) + " % of the candidate's, " +
+          seconds_text(result.primary) + " of the primary's, " +
+          std::to_string(result.candidate.answers) + " answers";
+  switch (result.state) {
+    case GateState::alarm:
+      return text + ". Slower than by chance.";
+    case GateState::safe:
+      return text + ". Safe.";
+    case GateState::info:
+    case GateState::open:
+      break;
+  }
+  return text + ".";
+}
+
 std::string text_of(const Verdict& verdict, const CoverageFacts& facts) {
   const auto of_state = [&](GateState state) {
     return std::ranges::count(verdict.reasons, state, &GateResult::state);
   };
-  const std::string alarms = std::to_string(of_state(GateState::alarm));
+  const auto slow = std::ranges::count(verdict.quantiles, GateState::alarm, &QuantileResult::state);
+  const std::string alarms = std::to_string(of_state(GateState::alarm) + slow);
   switch (verdict.state) {
     case VerdictState::roll_back:
       return (facts.candidate_serves

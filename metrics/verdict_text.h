@@ -9,6 +9,7 @@
 namespace understudy::metrics {
 
 std::string text_of(const GateResult& result);
+std::string text_of(const QuantileResult& result);
 std::string text_of(const Verdict& verdict, const CoverageFacts& facts);
 // With as many digits as help: "98.1", "0.03".
 std::string text_of_number(double number);

@@ -133,6 +133,10 @@ class Analysis {
   // A new config's limits and records. Any thread.
   void apply(const routing::Config& config);
   std::size_t queued() const noexcept { return queued_.load(std::memory_order_relaxed); }
+  // A stage of the route's rollout begins. Any thread.
+  void begin_stage(std::string_view route, std::string_view stage) {
+    evidence_.begin_stage(route, stage);
+  }
   // Any thread may read it.
   const EvidenceBook& evidence() const noexcept { return evidence_; }
 

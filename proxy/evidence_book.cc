@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "metrics/divergence/error_headline.h"
-#include "metrics/verdict.h"
 #include "proxy/log.h"
 #include "routing/hash.h"
 #include "routing/sampling.h"
@@ -63,6 +62,7 @@ EvidenceBook::~EvidenceBook() {
 }
 
 EvidenceBook::Entry& EvidenceBook::entry(const ExperimentContext& context) {
+  take_new_stages();
   auto found = entries_.find(context.route);
   if (found == entries_.end()) {
     found = entries_.emplace(std::string(context.route), begin(context)).first;
@@ -72,6 +72,8 @@ EvidenceBook::Entry& EvidenceBook::entry(const ExperimentContext& context) {
     found->second = begin(context);
   }
   Entry& entry = found->second;
+  if (const auto stage = stages_.find(context.route); stage != stages_.end())
+    entry.evidence.begin_stage(stage->second, Clock::now());
   entry.rules = context.rules;
   if (context.meter && entry.meter != context.meter) {
     entry.meter = context.meter;
@@ -99,6 +101,25 @@ EvidenceBook::Entry EvidenceBook::begin(const ExperimentContext& context) {
                                       {"former_experiment", loaded.evidence->experiment()}});
   }
   return Entry{{std::string(context.experiment), Clock::now()}};
+}
+
+void EvidenceBook::begin_stage(std::string_view route, std::string_view stage) {
+  const std::lock_guard lock(mutex_);
+  new_stages_.insert_or_assign(std::string(route), std::string(stage));
+  has_new_stages_ = true;
+}
+
+void EvidenceBook::take_new_stages() {
+  if (!has_new_stages_.exchange(false)) return;
+  const std::lock_guard lock(mutex_);
+  for (auto& [route, stage] : std::exchange(new_stages_, {})) {
+    // Now rather than with the next pair: a pair that is weighed already belongs to what was.
+    if (const auto known = entries_.find(route); known != entries_.end()) {
+      known->second.evidence.begin_stage(stage, Clock::now());
+      known->second.unpublished = known->second.unsaved = true;
+    }
+    stages_.insert_or_assign(route, std::move(stage));
+  }
 }
 
 bool EvidenceBook::record_pair(const ExperimentContext& context, std::string_view family,
@@ -150,7 +171,16 @@ void EvidenceBook::record_missing(const ExperimentContext& context) {
   entry(context).evidence.record_missing();
 }
 
+// Computes only what is new since it last looked.
+void EvidenceBook::look(Entry& entry) {
+  if (!entry.watch || entry.watch->rules() != entry.rules)
+    entry.watch = std::make_unique<metrics::AlarmWatch>(entry.rules);
+  entry.watch->look(entry.evidence);
+  entry.watch->latch(entry.evidence);
+}
+
 void EvidenceBook::publish() {
+  take_new_stages();
   const auto now = steady_clock::now();
   if (now - published_ < kPublishEvery) return;
   published_ = now;
@@ -161,7 +191,7 @@ void EvidenceBook::publish() {
   if (save_profiles_now) saved_profiles_ = now;
   for (auto& [route, entry] : entries_) {
     if (std::exchange(entry.unpublished, false)) {
-      metrics::latch_alarms(entry.evidence, entry.rules);
+      look(entry);
       auto copy = std::make_shared<const metrics::RouteEvidence>(entry.evidence);
       const std::lock_guard lock(mutex_);
       shown_.insert_or_assign(route, std::move(copy));

@@ -2,6 +2,7 @@
 // The evidence of all routes: fed on the analysis thread, read by anyone. Saved to the state
 // directory now and then and at the end, and taken up again from there.
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <map>
@@ -10,6 +11,7 @@
 #include <string>
 #include <string_view>
 
+#include "metrics/evidence/alarm_watch.h"
 #include "metrics/evidence/evidence.h"
 #include "metrics/evidence/evidence_files.h"
 #include "metrics/evidence/profiles_json.h"
@@ -56,6 +58,10 @@ class EvidenceBook {
   // few milliseconds.
   void publish();
 
+  // --- Any thread. A stage of the route's rollout begins: pairs from now on are judged by
+  // themselves, too. Calling it again with the stage that goes on changes nothing.
+  void begin_stage(std::string_view route, std::string_view stage);
+
   // --- Any thread. The newest published evidence of a route; null before its first pair.
   std::shared_ptr<const metrics::RouteEvidence> evidence(std::string_view route) const;
 
@@ -63,6 +69,7 @@ class EvidenceBook {
   struct Entry {
     metrics::RouteEvidence evidence;
     routing::VerdictConfig rules{};
+    std::unique_ptr<metrics::AlarmWatch> watch{};  // of these rules, once it was looked
     metrics::RepeatGuard repeats{};
     metrics::FamilyFinder families{};
     metrics::AnswerProfiles profiles{};  // as many families as the evidence keeps
@@ -75,6 +82,8 @@ class EvidenceBook {
   Entry& entry(const ExperimentContext& context);
   metrics::AnswerProfile& profile_of(Entry& entry, std::string_view family);
   Entry begin(const ExperimentContext& context);
+  void look(Entry& entry);
+  void take_new_stages();
   void save(std::string_view route, Entry& entry);
   void save_profiles(std::string_view route, Entry& entry);
   void watch_traffic();
@@ -85,7 +94,11 @@ class EvidenceBook {
   std::chrono::steady_clock::time_point published_{}, saved_{}, saved_profiles_, watched_,
       showed_traffic_;
 
+  std::map<std::string, std::string, std::less<>> stages_;  // by route
+
+  std::atomic<bool> has_new_stages_{false};
   mutable std::mutex mutex_;
+  std::map<std::string, std::string, std::less<>> new_stages_;
   std::map<std::string, std::shared_ptr<const metrics::RouteEvidence>, std::less<>> shown_;
 };
 

@@ -1,5 +1,6 @@
 #include "proxy/verdict_status.h"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <nlohmann/json.hpp>
@@ -23,6 +24,10 @@ json or_null(const std::optional<double>& value) {
   return value && std::isfinite(*value) ? json(*value) : json();
 }
 
+json or_null(const std::string& text) {
+  return text.empty() ? json() : json(text);
+}
+
 json describe_gate(const GateResult& result) {
   const bool measured = result.pairs > 0;
   return {{"family", result.family},
@@ -35,7 +40,52 @@ json describe_gate(const GateResult& result) {
           {"candidate_rate", or_null(result.candidate_rate)},
           {"difference", or_null(result.difference)},
           {"interval", measured ? json{result.interval.low, result.interval.high} : json()},
-          {"pairs_needed", result.pairs_needed ? json(*result.pairs_needed) : json()}};
+          {"pairs_needed", result.pairs_needed ? json(*result.pairs_needed) : json()},
+          {"process", label(result.process)},
+          {"since_unix_seconds",
+           result.since ? json(result.since->time_since_epoch().count()) : json()},
+          {"stage", or_null(result.stage)},
+          {"leading_family", or_null(result.leading_family)}};
+}
+
+json describe_side(const metrics::QuantileResult::Side& side) {
+  constexpr double kMilliseconds = 1e-3;
+  return {{"answers", side.answers},
+          {"seconds", side.value ? json(*side.value * kMilliseconds) : json()},
+          {"interval",
+           side.bounds ? json{side.bounds->low * kMilliseconds, side.bounds->high * kMilliseconds}
+                       : json()}};
+}
+
+json describe_quantile(const metrics::QuantileResult& result) {
+  return {{"signal", result.signal},
+          {"quantile", result.quantile},
+          {"state", label(result.state)},
+          {"text", result.text},
+          {"primary", describe_side(result.primary)},
+          {"candidate", describe_side(result.candidate)}};
+}
+
+// An alarm of a quantile stands among the reasons as those of gates do.
+json describe_slow_quantile(const metrics::QuantileResult& result) {
+  const double primary = result.primary.value.value_or(0.0);
+  const double candidate = result.candidate.value.value_or(0.0);
+  return {{"family", metrics::kAllFamilies},
+          {"signal", result.signal},
+          {"quantile", result.quantile},
+          {"state", label(result.state)},
+          {"critical", false},
+          {"text", result.text},
+          {"pairs", result.candidate.answers},
+          {"primary_rate", json()},
+          {"candidate_rate", json()},
+          {"difference", primary > 0.0 ? json(candidate / primary - 1.0) : json()},
+          {"interval", json()},
+          {"pairs_needed", json()},
+          {"process", label(metrics::Process::whole)},
+          {"since_unix_seconds", json()},
+          {"stage", json()},
+          {"leading_family", json()}};
 }
 
 json describe_families(const metrics::RouteEvidence& evidence) {
@@ -83,12 +133,25 @@ metrics::Verdict judge_route(const routing::RouteConfig& route, const metrics::R
 
 nlohmann::json describe_verdict(const Verdict& verdict, const metrics::RouteEvidence* evidence) {
   json reasons = json::array();
-  for (const GateResult& result : verdict.reasons) reasons.push_back(describe_gate(result));
+  const auto alarms = std::ranges::find_if(verdict.reasons, [](const GateResult& result) {
+    return result.state != metrics::GateState::alarm;
+  });
+  for (auto result = verdict.reasons.begin(); result != alarms; ++result)
+    reasons.push_back(describe_gate(*result));
+  json quantiles = json::array();
+  for (const metrics::QuantileResult& result : verdict.quantiles) {
+    if (result.state == metrics::GateState::alarm)
+      reasons.push_back(describe_slow_quantile(result));
+    quantiles.push_back(describe_quantile(result));
+  }
+  for (auto result = alarms; result != verdict.reasons.end(); ++result)
+    reasons.push_back(describe_gate(*result));
   json described = describe_evidence(evidence);
   described["verdict"] = label(verdict.state);
   described["verdict_text"] = verdict.text;
   described["missing"] = verdict.missing;
   described["coverage"] = describe_coverage(verdict, evidence);
+  described["quantiles"] = std::move(quantiles);
   described["reasons"] = std::move(reasons);
   return described;
 }

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 #include <optional>
 #include <utility>
 
@@ -16,9 +15,20 @@ std::size_t value_of(bool candidate, bool reference) noexcept {
   return 1u + (candidate ? 1u : 0u) - (reference ? 1u : 0u);
 }
 
-const Finding* find(const Comparison& comparison, std::string_view signal) noexcept {
+// The signal that a gate is judged by; none where no signal has its name.
+const std::array<std::optional<Signal>, kGateCount> kSignalOfGate = [] {
+  std::array<std::optional<Signal>, kGateCount> signals;
+  for (std::size_t gate = 0; gate < kGateCount; ++gate) {
+    for (const Signal signal : kSignals) {
+      if (label(signal) == routing::kGates[gate].signal) signals[gate] = signal;
+    }
+  }
+  return signals;
+}();
+
+const Finding* find(const Comparison& comparison, std::size_t gate) noexcept {
   for (const Finding& finding : comparison.findings) {
-    if (label(finding.signal) == signal) return &finding;
+    if (finding.signal == kSignalOfGate[gate]) return &finding;
   }
   return nullptr;
 }
@@ -33,44 +43,58 @@ bool both_answered(const PairOutcome& pair) noexcept {
   return pair.served.error_class == ErrorClass::ok && pair.other.error_class == ErrorClass::ok;
 }
 
-void count_flag(GateCounts& counts, const Finding* finding, bool served_by_candidate) noexcept {
+GateMark flag_mark(const Finding* finding, bool served_by_candidate) noexcept {
   // Where a signal does not apply, neither side is bad: prose breaks no JSON contract.
   bool primary = finding && finding->served_bad;
   bool candidate = finding && finding->other_bad;
   if (served_by_candidate) std::swap(primary, candidate);
-  ++counts.values[value_of(candidate, primary)];
-  ++counts.primary_pairs;
-  ++counts.candidate_pairs;
-  counts.primary_bad += primary ? 1 : 0;
-  counts.candidate_bad += candidate ? 1 : 0;
+  return {.value = value_of(candidate, primary),
+          .candidate_seen = true,
+          .candidate_bad = candidate,
+          .primary_seen = true,
+          .primary_bad = primary};
 }
 
-void count_ratio(GateCounts& counts, const Finding* finding, bool served_by_candidate) noexcept {
-  if (!finding || !std::isfinite(finding->value)) return;
+GateMark ratio_mark(const Finding* finding, bool served_by_candidate) noexcept {
+  if (!finding || !std::isfinite(finding->value)) return {};
   const double log_ratio = served_by_candidate ? -finding->value : finding->value;
-  ++counts.values[value_of_ratio(std::exp(log_ratio))];
-  ++counts.candidate_pairs;
+  return {.value = value_of_ratio(std::exp(log_ratio)), .candidate_seen = true};
 }
 
-void count_pair(FamilyEvidence& into, const PairOutcome& pair) noexcept {
-  ++into.pairs;
+PairMarks marks_of(const PairOutcome& pair) noexcept {
+  PairMarks marks{};
   for (std::size_t gate = 0; gate < kGateCount; ++gate) {
     if (!is_about_errors(gate) && !both_answered(pair)) continue;
-    GateCounts& counts = into.gates[gate];
-    const Finding* finding = find(pair.comparison, routing::kGates[gate].signal);
+    const Finding* finding = find(pair.comparison, gate);
     switch (gate_kind(gate)) {
       case GateKind::flag:
-        count_flag(counts, finding, pair.served_by_candidate);
+        marks[gate] = flag_mark(finding, pair.served_by_candidate);
         break;
       case GateKind::ratio:
-        count_ratio(counts, finding, pair.served_by_candidate);
+        marks[gate] = ratio_mark(finding, pair.served_by_candidate);
         break;
       case GateKind::noise:
-        ++counts.candidate_pairs;
-        counts.candidate_bad += finding && finding->diverges ? 1 : 0;
+        // Its value waits for the control leg.
+        marks[gate].candidate_seen = true;
+        marks[gate].candidate_bad = finding && finding->diverges;
         break;
     }
   }
+  return marks;
+}
+
+PairMarks marks_of_triple(const Comparison& shadow, const Comparison& control) noexcept {
+  PairMarks marks{};
+  for (std::size_t gate = 0; gate < kGateCount; ++gate) {
+    if (gate_kind(gate) != GateKind::noise) continue;
+    const Finding* other = find(shadow, gate);
+    const Finding* again = find(control, gate);
+    const bool noise = again && again->diverges;
+    marks[gate].value = value_of(other && other->diverges, noise);
+    marks[gate].primary_seen = true;
+    marks[gate].primary_bad = noise;
+  }
+  return marks;
 }
 
 struct PairSpend {
@@ -90,22 +114,6 @@ std::optional<PairSpend> spend_of(const PairOutcome& pair) noexcept {
   spend.candidate.cost_usd = pair.cost->candidate.total();
   spend.candidate.at_candidate_prices = pair.cost->candidate;
   return spend;
-}
-
-void count_triple(FamilyEvidence& into, const Comparison& shadow,
-                  const Comparison& control) noexcept {
-  ++into.triples;
-  for (std::size_t gate = 0; gate < kGateCount; ++gate) {
-    if (gate_kind(gate) != GateKind::noise) continue;
-    GateCounts& counts = into.gates[gate];
-    const std::string_view signal = routing::kGates[gate].signal;
-    const Finding* other = find(shadow, signal);
-    const Finding* again = find(control, signal);
-    const bool noise = again && again->diverges;
-    ++counts.values[value_of(other && other->diverges, noise)];
-    ++counts.primary_pairs;
-    counts.primary_bad += noise ? 1 : 0;
-  }
 }
 
 // How much a pair says against the candidate at a gate; 0: nothing.
@@ -154,36 +162,38 @@ double milliseconds(nanoseconds time) noexcept {
 
 }  // namespace
 
-GateKind gate_kind(std::size_t gate) noexcept {
-  const routing::GateDefault& of = routing::kGates[gate];
-  if (of.unit == routing::GateUnit::ratio) return GateKind::ratio;
-  // Two answers of one model may differ in these, too.
-  const bool noisy = of.signal == "label" || of.signal == "number" || of.signal == "language" ||
-                     of.signal == "tool_agreement";
-  return noisy ? GateKind::noise : GateKind::flag;
+std::string_view label(Process process) noexcept {
+  switch (process) {
+    case Process::whole:
+      return "whole";
+    case Process::hour:
+      return "hour";
+    case Process::stage:
+      return "stage";
+  }
+  return "whole";
 }
 
-std::size_t gate_values(std::size_t gate) noexcept {
-  return gate_kind(gate) == GateKind::ratio ? kRatioValues : kFlagValues;
+void FamilyEvidence::add(const PairMarks& marks, std::int64_t hour, bool in_stage) {
+  for (std::size_t gate = 0; gate < kGateCount; ++gate) gates[gate].add(marks[gate]);
+  recent.add(hour, marks);
+  if (in_stage) stage.add(marks);
 }
 
-std::uint64_t GateCounts::total() const noexcept {
-  return std::accumulate(values.begin(), values.end(), std::uint64_t{0});
+void FamilyEvidence::latch(std::size_t gate, ProcessOrigin origin) noexcept {
+  if (alarmed.test(gate)) return;
+  alarmed.set(gate);
+  alarmed_by[gate] = origin;
 }
 
-void GateCounts::merge(const GateCounts& other) noexcept {
-  for (std::size_t k = 0; k < values.size(); ++k) values[k] += other.values[k];
-  candidate_pairs += other.candidate_pairs;
-  candidate_bad += other.candidate_bad;
-  primary_pairs += other.primary_pairs;
-  primary_bad += other.primary_bad;
-}
-
-void FamilyEvidence::merge(const FamilyEvidence& other) noexcept {
+void FamilyEvidence::merge(const FamilyEvidence& other) {
   pairs += other.pairs;
   triples += other.triples;
-  for (std::size_t gate = 0; gate < kGateCount; ++gate) gates[gate].merge(other.gates[gate]);
-  alarmed |= other.alarmed;
+  for (std::size_t gate = 0; gate < kGateCount; ++gate) {
+    gates[gate].merge(other.gates[gate]);
+    if (other.alarmed.test(gate)) latch(gate, other.alarmed_by[gate]);
+  }
+  recent.merge(other.recent);
   primary.merge(other.primary);
   candidate.merge(other.candidate);
 }
@@ -200,17 +210,19 @@ FamilyEvidence& RouteEvidence::family(std::string_view name) {
 
 void RouteEvidence::record_pair(std::string_view family_name, const PairOutcome& pair,
                                 std::chrono::system_clock::time_point now) {
+  const std::int64_t hour = std::chrono::floor<std::chrono::hours>(now).time_since_epoch().count();
+  if (std::exchange(last_hour_, hour) != hour) ++hours_;
+  const PairMarks marks = marks_of(pair);
   const auto spend = spend_of(pair);
   for (FamilyEvidence* evidence : {&pooled_, &family(family_name)}) {
-    count_pair(*evidence, pair);
+    ++evidence->pairs;
+    evidence->add(marks, hour, stage_.has_value());
     if (!spend) continue;
     evidence->primary.merge(spend->primary);
     evidence->candidate.merge(spend->candidate);
   }
   record_examples(family_name.empty() ? kOther : family_name, pair, now);
   if (spend && pair.cost) record_prices(pair.cost->prices_as_of, pair.cost->prices_as_of);
-  const std::int64_t hour = std::chrono::floor<std::chrono::hours>(now).time_since_epoch().count();
-  if (std::exchange(last_hour_, hour) != hour) ++hours_;
   if (!both_answered(pair)) return;
   for (const Observation* seen : {&pair.served, &pair.other}) {
     const auto variant = static_cast<std::size_t>(seen->variant);
@@ -221,8 +233,11 @@ void RouteEvidence::record_pair(std::string_view family_name, const PairOutcome&
 
 void RouteEvidence::record_triple(std::string_view family_name, const Comparison& shadow,
                                   const Comparison& control) {
-  for (FamilyEvidence* evidence : {&pooled_, &family(family_name)})
-    count_triple(*evidence, shadow, control);
+  const PairMarks marks = marks_of_triple(shadow, control);
+  for (FamilyEvidence* evidence : {&pooled_, &family(family_name)}) {
+    ++evidence->triples;
+    evidence->add(marks, last_hour_, stage_.has_value());
+  }
 }
 
 void RouteEvidence::record_examples(std::string_view family_name, const PairOutcome& pair,
@@ -255,15 +270,42 @@ std::string RouteEvidence::prices_as_of() const {
                                           : oldest_prices_ + " to " + newest_prices_;
 }
 
-void RouteEvidence::latch(std::string_view family_name, std::size_t gate) {
+void RouteEvidence::begin_stage(std::string_view name, std::chrono::system_clock::time_point now) {
+  if (stage_ && stage_->name == name) return;
+  stage_ = Stage{.name = std::string(name),
+                 .ordinal = stage_ ? stage_->ordinal + 1 : 1,
+                 .since = std::chrono::floor<std::chrono::seconds>(now)};
+  pooled_.stage = {};
+  for (auto& [family_name, evidence] : families_) evidence.stage = {};
+}
+
+void RouteEvidence::latch(std::string_view family_name, std::size_t gate, ProcessOrigin origin) {
   if (const auto known = families_.find(family_name); known != families_.end())
-    known->second.alarmed.set(gate);
+    known->second.latch(gate, origin);
+}
+
+// Stages of one name are of one rollout; of two, the later one is going on.
+void RouteEvidence::merge_stage(const RouteEvidence& other) {
+  if (!other.stage_ ||
+      (stage_ && stage_->name != other.stage_->name && stage_->since >= other.stage_->since))
+    return;
+  const bool same = stage_ && stage_->name == other.stage_->name;
+  if (!same) {
+    pooled_.stage = {};
+    for (auto& [name, evidence] : families_) evidence.stage = {};
+  }
+  const std::int64_t ordinal = stage_ ? stage_->ordinal : 0;
+  const auto since = same ? std::min(stage_->since, other.stage_->since) : other.stage_->since;
+  stage_ = Stage{other.stage_->name, std::max(ordinal, other.stage_->ordinal), since};
+  pooled_.stage.merge(other.pooled_.stage);
+  for (const auto& [name, evidence] : other.families_) family(name).stage.merge(evidence.stage);
 }
 
 void RouteEvidence::merge(const RouteEvidence& other) {
   since_ = std::min(since_, other.since_);
   pooled_.merge(other.pooled_);
   for (const auto& [name, evidence] : other.families_) family(name).merge(evidence);
+  merge_stage(other);
   missing_ += other.missing_;
   repeats_ += other.repeats_;
   validation_errors_.merge(other.validation_errors_);

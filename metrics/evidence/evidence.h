@@ -8,54 +8,51 @@
 #include <chrono>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "metrics/comparison.h"
 #include "metrics/evidence/example_pairs.h"
+#include "metrics/evidence/gate_counts.h"
 #include "metrics/evidence/message_counts.h"
+#include "metrics/evidence/recent_past.h"
 #include "metrics/evidence/spend.h"
 #include "metrics/evidence/traffic.h"
 #include "metrics/observation.h"
-#include "metrics/statistics/betting.h"
 #include "metrics/statistics/quantiles.h"
-#include "routing/gates.h"
 
 namespace understudy::metrics {
 
-inline constexpr std::size_t kGateCount = routing::kGates.size();
+// Which of a gate's e-processes: that of all pairs, one that began with an hour of the clock, or
+// that of the rollout's stage (divergence reference 5: what has seen good times for long is slow to
+// see the bad ones).
+enum class Process : std::uint8_t { whole, hour, stage };
+std::string_view label(Process process) noexcept;
 
-// How a gate's pairs become values (divergence reference 2.3).
-enum class GateKind : std::uint8_t {
-  flag,   // bad(candidate) - bad(primary), the same function for both
-  noise,  // differs(primary, candidate) - differs(primary, primary asked again)
-  ratio   // ln(candidate / primary)
-};
-GateKind gate_kind(std::size_t gate) noexcept;
-std::size_t gate_values(std::size_t gate) noexcept;  // how many values its counts have
-
-struct GateCounts {
-  // The first gate_values() are used. Of a noise gate: triples.
-  std::array<std::uint64_t, kRatioValues> values{};
-  // Rates to show. Of a noise gate `primary` counts pairs with the primary's second answer.
-  std::uint64_t candidate_pairs = 0, candidate_bad = 0;
-  std::uint64_t primary_pairs = 0, primary_bad = 0;
-
-  ValueCounts counts(std::size_t gate) const noexcept { return {values.data(), gate_values(gate)}; }
-  std::uint64_t total() const noexcept;
-  void merge(const GateCounts& other) noexcept;
-  friend bool operator==(const GateCounts&, const GateCounts&) = default;
+// The process that speaks loudest, and what it began with: hours since the Unix epoch, or the
+// stage's ordinal; nothing of `whole`.
+struct ProcessOrigin {
+  Process process = Process::whole;
+  std::int64_t begin = 0;
+  friend bool operator==(const ProcessOrigin&, const ProcessOrigin&) = default;
 };
 
 struct FamilyEvidence {
   std::uint64_t pairs = 0;
   std::uint64_t triples = 0;
   std::array<GateCounts, kGateCount> gates{};
-  // Gates that alarmed once: an e-process may be trusted at its largest.
+  RecentPast recent;
+  SpanCounts stage;  // since the rollout's stage began
+  // Gates that alarmed once, and by which process: an e-process may be trusted at its largest.
   std::bitset<kGateCount> alarmed;
+  std::array<ProcessOrigin, kGateCount> alarmed_by{};
   PairedSpend primary, candidate;
 
-  void merge(const FamilyEvidence& other) noexcept;
+  void add(const PairMarks& marks, std::int64_t hour, bool in_stage);
+  void latch(std::size_t gate, ProcessOrigin origin) noexcept;  // the first alarm stays
+  // All but the stage's counts, which RouteEvidence knows how to add.
+  void merge(const FamilyEvidence& other);
   friend bool operator==(const FamilyEvidence&, const FamilyEvidence&) = default;
 };
 
@@ -67,6 +64,14 @@ struct PairOutcome {
   bool served_by_candidate = false;
   const PairCost* cost = nullptr;  // none: not known
   std::string_view exchange_id{};  // names it in the records; empty: it is no example
+};
+
+// A stage of the rollout: evidence gathered in it is also judged by itself.
+struct Stage {
+  std::string name;
+  std::int64_t ordinal = 0;  // from 1: how many have begun
+  std::chrono::sys_seconds since{};
+  friend bool operator==(const Stage&, const Stage&) = default;
 };
 
 class RouteEvidence {
@@ -92,12 +97,16 @@ class RouteEvidence {
     traffic_.add(requests, watched, now);
   }
 
+  // Pairs from now on are also counted by themselves, until the next stage begins. A stage that
+  // goes on already is left alone.
+  void begin_stage(std::string_view name, std::chrono::system_clock::time_point now);
+
   // Adds the evidence of another process on the same experiment. Families beyond the bound go to
   // `other`.
   void merge(const RouteEvidence& other);
-  // Remembers the alarms that the thresholds raise now. Call after recording.
-  void latch(std::string_view family, std::size_t gate);
-  void latch_pooled(std::size_t gate) { pooled_.alarmed.set(gate); }
+  // Remembers alarms that the thresholds raise now.
+  void latch(std::string_view family, std::size_t gate, ProcessOrigin origin = {});
+  void latch_pooled(std::size_t gate, ProcessOrigin origin = {}) { pooled_.latch(gate, origin); }
 
   const std::string& experiment() const noexcept { return experiment_; }
   std::chrono::system_clock::time_point since() const noexcept { return since_; }
@@ -112,6 +121,7 @@ class RouteEvidence {
   const TrafficTally& traffic() const noexcept { return traffic_; }
   // Of the pairs' costs: a day, or "from to to" where the prices changed; empty without costs.
   std::string prices_as_of() const;
+  const std::optional<Stage>& stage() const noexcept { return stage_; }
   // Hours of the clock in which pairs came.
   std::uint64_t hours() const noexcept { return hours_; }
   const TimeSketch& latency(routing::Variant variant) const noexcept {
@@ -127,6 +137,7 @@ class RouteEvidence {
   void record_examples(std::string_view family, const PairOutcome& pair,
                        std::chrono::system_clock::time_point now);
   void record_prices(std::string_view oldest, std::string_view newest);
+  void merge_stage(const RouteEvidence& other);
 
   std::string experiment_;
   std::chrono::system_clock::time_point since_;
@@ -139,6 +150,7 @@ class RouteEvidence {
   ExamplePairs examples_;
   TrafficTally traffic_;
   std::string oldest_prices_, newest_prices_;  // days as in "2026-11-20"
+  std::optional<Stage> stage_;
   std::array<TimeSketch, 2> latency_, first_token_;
 };
 

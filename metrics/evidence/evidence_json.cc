@@ -1,5 +1,7 @@
 #include "metrics/evidence/evidence_json.h"
 
+#include <algorithm>
+#include <array>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 #include <utility>
@@ -9,7 +11,9 @@ namespace {
 
 using nlohmann::json;
 
-constexpr int kVersion = 2;
+// Version 2 had no recent past, no stage and did not tell which process alarmed. Version 1 had no
+// traffic and no messages either, and knew too little of what was spent to go on from.
+constexpr std::uint64_t kVersion = 3;
 constexpr int kMaxDepth = 16;
 constexpr std::size_t kMaxNameBytes = 256;
 constexpr std::size_t kDayBytes = 10;  // "2026-11-20"
@@ -21,6 +25,15 @@ std::uint64_t count_of(const json& value) {
 
 std::uint64_t count_at(const json& object, const char* key) {
   return count_of(object.at(key));
+}
+
+// A whole number that sums and products of times stay in range with.
+std::int64_t small_number(const json& from) {
+  constexpr std::int64_t kFarthest = std::int64_t{1} << 32;
+  const auto number = from.get<std::int64_t>();
+  if (number < -kFarthest || number > kFarthest)
+    throw std::invalid_argument("a time is out of all bounds");
+  return number;
 }
 
 // Counts without the zeros behind the last one.
@@ -49,26 +62,102 @@ GateCounts read_gate(const json& from, std::size_t gate) {
   return counts;
 }
 
-json family_json(const FamilyEvidence& family) {
+// By signal, of gates that counted anything: the values, then candidate pairs and bad ones, then
+// primary pairs and bad ones. There may be thousands of these, so they are short.
+json span_json(const SpanCounts& span) {
   json gates = json::object();
-  json alarmed = json::array();
   for (std::size_t gate = 0; gate < kGateCount; ++gate) {
-    const std::string signal{routing::kGates[gate].signal};
-    if (family.gates[gate] != GateCounts{}) gates[signal] = gate_json(family.gates[gate], gate);
-    if (family.alarmed.test(gate)) alarmed.push_back(signal);
+    const GateCounts counts = span.gate(gate);
+    if (counts == GateCounts{}) continue;
+    const ValueCounts values = counts.counts(gate);
+    json row(std::vector<std::uint64_t>(values.begin(), values.end()));
+    for (const std::uint64_t rate :
+         {counts.candidate_pairs, counts.candidate_bad, counts.primary_pairs, counts.primary_bad})
+      row.push_back(rate);
+    gates[std::string{routing::kGates[gate].signal}] = std::move(row);
   }
-  return {{"pairs", family.pairs},
-          {"triples", family.triples},
-          {"gates", std::move(gates)},
-          {"alarmed", std::move(alarmed)},
-          {"primary", to_json(family.primary)},
-          {"candidate", to_json(family.candidate)}};
+  return gates;
 }
 
 std::size_t known_gate(const std::string& signal) {
   const auto gate = routing::gate_of(signal);
   if (!gate) throw std::invalid_argument("no gate is called '" + signal.substr(0, 64) + "'");
   return *gate;
+}
+
+SpanCounts read_span(const json& from) {
+  SpanCounts span;
+  for (const auto& [signal, row] : from.items()) {
+    const std::size_t gate = known_gate(signal);
+    const std::size_t values = gate_values(gate);
+    if (!row.is_array() || row.size() != values + 4)
+      throw std::invalid_argument("a span's counts have another size than this version knows");
+    GateCounts counts;
+    for (std::size_t k = 0; k < values; ++k) counts.values[k] = count_of(row[k]);
+    counts.candidate_pairs = count_of(row[values]);
+    counts.candidate_bad = count_of(row[values + 1]);
+    counts.primary_pairs = count_of(row[values + 2]);
+    counts.primary_bad = count_of(row[values + 3]);
+    if (!span.set_gate(gate, counts)) throw std::invalid_argument("a span's count is too large");
+  }
+  return span;
+}
+
+json recent_json(const RecentPast& recent) {
+  json spans = json::array();
+  for (const HourSpan& span : recent.spans())
+    spans.push_back({span.begin, span.hours, span_json(span.counts)});
+  return spans;
+}
+
+RecentPast read_recent(const json& from) {
+  std::vector<HourSpan> spans;
+  for (const json& span : from) {
+    if (spans.size() == RecentPast::kMaxSpans)
+      throw std::invalid_argument("a family has more spans than there may be");
+    spans.push_back({small_number(span.at(0)), small_number(span.at(1)), read_span(span.at(2))});
+  }
+  RecentPast recent;
+  if (!recent.set_spans(std::move(spans)))
+    throw std::invalid_argument("a family's spans are not in order");
+  return recent;
+}
+
+constexpr std::array kProcesses{Process::whole, Process::hour, Process::stage};
+
+json alarm_json(std::size_t gate, const ProcessOrigin& origin) {
+  return {{"signal", std::string{routing::kGates[gate].signal}},
+          {"process", label(origin.process)},
+          {"begin", origin.begin}};
+}
+
+void read_alarm(const json& from, FamilyEvidence& family) {
+  if (from.is_string())
+    return family.latch(known_gate(from.get<std::string>()), {});  // versions 1 and 2
+  const auto process = from.at("process").get<std::string>();
+  const auto known = std::ranges::find(kProcesses, process, [](Process p) { return label(p); });
+  if (known == kProcesses.end())
+    throw std::invalid_argument("no process is called '" + process.substr(0, 64) + "'");
+  family.latch(known_gate(from.at("signal").get<std::string>()),
+               {*known, small_number(from.at("begin"))});
+}
+
+json family_json(const FamilyEvidence& family) {
+  json gates = json::object();
+  json alarmed = json::array();
+  for (std::size_t gate = 0; gate < kGateCount; ++gate) {
+    const std::string signal{routing::kGates[gate].signal};
+    if (family.gates[gate] != GateCounts{}) gates[signal] = gate_json(family.gates[gate], gate);
+    if (family.alarmed.test(gate)) alarmed.push_back(alarm_json(gate, family.alarmed_by[gate]));
+  }
+  return {{"pairs", family.pairs},
+          {"triples", family.triples},
+          {"gates", std::move(gates)},
+          {"recent", recent_json(family.recent)},
+          {"stage", span_json(family.stage)},
+          {"alarmed", std::move(alarmed)},
+          {"primary", to_json(family.primary)},
+          {"candidate", to_json(family.candidate)}};
 }
 
 FamilyEvidence read_family(const json& from) {
@@ -79,11 +168,31 @@ FamilyEvidence read_family(const json& from) {
     const std::size_t gate = known_gate(signal);
     family.gates[gate] = read_gate(counts, gate);
   }
-  for (const json& signal : from.at("alarmed"))
-    family.alarmed.set(known_gate(signal.get<std::string>()));
+  if (from.contains("recent")) family.recent = read_recent(from["recent"]);
+  if (from.contains("stage")) family.stage = read_span(from["stage"]);
+  for (const json& alarm : from.at("alarmed")) read_alarm(alarm, family);
   family.primary = spend_from_json(from.at("primary"));
   family.candidate = spend_from_json(from.at("candidate"));
   return family;
+}
+
+json stage_json(const std::optional<Stage>& stage) {
+  if (!stage) return {};
+  return {{"name", stage->name},
+          {"ordinal", stage->ordinal},
+          {"since", stage->since.time_since_epoch().count()}};
+}
+
+std::optional<Stage> read_stage(const json& from) {
+  const auto found = from.find("stage");
+  if (found == from.end() || found->is_null()) return std::nullopt;
+  Stage stage;
+  stage.name = found->at("name").get<std::string>();
+  stage.ordinal = small_number(found->at("ordinal"));
+  stage.since = std::chrono::sys_seconds{std::chrono::seconds{small_number(found->at("since"))}};
+  if (stage.name.size() > kMaxNameBytes || stage.ordinal < 1)
+    throw std::invalid_argument("its stage is none");
+  return stage;
 }
 
 // [key, count] for every bucket that is not empty.
@@ -107,6 +216,21 @@ std::string read_day(const json& from) {
   auto day = from.get<std::string>();
   if (!day.empty() && day.size() != kDayBytes) throw std::invalid_argument("a day is none");
   return day;
+}
+
+void forget_spend(json& family) {
+  family["primary"] = family["candidate"] = to_json(PairedSpend{});
+}
+
+// Version 1 as version 2.
+json upgraded(json from) {
+  from["version"] = std::uint64_t{2};
+  from["validation_errors"] = MessageCounts{}.to_json();
+  from["traffic"] = TrafficTally{}.to_json();
+  from["prices"] = {"", ""};
+  forget_spend(from.at("all"));
+  for (json& family : from.at("families")) forget_spend(family);
+  return from;
 }
 
 bool is_shallow(int depth, json::parse_event_t, json&) {
@@ -133,6 +257,7 @@ struct EvidenceFormat {
                 {"examples", evidence.examples_.to_json()},
                 {"traffic", evidence.traffic_.to_json()},
                 {"prices", {evidence.oldest_prices_, evidence.newest_prices_}},
+                {"stage", stage_json(evidence.stage_)},
                 {"all", family_json(evidence.pooled_)},
                 {"families", std::move(families)}};
     for (std::size_t variant = 0; variant < 2; ++variant) {
@@ -143,20 +268,23 @@ struct EvidenceFormat {
   }
 
   static RouteEvidence read(const json& from) {
-    if (from.at("version") != kVersion)
-      throw std::invalid_argument("its version is not " + std::to_string(kVersion));
-    const std::chrono::seconds since{from.at("since").get<std::int64_t>()};
+    const auto version = count_at(from, "version");
+    if (version == 1) return read(upgraded(from));
+    if (version < 1 || version > kVersion)
+      throw std::invalid_argument("its version is not one of 1 to " + std::to_string(kVersion));
+    const std::chrono::seconds since{small_number(from.at("since"))};
     RouteEvidence evidence(from.at("experiment").get<std::string>(),
                            std::chrono::system_clock::time_point{since});
     evidence.hours_ = count_at(from, "hours");
-    evidence.last_hour_ = from.at("last_hour").get<std::int64_t>();
+    evidence.last_hour_ = small_number(from.at("last_hour"));
     evidence.missing_ = count_at(from, "missing");
     evidence.repeats_ = count_at(from, "repeats");
     evidence.validation_errors_ = MessageCounts::from_json(from.at("validation_errors"));
-    evidence.examples_ = ExamplePairs::from_json(from.at("examples"));
+    if (from.contains("examples")) evidence.examples_ = ExamplePairs::from_json(from["examples"]);
     evidence.traffic_ = TrafficTally::from_json(from.at("traffic"));
     evidence.oldest_prices_ = read_day(from.at("prices").at(0));
     evidence.newest_prices_ = read_day(from.at("prices").at(1));
+    evidence.stage_ = read_stage(from);
     evidence.pooled_ = read_family(from.at("all"));
     const json& families = from.at("families");
     if (families.size() > RouteEvidence::kMaxFamilies)

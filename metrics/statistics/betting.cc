@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numeric>
 
 namespace understudy::metrics {
@@ -11,8 +12,8 @@ namespace {
 // within a few pairs, small ones find small effects in the end.
 constexpr std::array kBets{.99, .9,  .8,   .7,  .6,   .5,  .4,   .3,   .22,
                            .16, .11, .075, .05, .033, .02, .012, .007, .004};
-constexpr int kBisections = 50;
-constexpr double kEdge = 1e-9;  // a bet is a share of 1 / m, so m stays off 0 and 1
+constexpr double kExactly = 1e-10;  // of a mean, where a confidence sequence ends
+constexpr double kEdge = 1e-9;      // a bet is a share of 1 / m, so m stays off 0 and 1
 const double kLargestLogRatio = std::log(4.0);
 
 double value_at(std::size_t k, std::size_t values) noexcept {
@@ -22,8 +23,13 @@ double value_at(std::size_t k, std::size_t values) noexcept {
 // ln of what each bet has made of 1.
 using Wealth = std::array<double, kBets.size()>;
 
+// The largest bet against the null that cannot be lost whole.
+double unit_bet(Null null, double mean) noexcept {
+  return null == Null::mean_at_most ? 1.0 / mean : -1.0 / (1.0 - mean);
+}
+
 Wealth log_wealth(ValueCounts counts, Null null, double mean) noexcept {
-  const double unit = null == Null::mean_at_most ? 1.0 / mean : -1.0 / (1.0 - mean);
+  const double unit = unit_bet(null, mean);
   Wealth wealth{};
   for (std::size_t k = 0; k < counts.size(); ++k) {
     if (counts[k] == 0) continue;
@@ -47,7 +53,7 @@ double mixture(const Wealth& wealth) noexcept {
 template <typename Rejected>
 double boundary(double inside, double outside, const Rejected& rejected) noexcept {
   if (!rejected(outside)) return outside;
-  for (int i = 0; i < kBisections; ++i) {
+  while (std::abs(outside - inside) > kExactly * std::max(1.0, std::abs(inside))) {
     const double middle = (inside + outside) / 2.0;
     (rejected(middle) ? outside : inside) = middle;
   }
@@ -63,6 +69,53 @@ std::size_t index_of(double value, std::size_t values) noexcept {
 
 double log_e(ValueCounts counts, Null null, double mean) noexcept {
   return mixture(log_wealth(counts, null, mean));
+}
+
+Bets::Bets(Null null, double mean, std::size_t values)
+    : sign_(null == Null::mean_at_most ? 1.0 : -1.0), mean_(mean) {
+  const double unit = unit_bet(null, mean);
+  gains_.reserve(values * kBets.size());
+  for (std::size_t k = 0; k < values; ++k) {
+    for (const double bet : kBets)
+      gains_.push_back(std::log1p(bet * unit * (value_at(k, values) - mean)));
+  }
+}
+
+template <typename Count>
+double Bets::log_e_of(std::span<const Count> counts, double worth) const noexcept {
+  // ln is concave: no bet has won anything where the counts' mean lies on the null's side.
+  double seen = 0.0, sum = 0.0;
+  for (std::size_t k = 0; k < counts.size(); ++k) {
+    const auto count = static_cast<double>(counts[k]);
+    seen += count;
+    sum += count * static_cast<double>(k);
+  }
+  const double mean = sum / static_cast<double>(counts.size() - 1);
+  if (worth > 0.0 && sign_ * (mean - mean_ * seen) <= 0.0)
+    return -std::numeric_limits<double>::infinity();
+  Wealth wealth{};
+  for (std::size_t k = 0; k < counts.size(); ++k) {
+    if (counts[k] == 0) continue;
+    const auto count = static_cast<double>(counts[k]);
+    const double* const gains = &gains_[k * kBets.size()];
+    for (std::size_t g = 0; g < kBets.size(); ++g) wealth[g] += count * gains[g];
+  }
+  // The mean of the bets lies below the best of them.
+  if (*std::max_element(wealth.begin(), wealth.end()) < worth)
+    return -std::numeric_limits<double>::infinity();
+  return mixture(wealth);
+}
+
+double Bets::log_e(ValueCounts counts) const noexcept {
+  return log_e_of(counts, -std::numeric_limits<double>::infinity());
+}
+
+double Bets::log_e(ValueCounts counts, double worth) const noexcept {
+  return log_e_of(counts, worth);
+}
+
+double Bets::log_e(std::span<const std::uint32_t> counts, double worth) const noexcept {
+  return log_e_of(counts, worth);
 }
 
 std::optional<double> factor_to_reject(ValueCounts counts, Null null, double mean,

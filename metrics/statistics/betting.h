@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <vector>
 
 #include "metrics/statistics/proportions.h"
 
@@ -23,6 +24,26 @@ enum class Null : std::uint8_t { mean_at_most, mean_at_least };
 
 // ln E against the null at that mean, 0 < mean < 1. Positive: evidence against it.
 double log_e(ValueCounts counts, Null null, double mean) noexcept;
+
+// The same against one null again and again: its logarithms are taken once.
+class Bets {
+ public:
+  Bets(Null null, double mean, std::size_t values);
+
+  double log_e(ValueCounts counts) const noexcept;
+  // The same where it reaches `worth`; below that any number that is neither above log_e() nor
+  // reaches `worth`. Most counts are settled by their mean alone.
+  double log_e(ValueCounts counts, double worth) const noexcept;
+  double log_e(std::span<const std::uint32_t> counts, double worth) const noexcept;
+
+ private:
+  template <typename Count>
+  double log_e_of(std::span<const Count> counts, double worth) const noexcept;
+
+  double sign_;  // of the evidence against the null: +1 where it lies above the mean
+  double mean_;
+  std::vector<double> gains_;  // ln of what each bet makes of each value: by value, then by bet
+};
 
 // ln(1 / alpha): what log_e() must reach to reject.
 double log_threshold(double alpha) noexcept;

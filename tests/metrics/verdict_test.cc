@@ -7,6 +7,8 @@
 #include <stdexcept>
 #include <string>
 
+#include "metrics/evidence/alarm_watch.h"
+
 namespace understudy::metrics {
 namespace {
 
@@ -213,7 +215,9 @@ TEST(Verdict, RemembersAnAlarmThatLaterPairsWouldOutvote) {
   Evidence seen;
   seen.pairs(100);
   seen.pairs(30, {flag(Signal::empty, false, true)});
-  latch_alarms(seen.evidence, seen.rules);
+  AlarmWatch watch(seen.rules);
+  watch.look(seen.evidence);
+  watch.latch(seen.evidence);
   seen.pairs(60, {flag(Signal::empty, true, false)});
   EXPECT_EQ(result(seen.verdict(), "empty").state, GateState::alarm);
 }
@@ -237,6 +241,58 @@ TEST(Verdict, TurnsPairsAroundWhereTheCandidateServed) {
   EXPECT_DOUBLE_EQ(*result(seen.verdict(), "refusal").candidate_rate, 1.0);
 }
 
+// A stream whose slowest answers became slower still, while most did not.
+Evidence with_slow_tail(double factor) {
+  Evidence seen;
+  Comparison comparison;
+  Observation served = good(routing::Variant::primary);
+  Observation other = good(routing::Variant::candidate);
+  for (int i = 0; i < 4'000; ++i) {
+    const double usual = 1.0 + (i * 37 % 100) / 100.0;
+    const bool slow = i * 37 % 100 >= 85;
+    served.total = std::chrono::nanoseconds{static_cast<std::int64_t>(usual * 1e9)};
+    other.total =
+        std::chrono::nanoseconds{static_cast<std::int64_t>(usual * (slow ? factor : 1.0) * 1e9)};
+    served.first_token = served.total / 4;
+    other.first_token = other.total / 4;
+    seen.evidence.record_pair("support", {comparison, served, other}, kMorning + i * 1min);
+  }
+  return seen;
+}
+
+const QuantileResult& quantile(const Verdict& verdict, std::string_view signal, double p) {
+  const auto found = std::ranges::find_if(verdict.quantiles, [&](const QuantileResult& result) {
+    return result.signal == signal && result.quantile == p;
+  });
+  if (found == verdict.quantiles.end()) throw std::runtime_error("no such quantile");
+  return *found;
+}
+
+TEST(Verdict, SeesThatTheSlowestAnswersBecameSlower) {
+  const Verdict verdict = with_slow_tail(3.0).verdict();
+  const QuantileResult& slow = quantile(verdict, "latency", .95);
+  EXPECT_EQ(slow.state, GateState::alarm);
+  EXPECT_GT(slow.candidate.bounds->low, 1.1 * slow.primary.bounds->high);
+  EXPECT_NE(slow.text.find("Slower"), std::string::npos) << slow.text;
+  EXPECT_EQ(quantile(verdict, "first_token", .95).state, GateState::alarm);
+  EXPECT_EQ(quantile(verdict, "latency", .50).state, GateState::safe);
+  EXPECT_EQ(verdict.state, VerdictState::fix_first);
+}
+
+TEST(Verdict, FindsEqualTimesSafeAtEveryQuantile) {
+  const Verdict verdict = with_slow_tail(1.0).verdict();
+  ASSERT_EQ(verdict.quantiles.size(), 6u);
+  for (const QuantileResult& result : verdict.quantiles)
+    EXPECT_EQ(result.state, GateState::safe) << result.text;
+}
+
+TEST(Verdict, OnlyTellsQuantilesWhereLatencyIsNoGate) {
+  Evidence seen = with_slow_tail(3.0);
+  seen.rules.gates[*gate_of("latency")].reset();
+  for (const QuantileResult& result : seen.verdict().quantiles)
+    EXPECT_EQ(result.state, GateState::info);
+}
+
 TEST(Evidence, AddsUpOverProxies) {
   Evidence both, first, second;
   first.pairs(100);
@@ -246,8 +302,10 @@ TEST(Evidence, AddsUpOverProxies) {
   both.pairs(7, {flag(Signal::refusal, false, true)}, "a");
   both.pairs(50, {flag(Signal::empty, true, false)}, "b");
   first.evidence.merge(second.evidence);
-  EXPECT_EQ(first.evidence.pooled(), both.evidence.pooled());
-  EXPECT_EQ(first.evidence.families(), both.evidence.families());
+  EXPECT_EQ(first.evidence.pooled().gates, both.evidence.pooled().gates);
+  EXPECT_EQ(first.evidence.pooled().pairs, both.evidence.pooled().pairs);
+  for (const auto& [name, family] : both.evidence.families())
+    EXPECT_EQ(first.evidence.families().at(name).gates, family.gates) << name;
 }
 
 TEST(Evidence, KeepsABoundedNumberOfFamilies) {
@@ -256,6 +314,27 @@ TEST(Evidence, KeepsABoundedNumberOfFamilies) {
   EXPECT_EQ(seen.evidence.families().size(), RouteEvidence::kMaxFamilies);
   EXPECT_EQ(seen.evidence.families().at("other").pairs, 1'000u - (RouteEvidence::kMaxFamilies - 1));
   EXPECT_EQ(seen.evidence.pooled().pairs, 1'000u);
+}
+
+// Whatever the names: a family takes at most 35 KB, and a route has 257 of them at most.
+TEST(Evidence, StaysBoundedUnderAHundredThousandFamiliesOfGarbage) {
+  EXPECT_LE(sizeof(FamilyEvidence) + RecentPast::kMaxSpans * sizeof(HourSpan), 35u << 10);
+  RouteEvidence evidence("an experiment", kMorning);
+  const Comparison nothing;
+  const Observation served = good(routing::Variant::primary);
+  const Observation other = good(routing::Variant::candidate);
+  std::uint64_t garbage = 88'172'645'463'325'252u;
+  for (int i = 0; i < 100'000; ++i) {
+    garbage ^= garbage << 13;
+    garbage ^= garbage >> 7;
+    garbage ^= garbage << 17;
+    const std::string_view name{reinterpret_cast<const char*>(&garbage), sizeof garbage};
+    evidence.record_pair(name, {nothing, served, other}, kMorning + i * 30s);
+  }
+  EXPECT_EQ(evidence.families().size(), RouteEvidence::kMaxFamilies);
+  EXPECT_EQ(evidence.pooled().pairs, 100'000u);
+  for (const auto& [name, family] : evidence.families())
+    EXPECT_LE(family.recent.spans().size(), RecentPast::kMaxSpans);
 }
 
 }  // namespace

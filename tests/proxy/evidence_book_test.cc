@@ -85,6 +85,37 @@ TEST_F(EvidenceBookTest, CountsAConversationOnceAnHour) {
   EXPECT_EQ(evidence->repeats(), 2u);
 }
 
+TEST_F(EvidenceBookTest, BeginsAStageWhetherPairsCameBeforeOrNot) {
+  EvidenceBook book(directory_);
+  std::thread([&] { book.begin_stage("sonnet", "5 %"); }).join();  // any thread may
+  for (int i = 0; i < 3; ++i) record(book, body(i));
+  auto evidence = shown(book, 3);
+  ASSERT_TRUE(evidence && evidence->stage());
+  EXPECT_EQ(evidence->stage()->name, "5 %");
+  EXPECT_EQ(evidence->pooled().stage.gate(0).candidate_pairs, 3u);
+  book.begin_stage("sonnet", "10 %");
+  record(book, body(10));
+  evidence = shown(book, 4);
+  ASSERT_TRUE(evidence);
+  EXPECT_EQ(evidence->stage()->ordinal, 2);
+  EXPECT_EQ(evidence->pooled().stage.gate(0).candidate_pairs, 1u);
+}
+
+TEST_F(EvidenceBookTest, GoesOnWithItsStageAfterARestart) {
+  {
+    EvidenceBook book(directory_);
+    book.begin_stage("sonnet", "5 %");
+    for (int i = 0; i < 3; ++i) record(book, body(i));
+  }
+  EvidenceBook book(directory_);
+  book.begin_stage("sonnet", "5 %");
+  record(book, body(10));
+  const auto evidence = shown(book, 4);
+  ASSERT_TRUE(evidence && evidence->stage());
+  EXPECT_EQ(evidence->stage()->ordinal, 1);
+  EXPECT_EQ(evidence->pooled().stage.gate(0).candidate_pairs, 4u);
+}
+
 TEST_F(EvidenceBookTest, GoesOnAfterARestart) {
   {
     EvidenceBook book(directory_);

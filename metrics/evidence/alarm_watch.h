@@ -1,0 +1,92 @@
+#pragma once
+// Which gates alarm: every gate's e-processes, over all traffic and in each family, against levels
+// that add up to 5 % of false alarms over the whole life of the evidence, however often one looks.
+//
+// A gate's bet is spread over processes: 80 % on the one that has seen all pairs, 15 % on those
+// that begin with each hour of the clock, 5 % on those that begin with each stage of the rollout. A
+// process that has seen months without fault is slow to notice one; those that began shortly
+// before notice it almost as fast as at the start. The shares of hours and stages fall so slowly
+// that they never add up to more than one: K / ((k + K - 1) (k + K)) for the k-th.
+//
+// Half of the level goes to the route as a whole, half to its families. One thread, or the caller's
+// lock.
+
+#include <array>
+#include <cstdint>
+#include <limits>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "metrics/evidence/evidence.h"
+#include "metrics/statistics/betting.h"
+#include "routing/config.h"
+
+namespace understudy::metrics {
+
+class AlarmWatch {
+ public:
+  // ln E of all of a gate's processes together against "not worse", and the one that says most. As
+  // low as can be where it is below anything that could matter.
+  struct Weight {
+    double log_e = -std::numeric_limits<double>::infinity();
+    ProcessOrigin origin{};
+  };
+  using Weights = std::array<Weight, kGateCount>;
+  // Over all traffic: half of the bet on all pairs together, half spread over the families.
+  struct PooledWeight : Weight {
+    std::string_view family;  // which one says most; empty where all pairs together say more
+  };
+
+  explicit AlarmWatch(const routing::VerdictConfig& rules);
+
+  // Brings the figures up to date; only what counted pairs since the last look is computed again.
+  // Always the evidence of one route and experiment, which outlives the next call.
+  void look(const RouteEvidence& evidence);
+
+  // As of the last look.
+  const PooledWeight& pooled(std::size_t gate) const noexcept { return pooled_[gate]; }
+  bool alarms(std::size_t gate) const noexcept;
+  bool alarms(std::string_view family, std::size_t gate) const noexcept;
+  const Weight& weight(std::string_view family, std::size_t gate) const noexcept;
+  // Remembers in the evidence what alarms now.
+  void latch(RouteEvidence& evidence) const;
+
+  const routing::VerdictConfig& rules() const noexcept { return rules_; }
+
+ private:
+  struct Known {
+    std::uint64_t pairs = 0, triples = 0;
+    std::int64_t stage = 0;
+    Weights weights{};
+  };
+  // The clock that processes begin by.
+  struct Calendar {
+    std::int64_t first_hour = 0;
+    std::int64_t stage = 0;  // 0: none
+  };
+  void weigh(const FamilyEvidence& evidence, const Calendar& calendar, Known& known) const;
+  void weigh_gates(const FamilyEvidence& evidence, const Calendar& calendar,
+                   Weights& weights) const;
+  void pool(std::size_t gate);
+
+  routing::VerdictConfig rules_;
+  std::vector<Bets> bets_;  // by gate, of those that are on: index_[gate]
+  std::array<std::size_t, kGateCount> index_{};
+  Known all_;
+  std::map<std::string, Known, std::less<>> families_;
+  std::array<PooledWeight, kGateCount> pooled_{};
+  double of_all_ = 0.0, of_family_ = 0.0;  // ln of what E must reach
+};
+
+// The level of each gate over all traffic; the six quantiles of times share one with them.
+double pooled_alpha(const routing::VerdictConfig& rules) noexcept;
+
+// Where the gate's null "not worse" lies on the scale of its values.
+double mean_at(std::size_t gate, double threshold) noexcept;
+
+// The share of hour or stage k = 1, 2, ...: they add up to one.
+double share_of(std::int64_t k, double slowness) noexcept;
+
+}  // namespace understudy::metrics
