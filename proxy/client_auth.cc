@@ -170,16 +170,6 @@ class SignedFields {
   std::array<char, 20> length_{};
 };
 
-std::string hex(const Sha256& hash) {
-  constexpr std::string_view kDigits = "0123456789abcdef";
-  std::string text;
-  for (const unsigned char byte : hash) {
-    text.push_back(kDigits[byte >> 4]);
-    text.push_back(kDigits[byte & 15]);
-  }
-  return text;
-}
-
 // Reads a file of keys; the problems get the file's name.
 template <typename Keys>
 std::optional<Keys> load_keys(const std::string& file, const std::string& key,

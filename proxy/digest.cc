@@ -4,7 +4,6 @@
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 
-#include <array>
 #include <stdexcept>
 
 namespace understudy::proxy {
@@ -17,20 +16,28 @@ Sha256 sha256(std::string_view text) {
   return digest;
 }
 
-std::string hmac_sha256_hex(std::string_view key, std::string_view text) {
-  std::array<unsigned char, 32> digest{};
+Sha256 hmac_sha256(std::string_view key, std::string_view text) {
+  Sha256 digest;
   unsigned size = 0;
   const auto* bytes = reinterpret_cast<const unsigned char*>(text.data());
   if (HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()), bytes, text.size(),
            digest.data(), &size) == nullptr)
     throw std::runtime_error("OpenSSL cannot compute HMAC-SHA256");
+  return digest;
+}
+
+std::string hmac_sha256_hex(std::string_view key, std::string_view text) {
+  return hex(hmac_sha256(key, text));
+}
+
+std::string hex(const Sha256& digest) {
   constexpr std::string_view kHex = "0123456789abcdef";
-  std::string hex;
+  std::string text;
   for (const unsigned char byte : digest) {
-    hex.push_back(kHex[byte >> 4]);
-    hex.push_back(kHex[byte & 15]);
+    text.push_back(kHex[byte >> 4]);
+    text.push_back(kHex[byte & 15]);
   }
-  return hex;
+  return text;
 }
 
 bool equal_in_constant_time(std::string_view a, std::string_view b) noexcept {

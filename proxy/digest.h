@@ -11,8 +11,13 @@ namespace understudy::proxy {
 // Looks the algorithm up by name: for loading, not for every request (Signer::hash).
 Sha256 sha256(std::string_view text);
 
-// HMAC-SHA256 (RFC 2104) as 64 lower-case hex digits.
+// RFC 2104, for what is signed a few dozen times a second at most.
+Sha256 hmac_sha256(std::string_view key, std::string_view text);
+// The same as 64 lower-case hex digits.
 std::string hmac_sha256_hex(std::string_view key, std::string_view text);
+
+// 64 lower-case hex digits.
+std::string hex(const Sha256& digest);
 
 // Takes the same time wherever two texts of one length differ.
 bool equal_in_constant_time(std::string_view a, std::string_view b) noexcept;

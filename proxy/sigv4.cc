@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "proxy/sigv4_canonical.h"
+#include "proxy/sigv4_stamp.h"
 
 namespace understudy::proxy {
 namespace {
@@ -20,7 +21,6 @@ constexpr std::string_view kDateField = "x-amz-date";
 constexpr std::string_view kTokenField = "x-amz-security-token";
 constexpr std::string_view kAuthorizationField = "authorization";
 constexpr std::size_t kBlockBytes = 64;  // of SHA-256, for HMAC (RFC 2104)
-constexpr std::size_t kDateChars = 8;    // of "20260131T235959Z" for the scope
 
 // OpenSSL's digests fail only when memory is gone or the library has no SHA-256.
 void check(int outcome) {
@@ -113,33 +113,6 @@ void append_hex(const Sha256& hash, std::string& out) {
   }
   out.append(text.data(), text.size());
 }
-
-// The time of signing as "20260131T235959Z"; its first kDateChars are the day of the scope.
-class Stamp {
- public:
-  explicit Stamp(std::chrono::system_clock::time_point now) {
-    const auto day = std::chrono::floor<std::chrono::days>(now);
-    const std::chrono::year_month_day date{day};
-    const std::chrono::hh_mm_ss time{std::chrono::floor<std::chrono::seconds>(now - day)};
-    const auto year = static_cast<unsigned>(static_cast<int>(date.year()));
-    put(0, year / 100);
-    put(2, year % 100);
-    put(4, static_cast<unsigned>(date.month()));
-    put(6, static_cast<unsigned>(date.day()));
-    put(9, static_cast<unsigned>(time.hours().count()));
-    put(11, static_cast<unsigned>(time.minutes().count()));
-    put(13, static_cast<unsigned>(time.seconds().count()));
-  }
-  std::string_view text() const { return {text_.data(), text_.size()}; }
-
- private:
-  void put(std::size_t at, unsigned two_digits) {
-    text_[at] = static_cast<char>('0' + two_digits / 10 % 10);
-    text_[at + 1] = static_cast<char>('0' + two_digits % 10);
-  }
-  std::array<char, 16> text_{'0', '0', '0', '0', '0', '0', '0', '0',
-                             'T', '0', '0', '0', '0', '0', '0', 'Z'};
-};
 
 // The key of one day, region and service, and the names it was derived from.
 struct SigningKey {
@@ -266,7 +239,7 @@ struct Signer::Impl {
   // Over the stamp, the scope and the canonical request's hash.
   Sha256 sign(std::string_view stamp, std::string_view region, std::string_view service,
               const Sha256& request_hash, std::string_view secret) {
-    const std::string_view day = stamp.substr(0, kDateChars);
+    const std::string_view day = stamp.substr(0, Stamp::kDayChars);
     scope.assign(day).append("/").append(region).append("/").append(service);
     scope.append("/aws4_request");
     to_sign.assign(kAlgorithm).append("\n").append(stamp).append("\n");
