@@ -4,6 +4,8 @@
 
 #include <boost/asio/ssl/stream.hpp>
 
+#include "proxy/tls_alpn.h"
+
 namespace understudy::proxy {
 
 namespace asio = boost::asio;
@@ -135,7 +137,7 @@ asio::awaitable<Result<asio::ip::tcp::socket>> UpstreamPool::connect_tcp(
 }
 
 asio::awaitable<Result<std::unique_ptr<Transport>>> UpstreamPool::connect(
-    Connecting& connecting, std::chrono::milliseconds timeout) {
+    Connecting& connecting, std::chrono::milliseconds timeout, Protocol protocol) {
   connecting.set(timeout);
   const auto cancelled = [&] {
     return Error{ErrorKind::cancelled, Side::internal, "stopped while connecting"};
@@ -154,6 +156,8 @@ asio::awaitable<Result<std::unique_ptr<Transport>>> UpstreamPool::connect(
 
   auto stream = make_client_stream(std::move(*socket), *tls_, endpoint_.host);
   if (!stream) co_return stream.error();
+  if (protocol == Protocol::h2 && !offer_h2(**stream))
+    co_return Error{ErrorKind::tls, Side::upstream, "OpenSSL refuses ALPN"};
   connecting.socket_ = &(*stream)->next_layer();
   const auto [error] =
       co_await (*stream)->async_handshake(asio::ssl::stream_base::client, kAsTuple);
@@ -164,6 +168,9 @@ asio::awaitable<Result<std::unique_ptr<Transport>>> UpstreamPool::connect(
     const std::string why = connecting.timed_out_ ? "timed out" : error.message();
     co_return Error{ErrorKind::tls, Side::upstream,
                     "TLS handshake with " + authority_ + ": " + why};
+  }
+  if (protocol == Protocol::h2 && !chose_h2(**stream)) {
+    co_return Error{ErrorKind::tls, Side::upstream, authority_ + " does not speak HTTP/2 (ALPN)"};
   }
   co_return std::make_unique<Transport>(resources_.sweep, std::move(*stream));
 }

@@ -58,9 +58,12 @@ class UpstreamPool {
 
   // The connection that rested the shortest and is still good, or null.
   std::unique_ptr<Transport> take_idle() noexcept;
-  // A new one: name, TCP and TLS within `timeout`. `connecting` lives as long as the call.
+  enum class Protocol : std::uint8_t { http1, h2 };
+  // A new one: name, TCP and TLS within `timeout`. `connecting` lives as long as the call. One for
+  // HTTP/2 is not to be given back.
   boost::asio::awaitable<Result<std::unique_ptr<Transport>>> connect(
-      Connecting& connecting, std::chrono::milliseconds timeout);
+      Connecting& connecting, std::chrono::milliseconds timeout,
+      Protocol protocol = Protocol::http1);
   // For connections whose last answer was read to its end.
   void give_back(std::unique_ptr<Transport> transport);
   void close_idle() noexcept;
