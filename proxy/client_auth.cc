@@ -7,6 +7,7 @@
 
 #include "proxy/digest.h"
 #include "proxy/read_file.h"
+#include "proxy/stream_auth.h"
 #include "routing/fields.h"
 
 namespace understudy::proxy {
@@ -17,8 +18,6 @@ using routing::Field;
 using std::chrono::system_clock;
 
 constexpr std::string_view kScheme = "AWS4-HMAC-SHA256";
-constexpr std::string_view kStreamedHash = "STREAMING-AWS4-HMAC-SHA256-EVENTS";
-constexpr std::string_view kStreamedPath = "/invoke-with-bidirectional-stream";
 constexpr std::size_t kMaxSignedHeaders = 100;
 
 constexpr HeadProblem kNoCredentials{403, "no_credentials", "Missing Authentication Token",
@@ -170,6 +169,26 @@ class SignedFields {
   std::array<char, 20> length_{};
 };
 
+// Whether `claim` is what the key's holder makes of the request and that payload.
+bool is_signature_of(const AccessKey& key, const Claim& claim, const RequestHead& head,
+                     std::string_view payload, Signer& verifier) {
+  const auto told = routing::find_field(head.ended, "x-amz-content-sha256");
+  if (told && *told != payload) return false;
+  SignedFields fields(head);
+  if (!fields.collect(claim.signed_headers)) return false;
+  const std::string wanted =
+      verifier.signature_of({.method = head.method,
+                             .target = head.target,
+                             .fields = fields.fields(),
+                             .signed_names = claim.signed_headers,
+                             .payload_hash = payload,
+                             .stamp = routing::find_field(head.ended, "x-amz-date").value_or(""),
+                             .region = claim.region,
+                             .service = claim.service},
+                            key.secret);
+  return equal_in_constant_time(wanted, claim.signature);
+}
+
 // Reads a file of keys; the problems get the file's name.
 template <typename Keys>
 std::optional<Keys> load_keys(const std::string& file, const std::string& key,
@@ -259,26 +278,23 @@ std::optional<HeadProblem> ClientAuth::judge_signature(const AccessKey& key,
                                                        const Sha256& body_hash, Signer& verifier) {
   const auto claim = parse_claim(head.authorization);
   if (!claim) return kIncomplete;
-  std::string payload = hex(body_hash);
-  const auto told = routing::find_field(head.ended, "x-amz-content-sha256");
-  if (told && *told == kStreamedHash && head.target.ends_with(kStreamedPath)) {
-    payload = kStreamedHash;  // its frames are signed one by one
-  } else if (told && *told != payload) {
-    return kBadSignature;
-  }
-  SignedFields fields(head);
-  if (!fields.collect(claim->signed_headers)) return kBadSignature;
-  const std::string wanted =
-      verifier.signature_of({.method = head.method,
-                             .target = head.target,
-                             .fields = fields.fields(),
-                             .signed_names = claim->signed_headers,
-                             .payload_hash = payload,
-                             .stamp = routing::find_field(head.ended, "x-amz-date").value_or(""),
-                             .region = claim->region,
-                             .service = claim->service},
-                            key.secret);
-  if (!equal_in_constant_time(wanted, claim->signature)) return kBadSignature;
+  if (!is_signature_of(key, *claim, head, hex(body_hash), verifier)) return kBadSignature;
+  return std::nullopt;
+}
+
+std::optional<HeadProblem> check_stream(const ClientAuth& auth, const RequestHead& head,
+                                        std::span<const std::string> names, Signer& verifier,
+                                        std::optional<EventChainSeed>& seed) {
+  const auto verdict = auth.judge_head(head, names, verifier, system_clock::now());
+  if (verdict.refusal || verdict.signed_with == nullptr) return verdict.refusal;
+  const auto claim = parse_claim(head.authorization);
+  if (!claim) return kIncomplete;
+  const AccessKey& key = *verdict.signed_with;
+  if (!is_signature_of(key, *claim, head, kStreamedPayload, verifier)) return kBadSignature;
+  seed = EventChainSeed{.secret = key.secret,
+                        .region = std::string{claim->region},
+                        .service = std::string{claim->service},
+                        .signature = std::string{claim->signature}};
   return std::nullopt;
 }
 

@@ -7,6 +7,7 @@
 #include <numeric>
 #include <utility>
 
+#include "proxy/bidirectional_exchange.h"
 #include "proxy/body_pace.h"
 #include "proxy/chunked.h"
 #include "proxy/error_answer.h"
@@ -168,6 +169,10 @@ asio::awaitable<bool> Connection::one_request() {
   auto admitted = admit(head_, listener_);
   if (const auto* problem = std::get_if<HeadProblem>(&admitted)) {
     co_await refuse(*problem);
+    co_return false;
+  }
+  if (flows_both_ways(head_.method, std::get<routing::RequestTarget>(admitted))) {
+    co_await refuse(kNeedsHttp2);
     co_return false;
   }
   Identification client;

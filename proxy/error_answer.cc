@@ -90,6 +90,19 @@ ErrorAnswer make_error_answer(int status, std::string_view type, std::string_vie
   return answer;
 }
 
+FailureReply reply_to(const Error& error) noexcept {
+  constexpr std::string_view kUnavailable = "ServiceUnavailableException";
+  switch (error.kind) {
+    case ErrorKind::credentials:
+      if (error.side == Side::downstream) return {403, "AccessDeniedException", error.context};
+      return {503, kUnavailable, error.context};
+    case ErrorKind::timeout:
+      return {504, kUnavailable, "The upstream did not answer in time."};
+    default:
+      return {502, kUnavailable, "The upstream could not be reached or broke off."};
+  }
+}
+
 std::string_view exception_for(const HeadProblem& problem) noexcept {
   if (!problem.type.empty()) return problem.type;
   switch (problem.status) {

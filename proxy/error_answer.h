@@ -33,6 +33,14 @@ ErrorAnswer make_error_answer(int status, std::string_view type, std::string_vie
                               std::string_view cause, std::string_view request_id,
                               routing::Wire wire = routing::Wire::bedrock);
 
+// What the client is told of an exchange that failed before its answer began.
+struct FailureReply {
+  int status;
+  std::string_view type;
+  std::string_view message;  // static, or the error's
+};
+FailureReply reply_to(const Error& error) noexcept;
+
 // The exception name of a refusal: its own, or the one that fits its status.
 std::string_view exception_for(const HeadProblem& problem) noexcept;
 

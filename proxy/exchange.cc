@@ -268,22 +268,8 @@ asio::awaitable<void> Exchange::answer_failure(const Error& error) {
     client_.truncate();
     co_return;
   }
-  switch (error.kind) {
-    case ErrorKind::credentials:
-      if (error.side == Side::downstream) {
-        co_return co_await answer_error(403, "AccessDeniedException", error.context,
-                                        label(error.kind));
-      }
-      co_return co_await answer_error(503, "ServiceUnavailableException", error.context,
-                                      label(error.kind));
-    case ErrorKind::timeout:
-      co_return co_await answer_error(504, "ServiceUnavailableException",
-                                      "The upstream did not answer in time.", label(error.kind));
-    default:
-      co_return co_await answer_error(502, "ServiceUnavailableException",
-                                      "The upstream could not be reached or broke off.",
-                                      label(error.kind));
-  }
+  const FailureReply reply = reply_to(error);
+  co_await answer_error(reply.status, reply.type, reply.message, label(error.kind));
 }
 
 asio::awaitable<void> Exchange::answer_error(int status, std::string_view type,

@@ -153,9 +153,15 @@ int H2Session::Callbacks::frame_received(nghttp2_session*, const nghttp2_frame* 
 int H2Session::Callbacks::data(nghttp2_session* library, std::uint8_t, std::int32_t id,
                                const std::uint8_t* bytes, std::size_t size, void* user) try {
   H2Session& session = self(user);
-  if (H2Stream* stream = session.find(id)) session.take_body(*stream, view(bytes, size));
-  // Taken: the client may send as much again.
-  nghttp2_session_consume(library, id, size);
+  H2Stream* stream = session.find(id);
+  if (stream) session.take_body(*stream, view(bytes, size));
+  // Taken: the client may send as much again. A body that is handed on in parts holds back its own
+  // stream only.
+  if (stream && stream->streams_body && !stream->drops_body) {
+    nghttp2_session_consume_connection(library, size);
+  } else {
+    nghttp2_session_consume(library, id, size);
+  }
   return 0;
 } catch (...) {
   return NGHTTP2_ERR_CALLBACK_FAILURE;

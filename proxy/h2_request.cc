@@ -6,21 +6,23 @@
 #include "proxy/error_answer.h"
 #include "proxy/h2_connection.h"
 #include "proxy/http_policy.h"
+#include "proxy/stream_auth.h"
 
 namespace understudy::proxy {
 
 namespace asio = boost::asio;
 
 // Names the exchange that runs, also when it ends by an exception.
+template <typename Any>
 class H2Request::Running {
  public:
-  Running(Exchange*& place, Exchange& exchange) noexcept : place_(place) { place_ = &exchange; }
+  Running(Any*& place, Any& exchange) noexcept : place_(place) { place_ = &exchange; }
   ~Running() { place_ = nullptr; }
   Running(const Running&) = delete;
   Running& operator=(const Running&) = delete;
 
  private:
-  Exchange*& place_;
+  Any*& place_;
 };
 
 H2Request::H2Request(H2Connection& connection, H2Stream& stream)
@@ -45,8 +47,19 @@ void H2Request::head() {
   if (const auto problem =
           client_.check_head(auth, head_, connection_.peer_names(), worker.verifier))
     return refuse(*problem);
-  if (head_.content_length > limits.max_body_bytes) return refuse(kBodyTooLarge);
+  const bool both_ways = flows_both_ways(head_.method, std::get<routing::RequestTarget>(admitted));
+  if (!both_ways && head_.content_length > limits.max_body_bytes) return refuse(kBodyTooLarge);
   target_ = std::get<routing::RequestTarget>(std::move(admitted));
+  if (both_ways) {
+    std::optional<EventChainSeed> seed;
+    const auto problem =
+        auth ? check_stream(*auth, head_, connection_.peer_names(), worker.verifier, seed)
+             : std::nullopt;
+    if (problem) return refuse(*problem);
+    answering_ = true;
+    connection_.session().stream_body(stream_);
+    return connection_.start(stream_.id, run_both_ways(std::move(seed)));
+  }
   if (stream_.request_ended) return;
   if (head_.expects_continue) connection_.session().tell_to_continue(stream_);
   expect_more();
@@ -57,6 +70,7 @@ void H2Request::expect_more() {
 }
 
 void H2Request::progress() {
+  if (both_ways_) return came_.wake();
   if (!answering_) expect_more();
 }
 
@@ -65,6 +79,7 @@ void H2Request::too_large() {
 }
 
 void H2Request::complete() {
+  if (both_ways_) return came_.wake();
   if (answering_) return;
   if (const auto problem =
           client_.check_body(head_, stream_.body.view(), connection_.worker().verifier))
@@ -98,8 +113,18 @@ asio::awaitable<void> H2Request::run_exchange() {
                                                                 .body = std::move(stream_.body),
                                                                 .client = std::move(client_)},
                                               *static_cast<ResponseSink*>(this));
-  const Running running(exchange_, *exchange);
+  const Running<Exchange> running(exchange_, *exchange);
   co_await exchange->run();
+}
+
+asio::awaitable<void> H2Request::run_both_ways(std::optional<EventChainSeed> seed) {
+  BidirectionalExchange exchange(
+      connection_.worker(),
+      DownstreamRequest{
+          .head = &head_, .target = std::move(target_), .body = {}, .client = std::move(client_)},
+      std::move(seed), *this, *this);
+  const Running<BidirectionalExchange> running(both_ways_, exchange);
+  co_await exchange.run();
 }
 
 // The exchange hears of it at once, so that its upstream does. It may wait for a write that refers
@@ -109,6 +134,7 @@ void H2Request::gone() {
   if (!answering_) return connection_.ended(stream_.id);
   const bool in_write = sent_.waiting();
   if (exchange_) exchange_->client_gone();
+  if (both_ways_) both_ways_->client_gone();
   if (in_write) written();
 }
 
@@ -141,6 +167,29 @@ asio::awaitable<Status> H2Request::until_sent() {
   if (stream_.closed && !stream_.answer_ended)
     co_return Error{ErrorKind::closed, Side::downstream, "the client does not take the answer"};
   co_return Status{};
+}
+
+// --- A request that is read as it comes
+
+asio::awaitable<Result<RequestSource::Part>> H2Request::read() {
+  if (handed_out_ > 0) {
+    connection_.session().taken(stream_, std::exchange(handed_out_, 0));
+    connection_.flush_soon();
+  }
+  while (!stopped_ && !stream_.closed && !stream_.request_ended && stream_.body.size() == 0)
+    co_await came_.wait();
+  if (stopped_)
+    co_return Error{ErrorKind::cancelled, Side::internal, "nobody waits for the request"};
+  if (stream_.closed && !stream_.request_ended)
+    co_return Error{ErrorKind::closed, Side::downstream, "the client took its request back"};
+  handed_out_ = stream_.body.size();
+  co_return Part{std::exchange(stream_.body, {}), stream_.request_ended};
+}
+
+void H2Request::stop() noexcept {
+  stopped_ = true;
+  connection_.session().drop_body(stream_);
+  came_.wake();
 }
 
 void H2Request::written() {

@@ -8,6 +8,7 @@
 #include <span>
 #include <string_view>
 
+#include "proxy/bidirectional_exchange.h"
 #include "proxy/body_pace.h"
 #include "proxy/deadline.h"
 #include "proxy/downstream.h"
@@ -19,7 +20,7 @@ namespace understudy::proxy {
 
 class H2Connection;
 
-class H2Request final : private ResponseSink, private Deadline {
+class H2Request final : private ResponseSink, private RequestSource, private Deadline {
  public:
   // The stream is held for it.
   H2Request(H2Connection& connection, H2Stream& stream);
@@ -34,12 +35,14 @@ class H2Request final : private ResponseSink, private Deadline {
   void written();
 
  private:
+  template <typename Any>
   class Running;
 
   void expect_more();
   void refuse(const HeadProblem& problem);
   boost::asio::awaitable<void> answer_refusal(HeadProblem problem);
   boost::asio::awaitable<void> run_exchange();
+  boost::asio::awaitable<void> run_both_ways(std::optional<EventChainSeed> seed);
   void expired() noexcept override;
 
   // ResponseSink, as HTTP/2.
@@ -51,6 +54,10 @@ class H2Request final : private ResponseSink, private Deadline {
   void truncate() noexcept override;
   boost::asio::awaitable<Status> until_sent();
 
+  // RequestSource.
+  boost::asio::awaitable<Result<Part>> read() override;
+  void stop() noexcept override;
+
   H2Connection& connection_;
   H2Stream& stream_;
   RequestHead head_;  // views into the stream's head
@@ -59,6 +66,10 @@ class H2Request final : private ResponseSink, private Deadline {
   BodyPace pace_;
   bool answering_ = false;  // by an exchange or a refusal
   Exchange* exchange_ = nullptr;
+  BidirectionalExchange* both_ways_ = nullptr;  // at most one of the two
+  std::size_t handed_out_ = 0;                  // of a streamed body, and not yet taken
+  bool stopped_ = false;                        // nobody reads it any more
+  Waiter came_;                                 // who reads it
   Waiter sent_;
 };
 

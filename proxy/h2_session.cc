@@ -123,7 +123,7 @@ void H2Session::end_request(H2Stream& stream) {
 void H2Session::take_body(H2Stream& stream, std::string_view bytes) {
   if (stream.drops_body) return;
   const std::size_t there = stream.body.size();
-  if (there + bytes.size() > limits_.max_body_bytes) {
+  if (!stream.streams_body && there + bytes.size() > limits_.max_body_bytes) {
     drop_body(stream);
     note(Event::Kind::too_large, stream.id);
     return;
@@ -233,6 +233,17 @@ void H2Session::refer(H2Stream& stream, std::size_t size) {
     if (part.empty()) ++stream.first_part;
   }
   stream.in_flight = true;
+}
+
+void H2Session::stream_body(H2Stream& stream) noexcept {
+  stream.streams_body = true;
+  stream.given_back = stream.body.size();
+}
+
+void H2Session::taken(H2Stream& stream, std::size_t size) {
+  const std::size_t before = std::min(size, stream.given_back);
+  stream.given_back -= before;
+  if (!stream.closed) nghttp2_session_consume_stream(session_, stream.id, size - before);
 }
 
 void H2Session::drop_body(H2Stream& stream) {

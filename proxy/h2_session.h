@@ -71,6 +71,10 @@ class H2Session {
               bool last);
   // More of the body, once sending() is over.
   void give(H2Stream& stream, std::span<const std::string_view> parts, bool last);
+  // The request's body is wanted as it comes, however large the whole: no more of it comes than the
+  // stream's window, which taken() opens again.
+  void stream_body(H2Stream& stream) noexcept;
+  void taken(H2Stream& stream, std::size_t size);
   // The request is refused: its body is not wanted.
   void drop_body(H2Stream& stream);
   // The answer is cut: the client must see that (RST_STREAM INTERNAL_ERROR).

@@ -24,6 +24,8 @@ struct H2Stream {
   std::optional<HeadProblem> problem;  // why there is none
   metrics::Block body;
   bool drops_body = false;
+  bool streams_body = false;   // handed on in parts: what is in `body` was not taken yet
+  std::size_t given_back = 0;  // of it, bytes whose room in the window the client has already
   bool request_ended = false;
 
   // The answer.

@@ -26,6 +26,7 @@ CLIENTS = {
     "tls": ("boto3 by TLS", [sys.executable, "tls_test.py"]),
     "js": ("the AWS SDK for JavaScript", ["node", "js_sdk_test.mjs"]),
     "js-http1": ("the AWS SDK for JavaScript over HTTP/1.1", ["node", "js_sdk_test.mjs", "--http1"]),
+    "js-both-ways": ("the AWS SDK for JavaScript, both ways at once", ["node", "js_bidirectional_test.mjs"]),
     "openai": ("the OpenAI SDK", [sys.executable, "openai_test.py"]),
     "anthropic": ("the Anthropic SDK", [sys.executable, "anthropic_test.py"]),
 }
@@ -139,6 +140,7 @@ def main():
             else:
                 environment = {**os.environ, "UNDERSTUDY_URL": f"http://127.0.0.1:{stack.port}",
                                "UNDERSTUDY_ADMIN_URL": f"http://127.0.0.1:{stack.admin_port}",
+                               "UNDERSTUDY_BINARY": str(pathlib.Path(options.programs).resolve() / "understudy"),
                                "SIMULATOR_URL": f"http://127.0.0.1:{stack.simulator_port}",
                                "UNDERSTUDY_TLS_URL": f"https://127.0.0.1:{tls_port}",
                                "UNDERSTUDY_TLS_DIRECTORY": directory,
