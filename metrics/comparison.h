@@ -76,7 +76,8 @@ struct Comparison {
 // 100 MB beyond the answers themselves: JSON is looked into up to 4 MiB, 128 levels and 8,192
 // values, words up to 64 KiB, tool calls up to 64 of 1 MiB each; the rest is passed over once.
 //
-// `served` is what the client got, `other` the copy's answer.
+// `served` is the primary's answer and `other` the candidate's, also where the candidate served; of
+// a control pair, what the client got and the second answer.
 // What is known of their texts already need not be found again.
 Comparison compare(const Observation& served, const Observation& other,
                    const Expectations& expectations, const TextTraits& served_text,

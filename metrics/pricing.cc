@@ -1,7 +1,6 @@
 #include "metrics/pricing.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <limits>
 #include <map>
@@ -9,6 +8,7 @@
 #include <stdexcept>
 #include <vector>
 
+#include "routing/day.h"
 #include "routing/model_id.h"
 
 namespace understudy::metrics {
@@ -42,21 +42,9 @@ bool all_digits(std::string_view text) {
          std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
 }
 
-// "2025-12-01"
 sys_days read_day(const std::string& text) {
-  const auto number = [&text](std::size_t at, std::size_t size) {
-    int value = 0;
-    const std::string_view digits = std::string_view{text}.substr(at, size);
-    if (!all_digits(digits)) throw std::invalid_argument{"'" + text + "' is no day (YYYY-MM-DD)"};
-    std::from_chars(digits.data(), digits.data() + digits.size(), value);
-    return value;
-  };
-  if (text.size() != 10) throw std::invalid_argument{"'" + text + "' is no day (YYYY-MM-DD)"};
-  const std::chrono::year_month_day day{std::chrono::year{number(0, 4)},
-                                        std::chrono::month{static_cast<unsigned>(number(5, 2))},
-                                        std::chrono::day{static_cast<unsigned>(number(8, 2))}};
-  if (!day.ok()) throw std::invalid_argument{"'" + text + "' is no day of the calendar"};
-  return day;
+  if (const auto day = routing::day_from_text(text)) return *day;
+  throw std::invalid_argument{"'" + text + "' is no day (YYYY-MM-DD)"};
 }
 
 double read_amount(const Json& amount) {

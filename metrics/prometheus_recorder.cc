@@ -187,18 +187,29 @@ struct RouteFamilies {
   MetricFamily comparisons =
       family("comparisons_total", MetricType::Counter, "Compared pairs by outcome.");
 
+  MetricFamily fallbacks =
+      family("fallbacks_total", MetricType::Counter,
+             "Exchanges that the primary answered because the candidate could not.");
+  MetricFamily takeovers =
+      family("end_of_life_takeovers_total", MetricType::Counter,
+             "Exchanges that the candidate answered because the primary's model is gone.");
+  MetricFamily rewrites = family("rewrites_total", MetricType::Counter,
+                                 "Requests that a compatibility preset changed.");
+
   void add(const RouteCounters& route);
   void move_to(std::vector<MetricFamily>& all);
 
  private:
   void add_requests(const RouteCounters& route);
   void add_spend(const RouteCounters& route);
+  void add_stand_ins(const RouteCounters& route);
   static void add_ends(MetricFamily& to, const std::string& route, const PairSeries& pairs);
 };
 
 void RouteFamilies::add(const RouteCounters& route) {
   add_requests(route);
   add_spend(route);
+  add_stand_ins(route);
   // Ends before beginnings, as in RouteCounters::counts().
   add_ends(shadow, route.name(), route.shadow());
   add_ends(control, route.name(), route.control());
@@ -273,6 +284,24 @@ void RouteFamilies::add_spend(const RouteCounters& route) {
   }
 }
 
+void RouteFamilies::add_stand_ins(const RouteCounters& route) {
+  const auto add_one = [&](MetricFamily& to, std::string_view name, std::string_view value,
+                           std::uint64_t count) {
+    if (count != 0) add_counter(to, labels({{"route", route.name()}, {name, value}}), count);
+  };
+  for (std::size_t i = 0; i < kFallbackReasons; ++i) {
+    const auto reason = static_cast<FallbackReason>(i);
+    add_one(fallbacks, "reason", label(reason), route.fallbacks(reason));
+  }
+  for (std::size_t i = 0; i < kModelGoneKinds; ++i) {
+    const auto kind = static_cast<ModelGone>(i);
+    add_one(takeovers, "kind", label(kind), route.takeovers(kind));
+  }
+  const auto presets = routing::presets();
+  for (std::size_t i = 0; i < presets.size(); ++i)
+    add_one(rewrites, "preset", presets[i].name, route.rewrites(i));
+}
+
 void RouteFamilies::add_ends(MetricFamily& to, const std::string& route, const PairSeries& pairs) {
   add_counter(to, labels({{"route", route}, {"result", "compared"}, {"reason", ""}}),
               pairs.compared());
@@ -295,7 +324,7 @@ void RouteFamilies::add_ends(MetricFamily& to, const std::string& route, const P
 void RouteFamilies::move_to(std::vector<MetricFamily>& all) {
   for (MetricFamily* each :
        {&requests, &duration, &first_token, &per_token, &tokens, &usage_missing, &cost, &eligible,
-        &shadow, &control, &divergence, &comparisons}) {
+        &shadow, &control, &divergence, &comparisons, &fallbacks, &takeovers, &rewrites}) {
     all.push_back(std::move(*each));
   }
 }

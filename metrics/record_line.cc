@@ -11,7 +11,8 @@
 //                   redacted, full: {name, arguments}), text (redacted, full)}; what is unknown is
 //                   absent
 //   signals        {name: {diverges, served_bad, other_bad, value, detail}}, only those that
-//                  applied; detail only where there is something to say
+//                  applied; detail only where there is something to say. As in metrics/comparison.h
+//                  `served_bad` is the primary's side, also where the candidate served
 
 #include <algorithm>
 #include <chrono>

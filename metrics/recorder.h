@@ -14,6 +14,7 @@
 
 #include "metrics/comparison.h"
 #include "metrics/observation.h"
+#include "metrics/served_outcome.h"
 #include "metrics/shadow_outcome.h"
 #include "routing/body_model.h"
 #include "routing/config.h"
@@ -25,6 +26,8 @@ struct RouteCounts {
   std::uint64_t eligible = 0;
   std::uint64_t compared = 0;
   std::map<std::string, std::uint64_t> failed, skipped, dropped;
+  // Beside the books: exchanges that the primary answered in the candidate's place.
+  std::map<std::string, std::uint64_t> fallbacks{};
 };
 
 struct SignalCounts {
@@ -48,6 +51,13 @@ class RouteMeter {
   virtual void answer(const Observation& observation) noexcept = 0;
   // An answer that nobody had room to read: its usage counts as missing.
   virtual void unread_answer(routing::Variant variant, Leg leg) noexcept = 0;
+
+  // The primary answers what the candidate could not, or the candidate what the primary cannot any
+  // more.
+  virtual void fell_back(FallbackReason reason) noexcept = 0;
+  virtual void took_over(ModelGone kind) noexcept = 0;
+  // A preset of routing/compatibility.h changed a served request or a copy.
+  virtual void rewrote(std::string_view preset) noexcept = 0;
 
   // The books. eligible() once per eligible exchange, and exactly one of the others.
   virtual void eligible() noexcept = 0;

@@ -124,8 +124,14 @@ void RouteCounters::unread_answer(routing::Variant variant, Leg leg) noexcept {
   bump(spend_[index(variant)][index(leg)].usage_missing);
 }
 
+void RouteCounters::rewrote(std::string_view preset) noexcept {
+  if (const auto place = routing::preset_place(preset)) bump(rewrites_[*place]);
+}
+
 RouteCounts RouteCounters::counts() const {
   RouteCounts counts;
+  counts.fallbacks =
+      touched<FallbackReason>(kFallbackReasons, [this](FallbackReason r) { return fallbacks(r); });
   counts.compared = shadow_.compared();
   counts.failed =
       touched<FailReason>(kFailReasons, [this](FailReason r) { return shadow_.fails(r); });

@@ -11,6 +11,7 @@
 
 #include "metrics/recorder.h"
 #include "metrics/sharded.h"
+#include "routing/compatibility.h"
 
 namespace understudy::metrics {
 
@@ -27,7 +28,7 @@ inline constexpr std::array kPerTokenBounds{0.01, 0.025, 0.05, 0.075, 0.1, 0.15,
 inline constexpr std::size_t kVariants = 2;
 inline constexpr std::size_t kLegs = 3;
 inline constexpr std::size_t kSkipReasons =
-    static_cast<std::size_t>(routing::SkipReason::stateful) + 1;
+    static_cast<std::size_t>(routing::SkipReason::end_of_life) + 1;
 
 inline constexpr std::array<std::string_view, 4> kTokenTypes{"input", "output", "cache_read",
                                                              "cache_write"};
@@ -93,6 +94,13 @@ class RouteCounters final : public RouteMeter {
                std::chrono::nanoseconds total) noexcept override;
   void answer(const Observation& observation) noexcept override;
   void unread_answer(routing::Variant variant, Leg leg) noexcept override;
+  void fell_back(FallbackReason reason) noexcept override {
+    bump(fallbacks_[static_cast<std::size_t>(reason)]);
+  }
+  void took_over(ModelGone kind) noexcept override {
+    bump(takeovers_[static_cast<std::size_t>(kind)]);
+  }
+  void rewrote(std::string_view preset) noexcept override;
   void eligible() noexcept override { served_books_.add(kEligible); }
   void skipped(routing::SkipReason reason) noexcept override {
     served_books_.add(static_cast<std::size_t>(reason));
@@ -115,6 +123,16 @@ class RouteCounters final : public RouteMeter {
   std::uint64_t skips(routing::SkipReason reason) const noexcept {
     return served_books_.sum(static_cast<std::size_t>(reason));
   }
+  std::uint64_t fallbacks(FallbackReason reason) const noexcept {
+    return fallbacks_[static_cast<std::size_t>(reason)].load(std::memory_order_relaxed);
+  }
+  std::uint64_t takeovers(ModelGone kind) const noexcept {
+    return takeovers_[static_cast<std::size_t>(kind)].load(std::memory_order_relaxed);
+  }
+  // By the place in routing::presets().
+  std::uint64_t rewrites(std::size_t preset) const noexcept {
+    return rewrites_[preset].load(std::memory_order_relaxed);
+  }
   const PairSeries& shadow() const noexcept { return shadow_; }
   const PairSeries& control() const noexcept { return control_; }
   const SpendSeries& spend(std::size_t variant, std::size_t leg) const noexcept {
@@ -136,6 +154,10 @@ class RouteCounters final : public RouteMeter {
       requests_{};
   std::array<std::array<SpendSeries, kLegs>, kVariants> spend_{};
   ShardedCounters<kSkipReasons + 1> served_books_;
+  // Rare, hence not sharded.
+  std::array<std::atomic<std::uint64_t>, kFallbackReasons> fallbacks_{};
+  std::array<std::atomic<std::uint64_t>, kModelGoneKinds> takeovers_{};
+  std::array<std::atomic<std::uint64_t>, routing::kMaxPresets> rewrites_{};
   PairSeries shadow_, control_;
 };
 

@@ -9,6 +9,8 @@
 #include "metrics/evidence/evidence_json.h"
 #include "proxy/admin_page.h"
 #include "proxy/digest.h"
+#include "proxy/keep_warm.h"
+#include "proxy/lifecycle_report.h"
 #include "routing/fields.h"
 
 namespace understudy::proxy {
@@ -158,12 +160,22 @@ AdminReply metrics_page(const AdminSources& sources) {
   reply.body =
       sources.exposition() + verdict_exposition(*snapshot, sources.evidence) +
       rollout_exposition(*snapshot, route_sources(sources).rollouts, sources.rollouts.rollbacks());
+  const ProcessStatus process = sources.process();
+  reply.body +=
+      rollback_exposition(snapshot->config(), process.models, std::chrono::system_clock::now());
+  if (process.lifecycles)
+    reply.body += lifecycle_exposition(
+        report_models(snapshot->config(), *process.lifecycles, process.models, today()));
   return reply;
 }
 
 AdminReply status(const AdminSources& sources) {
   return json_reply(status_json(*sources.snapshot(), sources.process(), sources.exposition(),
                                 route_sources(sources)));
+}
+
+AdminReply lifecycle(const AdminSources& sources) {
+  return json_reply(lifecycle_json(*sources.snapshot(), sources.process()));
 }
 
 AdminReply routes(const AdminSources& sources) {
@@ -221,6 +233,7 @@ constexpr std::array kPages{
     Page{"/api/routes", routes},
     Page{"/api/events",
          [](const AdminSources& sources) { return json_reply(sources.events.all_as_json()); }},
+    Page{"/api/lifecycle", lifecycle},
 };
 
 }  // namespace

@@ -27,18 +27,24 @@ ExperimentContext experiment_of(const PairContext& pair) {
           pair.snapshot->meters[pair.route]};
 }
 
+bool by_candidate(const metrics::Observation& seen) noexcept {
+  return seen.variant == routing::Variant::candidate;
+}
+
 void read_request(const PairContext& pair, EvidenceBook& evidence) {
   ServedSlot& slot = *pair.served;
   metrics::JsonParser parser;
   const auto request = parser.parse(pair.request_body.view());
   slot.expectations = metrics::Expectations::from_request(slot.observation->operation, request);
-  slot.family =
-      evidence.family(experiment_of(pair), pair.family, slot.observation->model_id, request);
+  const std::string& model = pair.snapshot->config().routes[pair.route].primary.model;
+  slot.family = evidence.family(experiment_of(pair), pair.family,
+                                model.empty() ? pair.asked_model : model, request);
 }
 
-// The served answer against a copy's, both held to what the request demands and to what the
-// family's answers have been like; then added to the route's evidence: a shadow pair at once, the
-// noise beside it when the control leg's comparison is there, too, whichever came first.
+// The primary's answer against the candidate's, whichever of them the client got, both held to what
+// the request demands and to what the family's answers have been like; then added to the route's
+// evidence: a shadow pair at once, the noise beside it when the control leg's comparison is there,
+// too, whichever came first.
 metrics::Comparison compare_and_weigh(const PairContext& pair, metrics::Leg leg,
                                       const metrics::Observation& other, EvidenceBook& evidence) {
   ServedSlot& slot = *pair.served;
@@ -48,27 +54,31 @@ metrics::Comparison compare_and_weigh(const PairContext& pair, metrics::Leg leg,
   const metrics::TextTraits& text = other.answer.text == slot.text->text() ? *slot.text : found_now;
   const ExperimentContext experiment = experiment_of(pair);
   slot.expectations->profile = &evidence.profile(experiment, slot.family);
+  struct Side {
+    const metrics::Observation* observation;
+    const metrics::TextTraits* text;
+  };
+  Side primary{&*slot.observation, &*slot.text};
+  Side candidate{&other, &text};
+  // A control's two answers are one variant's.
+  if (by_candidate(*slot.observation) && !by_candidate(other)) std::swap(primary, candidate);
   const metrics::Comparison comparison =
-      metrics::compare(*slot.observation, other, *slot.expectations, *slot.text, text);
+      metrics::compare(*primary.observation, *candidate.observation, *slot.expectations,
+                       *primary.text, *candidate.text);
   if (leg == metrics::Leg::control) {
     slot.control = comparison;
   } else {
     slot.shadow = comparison;
-    const bool by_candidate = slot.observation->variant == routing::Variant::candidate;
-    const auto cost =
-        by_candidate
-            ? metrics::pair_cost(*pair.snapshot->prices, other, *slot.observation, today())
-            : metrics::pair_cost(*pair.snapshot->prices, *slot.observation, other, today());
+    const auto cost = metrics::pair_cost(*pair.snapshot->prices, *primary.observation,
+                                         *candidate.observation, today());
     slot.counts_as_evidence =
         evidence.record_pair(experiment, slot.family, pair.request_body.view(),
                              {.comparison = comparison,
-                              .served = *slot.observation,
-                              .other = other,
-                              .served_by_candidate = by_candidate,
+                              .served = *primary.observation,
+                              .other = *candidate.observation,
                               .cost = cost ? &*cost : nullptr,
                               .exchange_id = pair.exchange_id});
-    evidence.learn(experiment, slot.family, by_candidate ? other : *slot.observation,
-                   by_candidate ? text : *slot.text);
+    evidence.learn(experiment, slot.family, *primary.observation, *primary.text);
   }
   if (slot.shadow && slot.control && slot.counts_as_evidence)
     evidence.record_triple(experiment, slot.family, *slot.shadow, *slot.control);
@@ -81,10 +91,12 @@ void ServedAnswerTask::refused() noexcept {
   meter->unread_answer(facts.variant, facts.leg);
 }
 
-void ServedAnswerTask::run(AnalysisThread&) {
+void ServedAnswerTask::run(AnalysisThread& thread) {
   metrics::Observation observation = metrics::read_answer(facts, captured);
   price(observation, *snapshot->prices);
   meter->answer(observation);
+  thread.models.note(route ? std::string_view{snapshot->config().routes[*route].name} : "default",
+                     observation, std::chrono::system_clock::now());
   if (!slot) return;
   slot->request_id = metrics::captured_field(captured.fields, "x-amzn-requestid");
   slot->text.emplace(slot->observation.emplace(std::move(observation)).answer.text);
@@ -94,6 +106,7 @@ void ServedAnswerTask::clear() noexcept {
   clear_for_reuse(facts.model_id);
   captured.clear();
   snapshot.reset();
+  route.reset();
   slot.reset();
 }
 
@@ -132,6 +145,8 @@ void PairTask::run(AnalysisThread& thread) {
   price(other, *pair->snapshot->prices);
   meter.answer(other);
   pair->account->spent(other.cost_usd);
+  thread.models.note(pair->snapshot->config().routes[pair->route].name, other,
+                     std::chrono::system_clock::now());
   // The served answer found no room in the queue, so there is nothing to hold this one against.
   if (!pair->served->observation) return drop();
   // A success whose body is not what the operation promises can be held against nothing.
@@ -231,7 +246,7 @@ void Analysis::take_new_records() {
 
 void Analysis::run_one(AnalysisTask::Pointer task) noexcept {
   try {
-    AnalysisThread thread{records_.get(), evidence_};
+    AnalysisThread thread{records_.get(), evidence_, models_};
     task->run(thread);
   } catch (const std::exception& problem) {
     // A bug, or no memory: this one answer is lost.

@@ -15,6 +15,7 @@
 #include "metrics/shadow_outcome.h"
 #include "proxy/evidence_book.h"
 #include "proxy/handover.h"
+#include "proxy/model_book.h"
 #include "proxy/recycler.h"
 #include "proxy/snapshot.h"
 
@@ -41,6 +42,7 @@ struct PairContext {
   std::shared_ptr<const Snapshot> snapshot;
   std::size_t route = 0;  // index into the snapshot's routes
   std::string exchange_id;
+  std::string asked_model;  // by the client
   std::string family;
   std::string caller;  // hashed
   metrics::Block request_body;
@@ -52,6 +54,7 @@ struct PairContext {
 struct AnalysisThread {
   metrics::RecordLog* records = nullptr;  // none: nothing is recorded
   EvidenceBook& evidence;
+  ModelBook& models;
 };
 
 class AnalysisTask : public HandoverNode<AnalysisTask> {
@@ -79,6 +82,7 @@ class ServedAnswerTask final : public AnalysisTask, public Recycled<ServedAnswer
   metrics::AttemptFacts facts;
   metrics::CapturedAnswer captured;
   std::shared_ptr<const Snapshot> snapshot;
+  std::optional<std::size_t> route;  // index into the snapshot's routes; none: the default route
   metrics::RouteMeter* meter = nullptr;
   std::shared_ptr<ServedSlot> slot;
   void refused() noexcept override;
@@ -139,6 +143,8 @@ class Analysis {
   }
   // Any thread may read it.
   const EvidenceBook& evidence() const noexcept { return evidence_; }
+  // What it learned of the models from their answers. Any thread.
+  ModelBook& models() noexcept { return models_; }
 
  private:
   void loop();
@@ -158,6 +164,7 @@ class Analysis {
   // The thread's own.
   std::unique_ptr<metrics::RecordLog> records_;
   EvidenceBook evidence_;
+  ModelBook models_;
   routing::RecordsConfig records_config_;
 
   std::atomic<bool> stopping_{false};

@@ -149,12 +149,17 @@ std::vector<std::string> changes_between(const routing::Config& before,
         compare(changes, key + ".canary.stages", old.canary.stages, now.canary.stages);
         compare(changes, key + ".canary.watch", old.canary.watch, now.canary.watch);
         compare(changes, key + ".canary.gates", old.canary.gates, now.canary.gates);
+        compare(changes, key + ".canary.fallback", old.canary.fallback, now.canary.fallback);
+        compare(changes, key + ".on_end_of_life", old.on_end_of_life, now.on_end_of_life);
+        compare(changes, key + ".keep_warm.every", old.keep_warm, now.keep_warm);
+        compare(changes, key + ".drill.percent", old.drill, now.drill);
         compare(changes, key + ".verdict", old.verdict, now.verdict);
       });
   compare(changes, "default_route", default_upstream_name(before), default_upstream_name(after));
   compare(changes, "records", before.records, after.records);
   compare(changes, "events", before.events, after.events);
   compare(changes, "state.directory", before.state_directory, after.state_directory);
+  compare(changes, "lifecycle", before.lifecycle, after.lifecycle);
   compare(changes, "prices_file", before.prices_file, after.prices_file);
   compare(changes, "limits", before.limits, after.limits);
   compare(changes, "threads", before.threads, after.threads);

@@ -39,8 +39,8 @@ void count_validation_error(metrics::RouteEvidence& into, std::string_view famil
   const auto found = std::ranges::find(pair.comparison.findings, metrics::Signal::validation_error,
                                        &metrics::Finding::signal);
   if (found == pair.comparison.findings.end()) return;
-  if (!(pair.served_by_candidate ? found->served_bad : found->other_bad)) return;
-  const metrics::Observation& candidate = pair.served_by_candidate ? pair.served : pair.other;
+  if (!found->other_bad) return;
+  const metrics::Observation& candidate = pair.other;
   into.record_validation_error(
       family, metrics::divergence::error_headline(candidate.error_message, request_body));
 }

@@ -2,12 +2,16 @@
 
 #include <array>
 
+#include "metrics/end_of_life.h"
+#include "proxy/lifecycle_report.h"
 #include "proxy/log.h"
+#include "proxy/stand_in.h"
 #include "routing/sampling.h"
 
 namespace understudy::proxy {
 
 namespace asio = boost::asio;
+using metrics::ModelGone;
 using routing::Field;
 using routing::SkipReason;
 using routing::Variant;
@@ -62,12 +66,7 @@ asio::awaitable<void> Exchange::run() {
         404, "ResourceNotFoundException",
         "No route of the proxy matches this request and it has no default route.", "no_route");
   }
-  Status outcome;
-  if (routing::concerns(served_variant().rewrite, request_.target.operation) ||
-      !served_swap().model.empty())
-    outcome = co_await rewrite_body();
-  if (outcome) outcome = build_request();
-  if (outcome) outcome = co_await serve();
+  const Status outcome = co_await answer();
   call_.reset();  // the connection goes back to its pool before anything else is done
   if (!outcome) co_await answer_failure(outcome.error());
   ended_ = steady_clock::now();
@@ -96,6 +95,7 @@ void Exchange::decide() {
                                         .caller = request_.client.caller(),
                                         .body = request_.body.view()});
   if (!decision_.route && decision_.upstream) default_variant_.upstream = *decision_.upstream;
+  spare_gone_primary();
   worker_.recorder.overhead(metrics::Phase::decide, steady_clock::now() - begun_);
 }
 
@@ -129,7 +129,138 @@ metrics::RouteMeter& Exchange::meter() const {
   return decision_.route ? *snapshot_->meters[decision_.route_index] : *snapshot_->default_meter;
 }
 
-// --- 2. The served variant's request
+// --- 2. Who answers
+
+// What the primary cannot answer any more, the candidate does; what the candidate cannot, the
+// primary; as long as no byte went to the client.
+asio::awaitable<Status> Exchange::answer() {
+  if (decision_.served == Variant::primary) {
+    Status outcome = co_await attempt();
+    if (!gone_) co_return outcome;
+    take_over();
+  }
+  Status outcome = co_await attempt();
+  const auto reason = reason_to_fall_back(outcome);
+  if (!reason) co_return outcome;
+  fall_back(*reason);
+  co_return co_await attempt();
+}
+
+// One try at the served variant's upstream.
+asio::awaitable<Status> Exchange::attempt() {
+  Status outcome;
+  if (routing::concerns(served_variant().rewrite, request_.target.operation) ||
+      !served_swap().model.empty())
+    outcome = co_await rewrite_body();
+  if (outcome) outcome = build_request();
+  if (outcome && decision_.drill && may_take_over()) {
+    // The path is proved with the very error that Bedrock sends; the primary is spared.
+    if (metrics::model_gone(404, metrics::kEndOfLifeText, false)) gone_ = ModelGone::drill;
+    co_return outcome;
+  }
+  if (outcome) outcome = co_await serve();
+  co_return outcome;
+}
+
+bool Exchange::may_take_over() const noexcept {
+  return decision_.fits_candidate && decision_.served == Variant::primary && !fell_back_ &&
+         !client_gone_ && !answer_begun_ &&
+         decision_.route->on_end_of_life == routing::EndOfLifeAction::serve_candidate;
+}
+
+// A model that is known to be gone is not asked again, but by a request now and then.
+void Exchange::spare_gone_primary() {
+  if (!may_take_over()) return;
+  const auto kind = gone_models().ask(primary_upstream(), asked_primary(), begun_);
+  if (!kind) return;
+  gone_ = kind;
+  meter().took_over(*kind);
+  serve_by_candidate_alone();
+}
+
+void Exchange::take_over() {
+  meter().took_over(*gone_);
+  if (*gone_ != ModelGone::drill) {
+    count_attempt();
+    if (gone_models().add(primary_upstream(), asked_primary(), *gone_, begun_))
+      log_error("candidate_took_over", {{"route", std::string_view{decision_.route->name}},
+                                        {"model", asked_primary()},
+                                        {"how", label(*gone_)}});
+    worker_.analysis.models().note_gone(decision_.route->name, Variant::primary, asked_primary(),
+                                        *gone_, std::chrono::system_clock::now());
+    serve_by_candidate_alone();
+  }
+  change_to(Variant::candidate);
+}
+
+// Nothing is left to compare with, or to fall back on.
+void Exchange::serve_by_candidate_alone() {
+  decision_.served = Variant::candidate;
+  decision_.upstream = served_variant().upstream;
+  decision_.shadow = false;
+  decision_.skip = SkipReason::end_of_life;
+}
+
+std::string_view Exchange::asked_primary() const noexcept {
+  const std::string& model = decision_.route->primary.model;
+  return model.empty() ? std::string_view{request_.target.model_id} : model;
+}
+
+std::string_view Exchange::primary_upstream() const noexcept {
+  return snapshot_->upstreams[decision_.route->primary.upstream]->config.name;
+}
+
+GoneModels& Exchange::gone_models() const {
+  return *worker_snapshot_->gone[decision_.route_index];
+}
+
+bool Exchange::primary_was_good() const {
+  return worker_.analysis.models().answered_before(decision_.route->name, asked_primary()) ||
+         snapshot_->lifecycles->state(asked_primary(), today()) == metrics::ModelState::ended;
+}
+
+bool Exchange::may_fall_back() const noexcept {
+  const bool primary_is_there = !gone_ || *gone_ == ModelGone::drill;
+  return decision_.served == Variant::candidate && primary_is_there &&
+         decision_.route->canary.fallback && !client_gone_ && !answer_begun_;
+}
+
+std::optional<metrics::FallbackReason> Exchange::reason_to_fall_back(
+    const Status& outcome) const noexcept {
+  if (!may_fall_back()) return std::nullopt;
+  return outcome ? fallback_reason(refused_status_) : fallback_reason(outcome.error());
+}
+
+void Exchange::fall_back(metrics::FallbackReason reason) {
+  fell_back_ = true;
+  meter().fell_back(reason);
+  log_info("fell_back", {{"exchange", id_.view()},
+                         {"route", std::string_view{decision_.route->name}},
+                         {"reason", label(reason)},
+                         {"status", refused_status_}});
+  count_attempt();
+  change_to(Variant::primary);
+}
+
+void Exchange::count_attempt() {
+  const auto now = steady_clock::now();
+  meter().request(request_.target.operation, decision_.served, metrics::Leg::served,
+                  refused_status_, now - attempt_begun_);
+  tell_account(refused_status_, now);
+}
+
+// The next attempt starts afresh, from the client's bytes.
+void Exchange::change_to(Variant variant) {
+  call_.reset();
+  scratch_->clear();
+  rewritten_body_.clear();
+  refused_status_ = 0;
+  attempt_begun_ = steady_clock::now();
+  decision_.served = variant;
+  decision_.upstream = served_variant().upstream;
+}
+
+// --- 3. The served variant's request
 
 asio::awaitable<Status> Exchange::rewrite_body() {
   const auto begun = steady_clock::now();
@@ -139,6 +270,7 @@ asio::awaitable<Status> Exchange::rewrite_body() {
   // A body that cannot be rewritten goes as it is: the candidate's own error tells the client more
   // than ours would.
   if (made.changed) rewritten_body_ = std::move(made.bytes);
+  for (const std::string_view preset : made.presets) meter().rewrote(preset);
   if (client_gone_) co_return Error{ErrorKind::cancelled, Side::downstream, "the client left"};
   co_return Status{};
 }
@@ -175,7 +307,7 @@ Status Exchange::build_request() {
   return built;
 }
 
-// --- 3. Ask, and relay what comes
+// --- 4. Ask, and relay what comes
 
 asio::awaitable<Status> Exchange::serve() {
   const auto& variant = served_variant();
@@ -192,10 +324,34 @@ asio::awaitable<Status> Exchange::serve() {
   auto head = co_await call.read_head(request_.head->method == "HEAD");
   if (!head) co_return head.error();
   first_byte_ = call.first_byte_at();
-  co_return co_await relay(call, **head);
+  if (may_fall_back() && fallback_reason((**head).status)) {
+    refused_status_ = (**head).status;
+    (void)call.buffered();  // an error that is here whole leaves its connection for others
+    co_return Status{};
+  }
+  if (may_take_over() && metrics::may_say_gone((**head).status)) {
+    co_return co_await relay_unless_gone(call, scratch_->answer);
+  }
+  co_return co_await relay(call, **head, call.buffered());
 }
 
-asio::awaitable<Status> Exchange::relay(UpstreamCall& call, const ResponseHead& head) {
+// An error may say that the model is gone, so it is read before it is passed on.
+asio::awaitable<Status> Exchange::relay_unless_gone(UpstreamCall& call, ResponseHead& head) {
+  HeldAnswer held;
+  if (auto read = co_await hold_answer(call, head, held); !read) co_return read;
+  if (held.last) gone_ = metrics::model_gone_by_body(head.status, held.body, primary_was_good());
+  if (gone_) {
+    refused_status_ = head.status;
+    co_return Status{};
+  }
+  const std::array<std::string_view, 1> pieces{held.body};
+  co_return co_await relay(
+      call, head,
+      UpstreamCall::Part{std::span{pieces}.first(held.body.empty() ? 0 : 1), held.last});
+}
+
+asio::awaitable<Status> Exchange::relay(UpstreamCall& call, const ResponseHead& head,
+                                        Result<UpstreamCall::Part> part) {
   status_ = head.status;
   const auto glance_or_all =
       decision_.shadow
@@ -208,7 +364,6 @@ asio::awaitable<Status> Exchange::relay(UpstreamCall& call, const ResponseHead& 
   reader_->on_head(head.status, head.fields);
 
   // The head goes out with whatever of the body came along, and at once when nothing did.
-  auto part = call.buffered();
   if (!part) co_return part.error();
   if (auto passed = co_await pass_on(head, *part); !passed) co_return passed;
   look_at(*part, call.last_read_at());
@@ -251,7 +406,7 @@ void Exchange::look_at(const UpstreamCall::Part& part, metrics::TimePoint when) 
   }
 }
 
-// --- 4. When it did not work
+// --- 5. When it did not work
 
 asio::awaitable<void> Exchange::answer_failure(const Error& error) {
   const bool lost_client =
@@ -283,13 +438,23 @@ asio::awaitable<void> Exchange::answer_error(int status, std::string_view type,
                                true);  // a client that cannot be told is gone anyway
 }
 
-// --- 5. What is counted, and who gets a copy
+// --- 6. What is counted, and who gets a copy
 
 void Exchange::record() {
   meter().request(request_.target.operation, decision_.served, metrics::Leg::served,
-                  client_gone_ && !answer_begun_ ? 0 : status_, ended_ - begun_);
+                  client_gone_ && !answer_begun_ ? 0 : status_, ended_ - attempt_begun_);
+  tell_account(status_, ended_);
+  // The one request that tried a model that was gone.
+  if (status_ == 200 && decision_.route && decision_.served == Variant::primary &&
+      gone_models().any() && gone_models().remove(primary_upstream(), asked_primary()))
+    log_warn("model_is_back",
+             {{"route", std::string_view{decision_.route->name}}, {"model", asked_primary()}});
+}
+
+// A throttled variant's quota is for those who are served: the copies rest.
+void Exchange::tell_account(int status, metrics::TimePoint when) {
   if (decision_.eligible)
-    worker_snapshot_->accounts[decision_.route_index]->primary_answered(status_, ended_);
+    worker_snapshot_->accounts[decision_.route_index]->primary_answered(status, when);
 }
 
 std::optional<SkipReason> Exchange::reason_to_skip(const Status& outcome) const noexcept {
@@ -325,11 +490,12 @@ void Exchange::hand_over(const Status& outcome) {
   task.facts.operation = request_.target.operation;
   task.facts.model_id =
       served_variant().model.empty() ? request_.target.model_id : served_variant().model;
-  task.facts.begun = begun_;
+  task.facts.begun = attempt_begun_;
   task.facts.first_byte = first_byte_;
   task.facts.ended = ended_;
   task.captured = reader_->finish(end);
   task.snapshot = snapshot_;
+  if (decision_.route) task.route = decision_.route_index;
   task.meter = &meter();
   task.slot = slot;
   task.bytes = task.captured.kept_bytes();
@@ -347,6 +513,7 @@ void Exchange::offer_copy(std::shared_ptr<ServedSlot> slot) {
   job->pair.snapshot = snapshot_;
   job->pair.route = decision_.route_index;
   job->pair.exchange_id = id_.view();
+  job->pair.asked_model = request_.target.model_id;
   job->pair.family = head.family;
   if (!request_.client.caller().empty())
     job->pair.caller = routing::caller_label(snapshot_->config(), request_.client.caller());
@@ -360,7 +527,6 @@ void Exchange::offer_copy(std::shared_ptr<ServedSlot> slot) {
   }
   job->operation = request_.target.operation;
   job->served = decision_.served;
-  job->model_id = request_.target.model_id;
   job->invocation_id = head.invocation_id;
   job->attempt = attempt_of(head);
   job->sampling_key = head.invocation_id.empty() ? id_.view() : head.invocation_id;

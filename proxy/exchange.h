@@ -36,6 +36,8 @@ class Exchange {
   // The steps, in order.
   void decide();
   void read_body_model();
+  boost::asio::awaitable<Status> answer();
+  boost::asio::awaitable<Status> attempt();
   boost::asio::awaitable<Status> rewrite_body();
   Status build_request();
   boost::asio::awaitable<Status> serve();
@@ -43,7 +45,24 @@ class Exchange {
   void record();
   void hand_over(const Status& outcome);
 
-  boost::asio::awaitable<Status> relay(UpstreamCall& call, const ResponseHead& head);
+  bool may_take_over() const noexcept;
+  void spare_gone_primary();
+  void take_over();
+  void serve_by_candidate_alone();
+  std::string_view asked_primary() const noexcept;
+  std::string_view primary_upstream() const noexcept;
+  GoneModels& gone_models() const;
+  bool primary_was_good() const;
+  bool may_fall_back() const noexcept;
+  std::optional<metrics::FallbackReason> reason_to_fall_back(const Status& outcome) const noexcept;
+  void fall_back(metrics::FallbackReason reason);
+  void count_attempt();
+  void change_to(routing::Variant variant);
+  void tell_account(int status, metrics::TimePoint when);
+
+  boost::asio::awaitable<Status> relay_unless_gone(UpstreamCall& call, ResponseHead& head);
+  boost::asio::awaitable<Status> relay(UpstreamCall& call, const ResponseHead& head,
+                                       Result<UpstreamCall::Part> part);
   boost::asio::awaitable<Status> pass_on(const ResponseHead& head, const UpstreamCall::Part& part);
   void look_at(const UpstreamCall::Part& part, metrics::TimePoint when);
   boost::asio::awaitable<void> answer_error(int status, std::string_view type,
@@ -61,6 +80,7 @@ class Exchange {
   ResponseSink& client_;
 
   const metrics::TimePoint begun_;
+  metrics::TimePoint attempt_begun_ = begun_;
   const ExchangeId id_;
   const ScratchPool::Pointer scratch_;
   ModelPlace body_model_;  // where the body names the model; nowhere on the first wire
@@ -71,8 +91,11 @@ class Exchange {
   std::optional<Sha256> body_hash_;
 
   std::optional<UpstreamCall> call_;
+  std::optional<metrics::ModelGone> gone_;  // the primary's model is
+  bool fell_back_ = false;                  // the primary answers for the candidate
   bool client_gone_ = false;
   bool answer_begun_ = false;                   // something went to the client
+  int refused_status_ = 0;                      // of an attempt whose answer nobody gets
   int status_ = 0;                              // that the client got
   Recycler<ServedAnswerTask>::Pointer answer_;  // what is known of the answer, once it begins
   std::optional<metrics::ResponseReader> reader_;

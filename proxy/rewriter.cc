@@ -14,8 +14,10 @@ asio::awaitable<routing::VariantBody> Rewriter::rewrite(
     routing::Operation operation, routing::ModelSwap swap, metrics::Block body) {
   struct Job {
     Waiter finished;
-    routing::VariantBody outcome{
-        .bytes = {}, .changed = false, .problem = routing::RewriteProblem{"the rewrite failed"}};
+    routing::VariantBody outcome{.bytes = {},
+                                 .changed = false,
+                                 .presets = {},
+                                 .problem = routing::RewriteProblem{"the rewrite failed"}};
   };
   auto job = std::make_shared<Job>();
   auto home = co_await asio::this_coro::executor;

@@ -123,8 +123,8 @@ std::string text_of(Signal signal, const SignalCounts& counts, const Rates& seen
   } else {
     text += share_text(seen.candidate) + " between primary and candidate, ";
     text += seen.primary.total > 0
-                ? share_text(seen.primary) + " between two answers of the primary"
-                : "not measured between two answers of the primary";
+                ? share_text(seen.primary) + " between two answers of the same variant"
+                : "not measured between two answers of the same variant";
   }
   text += value_text(signal, counts) + ".";
   text.front() = static_cast<char>(text.front() - 'a' + 'A');
@@ -199,6 +199,8 @@ json describe_shares(std::string_view route, const metrics::RouteCounts& counts,
     }
     (sample.label("variant") == "candidate" ? by_candidate : by_primary) += sample.value;
   }
+  // Attempts whose answer nobody got: the primary's stands among its own.
+  by_candidate = std::max(0.0, by_candidate - static_cast<double>(total(counts.fallbacks)));
   const auto copied =
       static_cast<double>(counts.compared + total(counts.failed) + total(counts.dropped));
   return {{"primary", static_cast<std::uint64_t>(by_primary)},
@@ -313,6 +315,7 @@ nlohmann::json describe_route(const routing::Config& config, const routing::Rout
       {"shadow_percent", route.shadow.percent.hundredths / 100.0},
       {"served", describe_shares(route.name, counts, samples)},
       {"counts", describe_counts(counts)},
+      {"fallbacks", json(counts.fallbacks)},
       {"measured", describe_measurements(route.name, samples)},
       {"parameters", describe_parameters(route)},
   };

@@ -166,6 +166,10 @@ std::shared_ptr<const metrics::RouteEvidence> Server::evidence(std::string_view 
   return impl_->analysis.evidence().evidence(route);
 }
 
+ModelBook& Server::models() {
+  return impl_->analysis.models();
+}
+
 Server::Load Server::load() const {
   return {.connections = impl_->services.connections.load(),
           .shadow_queued = impl_->dispatcher.queued(),

@@ -14,6 +14,7 @@
 #include "metrics/recorder.h"
 #include "proxy/credentials.h"
 #include "proxy/error.h"
+#include "proxy/model_book.h"
 #include "proxy/snapshot.h"
 #include "routing/config_loader.h"
 
@@ -53,6 +54,8 @@ class Server {
   Load load() const;  // any thread
   // The newest evidence of a route; null before its first pair. Any thread.
   std::shared_ptr<const metrics::RouteEvidence> evidence(std::string_view route) const;
+  // What is known of the models that were asked. Any thread.
+  ModelBook& models();
 
  private:
   struct Impl;

@@ -320,8 +320,8 @@ struct ShadowDispatcher::Impl {
 void ShadowJob::clear() noexcept {
   leave();
   for (std::string* text :
-       {&pair.exchange_id, &pair.family, &pair.caller, &model_id, &invocation_id, &sampling_key,
-        &forwarded, &lines, &content_type, &client_authorization, &client_api_key}) {
+       {&pair.exchange_id, &pair.asked_model, &pair.family, &pair.caller, &invocation_id,
+        &sampling_key, &forwarded, &lines, &content_type, &client_authorization, &client_api_key}) {
     clear_for_reuse(*text);
   }
   pair.snapshot.reset();

@@ -29,7 +29,6 @@ struct ShadowJob : HandoverNode<ShadowJob>, Recycled<ShadowJob> {
   PairContext pair;
   routing::Operation operation = routing::Operation::other;
   routing::Variant served = routing::Variant::primary;
-  std::string model_id;       // the client asked for
   std::string invocation_id;  // of the SDK's call; empty: none
   // Which attempt of its SDK's call it is, where the SDK counts attempts and names no call.
   enum class Attempt : std::uint8_t { untold, first, repeated } attempt = Attempt::untold;
@@ -40,7 +39,7 @@ struct ShadowJob : HandoverNode<ShadowJob>, Recycled<ShadowJob> {
   std::string lines;       // append_forwarded_lines()
   std::string content_type;
   std::string client_authorization,
-      client_api_key;  // for the control leg of a route that forwards them
+      client_api_key;  // for the primary of a route that forwards them
   std::optional<Sha256> body_hash;
   SteadyTime offered;
   bool is_probe = false;  // of the route's breaker

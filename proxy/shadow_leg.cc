@@ -174,18 +174,18 @@ asio::awaitable<std::optional<FailReason>> exchange(LegRun& run, std::shared_ptr
 asio::awaitable<std::optional<FailReason>> ask(LegRun& run) {
   const ShadowJob& job = *run.job;
   const auto& route = route_of(job);
-  const auto& variant =
-      run.result.facts.variant == routing::Variant::primary ? route.primary : *route.candidate;
+  const bool asks_primary = run.result.facts.variant == routing::Variant::primary;
+  const auto& variant = asks_primary ? route.primary : *route.candidate;
   const auto view = run.thread.pools.apply(job.pair.snapshot);
   const UpstreamTarget& upstream = *job.pair.snapshot->upstreams[variant.upstream];
   const auto& pool = view->pool(variant.upstream, routing::Surface::runtime);
 
   run.result.facts.operation = job.operation;
-  run.result.facts.model_id = variant.model.empty() ? job.model_id : variant.model;
+  run.result.facts.model_id = variant.model.empty() ? job.pair.asked_model : variant.model;
   run.result.facts.begun = steady_clock::now();
 
   std::string rewritten;
-  const auto swap = model_swap(variant, job.model_id, job.body_model);
+  const auto swap = model_swap(variant, job.pair.asked_model, job.body_model);
   if (routing::concerns(variant.rewrite, job.operation) || !swap.model.empty()) {
     auto made = co_await run.thread.rewriter.rewrite(job.pair.snapshot, variant.rewrite,
                                                      job.operation, swap, job.pair.request_body);
@@ -194,6 +194,7 @@ asio::awaitable<std::optional<FailReason>> ask(LegRun& run) {
       co_return FailReason::unreadable;
     }
     if (made.changed) rewritten = std::move(made.bytes);
+    for (const std::string_view preset : made.presets) meter_of(job).rewrote(preset);
   }
   const std::string_view body = rewritten.empty() ? job.pair.request_body.view() : rewritten;
 
@@ -213,11 +214,9 @@ asio::awaitable<std::optional<FailReason>> ask(LegRun& run) {
       .content_type = job.content_type,
       .body = body,
       .shadow_mark = run.thread.instance_id,
-      .client_authorization = run.result.facts.leg == metrics::Leg::control
-                                  ? job.client_authorization
-                                  : std::string_view{},
-      .client_api_key =
-          run.result.facts.leg == metrics::Leg::control ? job.client_api_key : std::string_view{}};
+      // A candidate never gets to see what the client brought.
+      .client_authorization = asks_primary ? job.client_authorization : std::string_view{},
+      .client_api_key = asks_primary ? job.client_api_key : std::string_view{}};
   if (auto built = append_request_head(request, *credentials, upstream.config.region,
                                        run.thread.signer, hash, scratch->request_head);
       !built) {

@@ -6,6 +6,7 @@
 #include <utility>
 #include <variant>
 
+#include "proxy/lifecycle_report.h"
 #include "proxy/log.h"
 #include "proxy/read_file.h"
 #include "proxy/tls_contexts.h"
@@ -210,6 +211,7 @@ SnapshotResult make_snapshot(std::shared_ptr<const routing::Config> config,
   auto upstreams = load_upstreams(*config, keeper, environment, result.problems);
   LoadedPrices loaded = load_prices(*config);
   LoadedListeners listeners = load_listeners(*config);
+  LoadedLifecycles lifecycles = load_lifecycles(*config, today());
   const auto tell = [&result](const auto& part) {
     for (const std::string& warning : part.warnings)
       log_warn("config_warning", {{"problem", warning}});
@@ -217,6 +219,7 @@ SnapshotResult make_snapshot(std::shared_ptr<const routing::Config> config,
   };
   tell(loaded);
   tell(listeners);
+  tell(lifecycles);
   if (!result.problems.empty()) return result;
 
   // Meters last: a refused config leaves no series behind.
@@ -235,6 +238,7 @@ SnapshotResult make_snapshot(std::shared_ptr<const routing::Config> config,
       .experiments = std::move(experiments),
       .default_meter = &recorder.route("default"),
       .prices = std::move(loaded.prices),
+      .lifecycles = std::move(lifecycles.lifecycles),
   });
   return result;
 }

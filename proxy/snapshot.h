@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "metrics/lifecycle.h"
 #include "metrics/pricing.h"
 #include "metrics/recorder.h"
 #include "proxy/aws/keeper.h"
@@ -48,6 +49,7 @@ struct Snapshot {
   std::vector<std::string> experiments;      // as Config::routes; routing::experiment_id()
   metrics::RouteMeter* default_meter = nullptr;
   std::shared_ptr<const metrics::Prices> prices;
+  std::shared_ptr<const metrics::Lifecycles> lifecycles{};
 
   const routing::Config& config() const noexcept { return routes.config(); }
 };

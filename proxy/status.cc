@@ -6,6 +6,7 @@
 
 #include "proxy/credential_report.h"
 #include "proxy/exposition.h"
+#include "proxy/lifecycle_report.h"
 #include "proxy/route_status.h"
 #include "proxy/version.h"
 
@@ -88,6 +89,13 @@ json describe_routes(const Snapshot& snapshot, const std::vector<Sample>& sample
   return routes;
 }
 
+json describe_lifecycle(const Snapshot& snapshot, const ProcessStatus& process) {
+  if (!process.lifecycles) return nullptr;
+  const auto day = today();
+  return describe_models(report_models(snapshot.config(), *process.lifecycles, process.models, day),
+                         *process.lifecycles, day);
+}
+
 json describe_default_route(const routing::Config& config, const std::vector<Sample>& samples) {
   if (!config.default_upstream) return nullptr;
   return {{"upstream", config.upstreams.at(*config.default_upstream).name},
@@ -111,6 +119,7 @@ std::string status_json(const Snapshot& snapshot, const ProcessStatus& process,
       {"load", describe_load(process.load)},
       {"default_route", describe_default_route(config, samples)},
       {"upstreams", describe_upstreams(snapshot)},
+      {"lifecycle", describe_lifecycle(snapshot, process)},
       {"routes", describe_routes(snapshot, samples, sources)},
   });
 }
@@ -129,6 +138,10 @@ std::optional<std::string> route_json(const Snapshot& snapshot, std::string_view
     }
   }
   return std::nullopt;
+}
+
+std::string lifecycle_json(const Snapshot& snapshot, const ProcessStatus& process) {
+  return dumped(describe_lifecycle(snapshot, process));
 }
 
 std::string reload_json(const ReloadOutcome& outcome) {

@@ -3,10 +3,13 @@
 // in; any thread.
 
 #include <chrono>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "proxy/model_book.h"
 #include "proxy/reload.h"
 #include "proxy/rollout_status.h"
 #include "proxy/server.h"
@@ -22,6 +25,8 @@ struct ProcessStatus {
   Server::Load load;
   std::optional<Reloader::Last> last_reload;
   std::string lacking{};  // CredentialReadiness::lacking
+  std::vector<ModelBook::Entry> models{};
+  std::shared_ptr<const metrics::Lifecycles> lifecycles{};  // null: there are no dates
 };
 
 // Where the facts about routes come from.
@@ -42,6 +47,9 @@ std::string routes_json(const Snapshot& snapshot, std::string_view exposition,
 // One route; none of that name.
 std::optional<std::string> route_json(const Snapshot& snapshot, std::string_view name,
                                       std::string_view exposition, const RouteSources& sources);
+
+// Every model that the config names or that was asked: describe_models().
+std::string lifecycle_json(const Snapshot& snapshot, const ProcessStatus& process);
 
 // The answer to POST /api/reload: {"result": "applied", "problems": []}
 std::string reload_json(const ReloadOutcome& outcome);

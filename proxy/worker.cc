@@ -58,8 +58,10 @@ struct Worker::Impl {
 
   void apply(std::shared_ptr<const Snapshot> snapshot) {
     auto next = std::make_shared<WorkerSnapshot>();
-    for (const auto& route : snapshot->config().routes)
+    for (const auto& route : snapshot->config().routes) {
       next->accounts.push_back(services.dispatcher.account(route.name));
+      next->gone.push_back(services.analysis.models().gone(route.name));
+    }
     next->view = pools.apply(std::move(snapshot));
     worker.current = std::move(next);
   }

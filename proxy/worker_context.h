@@ -32,6 +32,7 @@ struct ExchangeId {
 struct WorkerSnapshot {
   std::shared_ptr<const ThreadSnapshot> view;
   std::vector<std::shared_ptr<ShadowAccount>> accounts;  // as Config::routes
+  std::vector<std::shared_ptr<GoneModels>> gone;         // the same; primaries' models
   const Snapshot& snapshot() const noexcept { return *view->snapshot; }
 };
 

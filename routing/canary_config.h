@@ -83,6 +83,8 @@ struct CanaryConfig {
   milliseconds watch = 28 * 24h;     // after the last stage gates go on for that long
   // None: nothing is rolled back by itself, which is the default of a plain percent.
   std::optional<RolloutGates> gates;
+  // What the candidate fails to answer, before its first byte, is answered by the primary.
+  bool fallback = true;
   friend bool operator==(const CanaryConfig&, const CanaryConfig&) = default;
 
   // No share above it is ever served.

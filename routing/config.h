@@ -151,11 +151,24 @@ struct UpstreamConfig {
 // value that is there (json_patch can add one), and a json_patch of which one step does not apply
 // is not applied at all.
 struct RewriteRule {
-  enum class Kind : std::uint8_t { remove, set, json_patch };
+  enum class Kind : std::uint8_t {
+    remove,
+    set,
+    json_patch,
+    // Of presets alone:
+    remove_beside,  // `pointer`, where `beside` is there too
+    at_most,        // the number at `pointer`
+    set_where,      // `pointer`, where the value at `beside` is `where`
+    drop_prefill    // the assistant's turns at the end of the list at `pointer`
+  };
   Kind kind = Kind::remove;
   std::vector<Operation> operations;  // empty: every understood operation
-  std::string pointer;                // remove, set: an RFC 6901 pointer
-  std::string json;  // set: the value; json_patch: the RFC 6902 document; both as JSON text
+  std::string pointer;                // an RFC 6901 pointer
+  std::string json;      // set, set_where: the value; at_most: the bound; json_patch: the RFC 6902
+                         // document; all as JSON text
+  std::string beside{};  // a pointer
+  std::string where{};   // JSON text
+  std::string preset{};  // that brought it; empty: the config itself
   friend bool operator==(const RewriteRule&, const RewriteRule&) = default;
 };
 
@@ -232,6 +245,9 @@ struct VerdictConfig {
   friend bool operator==(const VerdictConfig&, const VerdictConfig&) = default;
 };
 
+// What follows when the primary's model has come to its end, or is locked out as legacy.
+enum class EndOfLifeAction : std::uint8_t { alarm, serve_candidate };
+
 struct RouteConfig {
   std::string name;
   MatchConfig match;
@@ -240,7 +256,27 @@ struct RouteConfig {
   ShadowConfig shadow;
   CanaryConfig canary;
   VerdictConfig verdict;
+  EndOfLifeAction on_end_of_life = EndOfLifeAction::alarm;
+  Percent drill;                // share for which the primary's end of life is played
+  milliseconds keep_warm = 0s;  // the primary gets a tiny request when nothing else was answered
+                                // for this long; 0: never
   friend bool operator==(const RouteConfig&, const RouteConfig&) = default;
+};
+
+// When a model's states begin (bedrock-wire 1.3); none: not known.
+struct ModelDates {
+  std::optional<std::chrono::sys_days> launch, legacy, extended_access, end_of_life;
+  std::string replacement;
+  friend bool operator==(const ModelDates&, const ModelDates&) = default;
+};
+
+struct LifecycleConfig {
+  std::string file;                          // absolute once loaded; empty: the built-in dates
+  std::map<std::string, ModelDates> models;  // by model id; goes before the file
+  milliseconds warn_before = 90 * 24h;       // an end of life
+  std::optional<std::size_t> poll_upstream;  // index into Config::upstreams, asked for dates
+  milliseconds poll_every = 24h;
+  friend bool operator==(const LifecycleConfig&, const LifecycleConfig&) = default;
 };
 
 struct RecordsConfig {
@@ -356,6 +392,7 @@ struct Config {
   std::optional<std::size_t> default_upstream;  // index into upstreams; what no route matches
   RecordsConfig records;
   EventsConfig events;
+  LifecycleConfig lifecycle;
   std::string state_directory;  // absolute once loaded; empty: evidence dies with the process
   std::string prices_file;      // absolute once loaded; empty: the built-in prices
   LimitsConfig limits;

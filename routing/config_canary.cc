@@ -119,7 +119,7 @@ void read_canary(Section& route, CanaryConfig& canary) {
   // A plan is held to its gates; a plain percent only where it asks for them.
   if (section.find("gates") != nullptr || !canary.stages.empty())
     read_gates(section, canary.gates.emplace());
-  section.not_yet({"fallback"});
+  section.read("fallback", canary.fallback, parse_bool);
   section.finish();
 }
 

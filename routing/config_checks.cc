@@ -39,6 +39,7 @@ class Checker {
       check_name(i);
       check_reachable(i);
       check_candidate(i);
+      check_end_of_life(i);
     }
   }
 
@@ -176,6 +177,16 @@ class Checker {
            "takes another InvokeModel body than the models of this route: such requests are "
            "skipped (body_format); Converse is not concerned");
     }
+  }
+
+  void check_end_of_life(std::size_t i) {
+    const RouteConfig& route = config_.routes[i];
+    const Spot spot = route_spot(i);
+    const bool serves = route.on_end_of_life == EndOfLifeAction::serve_candidate;
+    if (serves && !route.candidate && spot.node->find("candidate") == nullptr)
+      error(spot.at("on_end_of_life"), "needs a candidate");
+    if (route.drill > Percent{} && !serves)
+      error(spot.at("drill"), "plays what on_end_of_life: serve_candidate does: say that, too");
   }
 
   static bool invokes(const MatchConfig& match) {

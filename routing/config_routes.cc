@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "routing/compatibility.h"
 #include "routing/config_sections.h"
 
 namespace understudy::routing {
@@ -143,13 +144,12 @@ void read_rewrite_rule(const ConfigNode& node, std::string path, Problems& probl
                        RewriteRule& rule) {
   Section section(node, std::move(path), problems);
   section.read_list("operations", rule.operations, parse_operation);
-  section.not_yet({"preset", "rename", "when"});
+  section.not_yet({"rename", "when"});
   const bool removes = section.find("remove") != nullptr;
   const bool sets = section.find("set") != nullptr;
   const bool patches = section.find("json_patch") != nullptr;
-  if (removes + sets + patches != 1 && node.kind == ConfigNode::Kind::map &&
-      node.find("preset") == nullptr) {
-    problems.add(node.place, section.path(), "takes one of remove, set and json_patch");
+  if (removes + sets + patches != 1 && node.kind == ConfigNode::Kind::map) {
+    problems.add(node.place, section.path(), "takes one of remove, set, json_patch and preset");
   }
   if (removes) section.read("remove", rule.pointer, parse_pointer);
   if (sets) {
@@ -165,34 +165,42 @@ void read_rewrite_rule(const ConfigNode& node, std::string path, Problems& probl
   section.finish();
 }
 
+// A preset stands for its rules.
+void read_preset(const ConfigNode& node, std::string path, Problems& problems,
+                 std::vector<RewriteRule>& rules) {
+  Section section(node, std::move(path), problems);
+  std::string name;
+  if (section.read("preset", name, parse_text)) {
+    if (const auto place = preset_place(name)) {
+      const Preset& preset = presets()[*place];
+      rules.insert(rules.end(), preset.rules.begin(), preset.rules.end());
+    } else {
+      std::vector<std::string> names;
+      for (const Preset& preset : presets()) names.push_back(preset.name);
+      section.problem("preset", "there is no preset " + shown(name) + suggestion(name, names));
+    }
+  }
+  section.finish();
+}
+
 void read_rewrite(Section& candidate, std::vector<RewriteRule>& rules) {
   const ConfigNode* node = candidate.find("rewrite");
   if (node == nullptr) return;
   if (node->kind == ConfigNode::Kind::scalar) {
-    candidate.problem("rewrite", "must be a list of rules; this version has no presets yet");
+    candidate.problem("rewrite", "must be a list of rules, like [{preset: drop-sampling}]");
     return;
   }
   const ConfigNode* list = candidate.find_list("rewrite");
   if (list == nullptr) return;
   for (std::size_t i = 0; i < list->items.size(); ++i) {
-    read_rewrite_rule(list->items[i], candidate.path_of("rewrite", i), candidate.problems(),
-                      rules.emplace_back());
+    const ConfigNode& item = list->items[i];
+    std::string path = candidate.path_of("rewrite", i);
+    if (item.kind == ConfigNode::Kind::map && item.find("preset") != nullptr) {
+      read_preset(item, std::move(path), candidate.problems(), rules);
+    } else {
+      read_rewrite_rule(item, std::move(path), candidate.problems(), rules.emplace_back());
+    }
   }
-}
-
-// The index of the upstream that the section names.
-std::optional<std::size_t> read_upstream_name(Section& section, const Config& config) {
-  std::string name;
-  if (!section.require("upstream") || !section.read("upstream", name, parse_name)) {
-    return std::nullopt;
-  }
-  std::vector<std::string> names;
-  for (std::size_t i = 0; i < config.upstreams.size(); ++i) {
-    if (config.upstreams[i].name == name) return i;
-    names.push_back(config.upstreams[i].name);
-  }
-  section.problem("upstream", "no upstream is called " + name + suggestion(name, names));
-  return std::nullopt;
 }
 
 VariantConfig read_variant(Section& route, std::string_view key, const ConfigNode& node,
@@ -257,6 +265,30 @@ void read_shadow(Section& route, ShadowConfig& shadow) {
   section.finish();
 }
 
+Parsed<EndOfLifeAction> parse_end_of_life_action(std::string_view text) {
+  if (text == "alarm") return good(EndOfLifeAction::alarm);
+  if (text == "serve_candidate") return good(EndOfLifeAction::serve_candidate);
+  return bad<EndOfLifeAction>("must be alarm or serve_candidate, got " + shown(text));
+}
+
+void read_drill(Section& route, Percent& drill) {
+  const ConfigNode* node = route.find("drill");
+  if (node == nullptr) return;
+  Section section(*node, route.path_of("drill"), route.problems());
+  section.require("percent");
+  section.read("percent", drill, parse_percent);
+  section.finish();
+}
+
+void read_keep_warm(Section& route, milliseconds& every) {
+  const ConfigNode* node = route.find("keep_warm");
+  if (node == nullptr) return;
+  Section section(*node, route.path_of("keep_warm"), route.problems());
+  section.require("every");
+  section.read("every", every, duration_between(1s, 14 * 24h));
+  section.finish();
+}
+
 void read_route(const ConfigNode& node, std::string path, Problems& problems, const Config& config,
                 RouteConfig& route) {
   Section section(node, std::move(path), problems);
@@ -274,11 +306,28 @@ void read_route(const ConfigNode& node, std::string path, Problems& problems, co
   read_shadow(section, route.shadow);
   read_canary(section, route.canary);
   read_verdict(section, route.verdict);
-  section.not_yet({"on_end_of_life", "evidence", "lifecycle", "gates", "families"});
+  section.read("on_end_of_life", route.on_end_of_life, parse_end_of_life_action);
+  read_drill(section, route.drill);
+  read_keep_warm(section, route.keep_warm);
+  section.not_yet({"evidence", "lifecycle", "gates", "families"});
   section.finish();
 }
 
 }  // namespace
+
+std::optional<std::size_t> read_upstream_name(Section& section, const Config& config) {
+  std::string name;
+  if (!section.require("upstream") || !section.read("upstream", name, parse_name)) {
+    return std::nullopt;
+  }
+  std::vector<std::string> names;
+  for (std::size_t i = 0; i < config.upstreams.size(); ++i) {
+    if (config.upstreams[i].name == name) return i;
+    names.push_back(config.upstreams[i].name);
+  }
+  section.problem("upstream", "no upstream is called " + name + suggestion(name, names));
+  return std::nullopt;
+}
 
 void read_routes(Section& root, Config& config) {
   const ConfigNode* list = root.find_list("routes");

@@ -3,6 +3,7 @@
 // reports the rest.
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -23,9 +24,13 @@ void read_credentials(Section& upstream, const std::filesystem::path& directory,
 void read_routes(Section& root, Config& config);
 void read_verdict(Section& route, VerdictConfig& verdict);
 void read_canary(Section& route, CanaryConfig& canary);
+// The index of the upstream that the section names under `upstream`.
+std::optional<std::size_t> read_upstream_name(Section& section, const Config& config);
 void read_default_route(Section& root, Config& config);
 void read_records(Section& root, const std::filesystem::path& directory, RecordsConfig& records);
 void read_events(Section& root, const std::filesystem::path& directory, EventsConfig& events);
+// `upstreams` must be read by now.
+void read_lifecycle(Section& root, const std::filesystem::path& directory, Config& config);
 void read_limits(Section& root, LimitsConfig& limits);
 // state, threads, drain, log, sampling_salt, prices_file
 void read_process(Section& root, const std::filesystem::path& directory, Config& config);

@@ -20,6 +20,7 @@ void append_variant(const Config& config, const VariantConfig& variant, std::str
     out.append(std::to_string(static_cast<int>(rule.kind))).push_back('\n');
     out.append(rule.pointer).push_back('\n');
     out.append(rule.json).push_back('\n');
+    if (!rule.preset.empty()) out.append(rule.beside).append(rule.where).push_back('\n');
     for (const Operation operation : rule.operations) out.append(label(operation)).push_back(' ');
     out.push_back('\n');
   }

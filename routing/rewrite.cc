@@ -141,6 +141,33 @@ bool patch(Json& body, const RewriteRule& rule) {
   }
 }
 
+bool stands(const Json& body, const std::string& pointer) {
+  return body.contains(Json::json_pointer(pointer));
+}
+
+bool lower_to(Json& body, const RewriteRule& rule) {
+  const Json::json_pointer path(rule.pointer);
+  if (!body.contains(path)) return false;
+  Json& place = body[path];
+  Json most = Json::parse(rule.json);
+  if (!place.is_number() || place <= most) return false;
+  place = std::move(most);
+  return true;
+}
+
+bool drop_prefill(Json& body, const RewriteRule& rule) {
+  const Json::json_pointer path(rule.pointer);
+  if (!body.contains(path) || !body[path].is_array()) return false;
+  Json& turns = body[path];
+  const auto ends_with_assistant = [&turns] {
+    return turns.size() > 1 && turns.back().is_object() && turns.back().contains("role") &&
+           turns.back()["role"] == "assistant";
+  };
+  if (!ends_with_assistant()) return false;
+  while (ends_with_assistant()) turns.erase(turns.size() - 1);
+  return true;
+}
+
 bool apply(const RewriteRule& rule, Json& body) {
   switch (rule.kind) {
     case RewriteRule::Kind::remove:
@@ -149,6 +176,16 @@ bool apply(const RewriteRule& rule, Json& body) {
       return set_value(body, rule);
     case RewriteRule::Kind::json_patch:
       return patch(body, rule);
+    case RewriteRule::Kind::remove_beside:
+      return stands(body, rule.beside) && remove_value(body, rule.pointer);
+    case RewriteRule::Kind::at_most:
+      return lower_to(body, rule);
+    case RewriteRule::Kind::set_where:
+      return stands(body, rule.beside) &&
+             body[Json::json_pointer(rule.beside)] == Json::parse(rule.where) &&
+             set_value(body, rule);
+    case RewriteRule::Kind::drop_prefill:
+      return drop_prefill(body, rule);
   }
   return false;
 }
@@ -160,7 +197,12 @@ std::variant<Rewritten, RewriteProblem> rewrite_json(std::span<const RewriteRule
   Json body = Json::parse(text);
   Rewritten rewritten;
   for (const RewriteRule& rule : rules) {
-    if (applies(rule, operation) && apply(rule, body)) ++rewritten.applied;
+    if (!applies(rule, operation) || !apply(rule, body)) continue;
+    ++rewritten.applied;
+    if (!rule.preset.empty() &&
+        std::ranges::find(rewritten.presets, rule.preset) == rewritten.presets.end()) {
+      rewritten.presets.push_back(rule.preset);
+    }
   }
   if (rewritten.applied > 0) rewritten.body = body.dump();
   return rewritten;
@@ -199,6 +241,7 @@ VariantBody variant_body(std::span<const RewriteRule> rules, Operation operation
   } else if (auto& done = std::get<Rewritten>(outcome); done.applied > 0) {
     made.bytes = std::move(done.body);
     made.changed = true;
+    made.presets = std::move(done.presets);
   }
   return made;
 }

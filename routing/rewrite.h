@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 #include <variant>
+#include <vector>
 
 #include "routing/config.h"
 
@@ -18,7 +19,8 @@ struct RewriteProblem {
 
 struct Rewritten {
   std::string body;  // meaningful where `applied` is not 0; else the original bytes stay in use
-  std::size_t applied = 0;  // how many rules changed something
+  std::size_t applied = 0;                // how many rules changed something
+  std::vector<std::string_view> presets;  // that they came from, each once; views into the rules
 };
 
 // Depth is capped at 128. Numbers that a double cannot hold exactly are a problem only if they
@@ -37,6 +39,7 @@ struct ModelSwap {
 struct VariantBody {
   std::string bytes;  // meaningful where `changed`; else the original bytes stay in use
   bool changed = false;
+  std::vector<std::string_view> presets{};  // as Rewritten
   // The rules could not be applied. The model's name is put in nevertheless.
   std::optional<RewriteProblem> problem;
 };

@@ -57,6 +57,8 @@ std::string_view label(SkipReason reason) noexcept {
       return "rewrite_failed";
     case SkipReason::stateful:
       return "stateful";
+    case SkipReason::end_of_life:
+      return "end_of_life";
   }
   return "not_sampled";
 }
@@ -120,8 +122,10 @@ RouteDecision RouteTable::decide(const RequestFacts& facts) const {
   decision.upstream = decision.route->primary.upstream;
   decision.eligible = is_understood(facts.operation) && decision.route->candidate.has_value();
   if (decision.eligible) {
+    decision.fits_candidate = !speaks_other_body(*decision.route, facts) && !facts.stateful;
     draw_served(facts, decision);
     draw_shadow(facts, decision);
+    draw_drill(facts, decision);
   }
   return decision;
 }
@@ -176,9 +180,19 @@ void RouteTable::draw_shadow(const RequestFacts& facts, RouteDecision& decision)
   } else if (facts.stateful) {
     decision.skip = SkipReason::stateful;
   } else {
-    // Only the candidate is ever sent copies, so an exchange that it serves itself has none.
-    decision.shadow = decision.served == Variant::primary && drawn(decision.shadow_bucket, share);
+    // Whoever serves, the other variant gets the copy: evidence goes on while the candidate serves.
+    decision.shadow = drawn(decision.shadow_bucket, share);
   }
+}
+
+void RouteTable::draw_drill(const RequestFacts& facts, RouteDecision& decision) const {
+  const RouteConfig& route = *decision.route;
+  if (route.drill == Percent{} || decision.served != Variant::primary || !decision.fits_candidate ||
+      decision.skip == SkipReason::mirrored) {
+    return;
+  }
+  decision.drill =
+      drawn(bucket(config_->sampling_salt, "drill", route.name, facts.sampling_key), route.drill);
 }
 
 }  // namespace understudy::routing

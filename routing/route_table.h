@@ -35,6 +35,7 @@ enum class SkipReason : std::uint8_t {
   too_large,       // the request exceeds shadow.max_body_bytes
   rewrite_failed,  // the candidate's rewrite could not be applied (the body is no JSON, say)
   stateful,        // goes on from an earlier response, or is answered in the background (Responses)
+  end_of_life,     // the primary's model has come to its end: nothing is left to compare with
 };
 std::string_view label(SkipReason reason) noexcept;
 
@@ -57,6 +58,9 @@ struct RouteDecision {
   bool eligible = false;                      // an understood operation on a route with a candidate
   bool shadow = false;                        // the other variant shall get a copy
   SkipReason skip = SkipReason::not_sampled;  // why not, where eligible and not `shadow`
+  // The request means the same to the candidate, so that it could be served by it.
+  bool fits_candidate = false;
+  bool drill = false;  // the primary's end of life is to be played
   // 0..9999, drawn only where the percentage lies between 0 and 100; below its hundredths means
   // yes.
   std::uint32_t shadow_bucket = 0;  // the other variant gets a copy
@@ -90,6 +94,7 @@ class RouteTable {
   std::uint64_t sticky_key(const RequestFacts& facts, const StickyBy& sticky_by) const noexcept;
   void draw_served(const RequestFacts& facts, RouteDecision& decision) const;
   void draw_shadow(const RequestFacts& facts, RouteDecision& decision) const;
+  void draw_drill(const RequestFacts& facts, RouteDecision& decision) const;
 
   std::shared_ptr<const Config> config_;
   std::vector<Matcher> matchers_;  // one for each route, in order

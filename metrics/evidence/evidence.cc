@@ -43,11 +43,10 @@ bool both_answered(const PairOutcome& pair) noexcept {
   return pair.served.error_class == ErrorClass::ok && pair.other.error_class == ErrorClass::ok;
 }
 
-GateMark flag_mark(const Finding* finding, bool served_by_candidate) noexcept {
+GateMark flag_mark(const Finding* finding) noexcept {
   // Where a signal does not apply, neither side is bad: prose breaks no JSON contract.
-  bool primary = finding && finding->served_bad;
-  bool candidate = finding && finding->other_bad;
-  if (served_by_candidate) std::swap(primary, candidate);
+  const bool primary = finding && finding->served_bad;
+  const bool candidate = finding && finding->other_bad;
   return {.value = value_of(candidate, primary),
           .candidate_seen = true,
           .candidate_bad = candidate,
@@ -55,10 +54,9 @@ GateMark flag_mark(const Finding* finding, bool served_by_candidate) noexcept {
           .primary_bad = primary};
 }
 
-GateMark ratio_mark(const Finding* finding, bool served_by_candidate) noexcept {
+GateMark ratio_mark(const Finding* finding) noexcept {
   if (!finding || !std::isfinite(finding->value)) return {};
-  const double log_ratio = served_by_candidate ? -finding->value : finding->value;
-  return {.value = value_of_ratio(std::exp(log_ratio)), .candidate_seen = true};
+  return {.value = value_of_ratio(std::exp(finding->value)), .candidate_seen = true};
 }
 
 PairMarks marks_of(const PairOutcome& pair) noexcept {
@@ -68,10 +66,10 @@ PairMarks marks_of(const PairOutcome& pair) noexcept {
     const Finding* finding = find(pair.comparison, gate);
     switch (gate_kind(gate)) {
       case GateKind::flag:
-        marks[gate] = flag_mark(finding, pair.served_by_candidate);
+        marks[gate] = flag_mark(finding);
         break;
       case GateKind::ratio:
-        marks[gate] = ratio_mark(finding, pair.served_by_candidate);
+        marks[gate] = ratio_mark(finding);
         break;
       case GateKind::noise:
         // Its value waits for the control leg.
@@ -106,7 +104,6 @@ std::optional<PairSpend> spend_of(const PairOutcome& pair) noexcept {
   if (!both_answered(pair) || pair.served.usage.missing() || pair.other.usage.missing())
     return std::nullopt;
   PairSpend spend{metrics::spend_of(pair.served), metrics::spend_of(pair.other)};
-  if (pair.served_by_candidate) std::swap(spend.primary, spend.candidate);
   if (!pair.cost) return spend;
   spend.primary.priced = spend.candidate.priced = 1;
   spend.primary.cost_usd = pair.cost->primary.total();
@@ -117,19 +114,16 @@ std::optional<PairSpend> spend_of(const PairOutcome& pair) noexcept {
 }
 
 // How much a pair says against the candidate at a gate; 0: nothing.
-double weight_of(std::size_t gate, const Finding& finding, bool served_by_candidate) noexcept {
+double weight_of(std::size_t gate, const Finding& finding) noexcept {
   switch (gate_kind(gate)) {
     case GateKind::ratio:
-      return std::isfinite(finding.value) ? (served_by_candidate ? -finding.value : finding.value)
-                                          : 0.0;
+      return std::isfinite(finding.value) ? finding.value : 0.0;
     case GateKind::noise:
       return finding.diverges ? 1.0 : 0.0;
     case GateKind::flag:
       break;
   }
-  const bool primary = served_by_candidate ? finding.other_bad : finding.served_bad;
-  const bool candidate = served_by_candidate ? finding.served_bad : finding.other_bad;
-  return candidate && !primary ? 1.0 : 0.0;
+  return finding.other_bad && !finding.served_bad ? 1.0 : 0.0;
 }
 
 // A stop reason, or how the call ended: names, no content.
@@ -143,8 +137,8 @@ ExamplePair example_of(std::string_view family, const PairOutcome& pair, const F
   const auto short_of = [](std::string_view text) {
     return std::string(text.substr(0, ExamplePairs::kMaxBytes));
   };
-  const Observation& primary = pair.served_by_candidate ? pair.other : pair.served;
-  const Observation& candidate = pair.served_by_candidate ? pair.served : pair.other;
+  const Observation& primary = pair.served;
+  const Observation& candidate = pair.other;
   return {.exchange_id = short_of(pair.exchange_id),
           .family = short_of(family),
           .weight = weight,
@@ -247,7 +241,7 @@ void RouteEvidence::record_examples(std::string_view family_name, const PairOutc
       std::chrono::floor<std::chrono::seconds>(now).time_since_epoch().count();
   for (const Finding& finding : pair.comparison.findings) {
     const auto gate = routing::gate_of(label(finding.signal));
-    const double weight = gate ? weight_of(*gate, finding, pair.served_by_candidate) : 0.0;
+    const double weight = gate ? weight_of(*gate, finding) : 0.0;
     if (weight > 0.0 && examples_.wants(*gate, weight, second))
       examples_.add(*gate, example_of(family_name, pair, finding, weight, second));
   }

@@ -58,10 +58,10 @@ struct FamilyEvidence {
 
 // A pair as it is counted.
 struct PairOutcome {
-  const Comparison& comparison;  // served against the copy
+  const Comparison& comparison;
+  // As of the comparison: the primary's answer and the candidate's, whoever served.
   const Observation& served;
   const Observation& other;
-  bool served_by_candidate = false;
   const PairCost* cost = nullptr;  // none: not known
   std::string_view exchange_id{};  // names it in the records; empty: it is no example
 };

@@ -65,4 +65,27 @@ Result<AdminAnswer> ask_admin(const AdminAccess& access, std::string_view method
   return AdminAnswer{answer->status, std::move(answer->body)};
 }
 
+std::string option(const Options& options, std::string_view name) {
+  const auto found = options.values.find(name);
+  return found == options.values.end() ? std::string{} : found->second;
+}
+
+AdminAccess access_to(const Options& options, const std::string& url) {
+  return {
+      .url = url, .token_file = option(options, "token-file"), .ca_file = option(options, "ca")};
+}
+
+Result<std::string> get_from_admin(const Options& options, const std::string& url,
+                                   std::string_view target) {
+  const auto bad = [&url](const std::string& what) {
+    return Error{ErrorKind::bad_message, Side::upstream, url + ": " + what};
+  };
+  auto answer = ask_admin(access_to(options, url), "GET", target);
+  if (!answer) return answer.error();
+  if (answer->status == 401 || answer->status == 403)
+    return bad("it refuses us; does it want a --token-file?");
+  if (answer->status != 200) return bad("it answered " + std::to_string(answer->status));
+  return std::move(answer->body);
+}
+
 }  // namespace understudy::proxy

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "proxy/commands/command_line.h"
 #include "proxy/error.h"
 
 namespace understudy::proxy {
@@ -31,5 +32,13 @@ Result<std::vector<std::string>> admin_addresses(const AdminAccess& access);
 // The errors name the address and what to look at.
 Result<AdminAnswer> ask_admin(const AdminAccess& access, std::string_view method,
                               std::string_view target);
+
+// The value of an option; empty where it was not given.
+std::string option(const Options& options, std::string_view name);
+// By the options token-file and ca.
+AdminAccess access_to(const Options& options, const std::string& url);
+// The body of a 200; anything else is an error that says what to look at.
+Result<std::string> get_from_admin(const Options& options, const std::string& url,
+                                   std::string_view target);
 
 }  // namespace understudy::proxy

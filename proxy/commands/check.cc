@@ -1,14 +1,21 @@
 #include <algorithm>
 #include <array>
+#include <chrono>
+#include <memory>
 #include <ostream>
 #include <string>
 #include <vector>
 
+#include "metrics/recorder.h"
+#include "proxy/aws/keeper.h"
 #include "proxy/aws/plan.h"
 #include "proxy/commands/commands.h"
+#include "proxy/commands/preflight.h"
 #include "proxy/config_changes.h"
+#include "proxy/lifecycle_report.h"
 #include "proxy/snapshot.h"
 #include "routing/config_loader.h"
+#include "routing/config_values.h"
 
 namespace understudy::proxy {
 namespace {
@@ -99,6 +106,16 @@ void print_table(const std::vector<Row>& rows, std::ostream& out) {
   }
 }
 
+// Who answers where the served variant cannot.
+void print_stand_ins(const routing::RouteConfig& route, std::ostream& out) {
+  if (!route.candidate) return;
+  const bool takes_over = route.on_end_of_life == routing::EndOfLifeAction::serve_candidate;
+  out << route.name << ": fallback " << (route.canary.fallback ? "on" : "off")
+      << ", at the primary's end of life " << (takes_over ? "serve_candidate" : "alarm")
+      << ", drill " << percent(route.drill) << ", keep_warm "
+      << (route.keep_warm.count() > 0 ? routing::duration_text(route.keep_warm) : "never") << "\n";
+}
+
 void print_effective(const Config& config, std::ostream& out) {
   for (const routing::ListenerConfig& listener : config.listeners) {
     out << "listens on  " << (listener.tls ? "https://" : "http://") << listener.address.host << ":"
@@ -118,6 +135,7 @@ void print_effective(const Config& config, std::ostream& out) {
   }
   print_table(rows, out);
   out << "\nThe first route that matches decides.\n";
+  for (const routing::RouteConfig& route : config.routes) print_stand_ins(route, out);
 }
 
 // Where each upstream's credentials would come from on this machine, in this environment.
@@ -131,6 +149,21 @@ void print_credentials(const Config& config, std::ostream& out) {
   }
 }
 
+// Asks each variant; the credentials are fetched for it.
+int preflight(const std::shared_ptr<const Config>& config, const std::string& file,
+              std::ostream& out, std::ostream& err) {
+  constexpr std::chrono::seconds kCredentialsWait(10);
+  const auto recorder = metrics::make_prometheus_recorder();
+  aws::CredentialsKeeper keeper(*recorder);
+  const SnapshotResult made = make_snapshot(config, *recorder, keeper, process_environment());
+  for (const std::string& problem : made.problems) err << file << ": " << problem << "\n";
+  if (!made.snapshot) return kExitBadConfig;
+  for (const auto& upstream : made.snapshot->upstreams)
+    keeper.wait_for_first(*upstream->credentials->slot, kCredentialsWait);
+  out << "\n";
+  return run_preflight(made.snapshot, out) ? kExitGood : kExitNegative;
+}
+
 int check(const Options& options, std::ostream& out, std::ostream& err) {
   const std::string& file = options.values.at("config");
   routing::LoadedConfig loaded = routing::load_config_file(file);
@@ -141,6 +174,7 @@ int check(const Options& options, std::ostream& out, std::ostream& err) {
     };
     add(load_listeners(*loaded.config));
     add(load_prices(*loaded.config));
+    add(load_lifecycles(*loaded.config, today()));
   }
   for (const ConfigProblem& problem : loaded.problems) err << problem.to_string() << "\n";
   const auto errors = std::count_if(loaded.problems.begin(), loaded.problems.end(),
@@ -152,6 +186,7 @@ int check(const Options& options, std::ostream& out, std::ostream& err) {
   }
   print_effective(*loaded.config, out);
   print_credentials(*loaded.config, out);
+  if (options.values.contains("preflight")) return preflight(loaded.config, file, out, err);
   return kExitGood;
 }
 
@@ -169,12 +204,17 @@ Command check_command() {
           "this environment; that they are missing here is no problem of the config, and nothing "
           "is contacted, so a\n"
           "config can be checked on any machine. Exit status 0: it would take effect; 78: it "
-          "would not.",
+          "would not. With --preflight every variant gets one tiny request of each shape, which "
+          "costs a few tokens;\n"
+          "1: a candidate refuses what its primary takes, or somebody does not answer.",
       .example = "  understudy check --config config.yaml && systemctl reload understudy",
       .options = {{.name = "config",
                    .value = "FILE",
                    .help = "the YAML config to check",
-                   .required = true}},
+                   .required = true},
+                  {.name = "preflight",
+                   .value = "",
+                   .help = "ask every variant, and explain each refusal"}},
       .run = check};
 }
 

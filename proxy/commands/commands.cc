@@ -12,8 +12,9 @@ namespace understudy::proxy {
 namespace {
 
 std::vector<Command> all_commands() {
-  return {serve_command(),    check_command(), verdict_command(), explain_command(),
-          rollback_command(), pause_command(), resume_command(),  promote_command()};
+  return {serve_command(),   check_command(),    verdict_command(),
+          explain_command(), rollback_command(), pause_command(),
+          resume_command(),  promote_command(),  lifecycle_command()};
 }
 
 std::string general_help() {

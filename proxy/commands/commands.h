@@ -18,6 +18,7 @@ Command rollback_command();
 Command pause_command();
 Command resume_command();
 Command promote_command();
+Command lifecycle_command();
 
 // Everything behind the program's name.
 int run_command_line(std::span<const std::string_view> arguments, std::ostream& out,

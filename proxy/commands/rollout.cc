@@ -18,11 +18,6 @@ using routing::RolloutOrder;
 
 constexpr int kMaxDepth = 32;
 
-std::string option(const Options& options, std::string_view name) {
-  const auto found = options.values.find(name);
-  return found == options.values.end() ? std::string{} : found->second;
-}
-
 // What the proxy says, in its own words where it has any.
 std::string text_of(const AdminAnswer& answer) {
   const auto shallow = [](int depth, json::parse_event_t, json&) { return depth <= kMaxDepth; };

@@ -19,6 +19,8 @@
 #include "proxy/credential_report.h"
 #include "proxy/events.h"
 #include "proxy/exposition.h"
+#include "proxy/keep_warm.h"
+#include "proxy/lifecycle_poll.h"
 #include "proxy/log.h"
 #include "proxy/reload.h"
 #include "proxy/rollout_keeper.h"
@@ -78,7 +80,10 @@ class Program {
         reloader_(reload_steps(), recorder),
         rollout_watch_([this] { look_at_rollouts(); }),
         companions_([this] { reloader_.reload(ReloadSource::companion); },
-                    CompanionWatch::Options{}) {}
+                    CompanionWatch::Options{}),
+        keep_warm_([this] { return in_force(); }, server_->models(), KeepWarm::Options{}),
+        lifecycle_poll_([this] { return in_force(); }, server_->models(),
+                        LifecyclePoll::Options{}) {}
 
   Status start_admin() {
     auto admin = Admin::start(config().admin, admin_sources());
@@ -206,7 +211,9 @@ class Program {
             .uptime = std::chrono::duration_cast<std::chrono::seconds>(Clock::now() - started_),
             .load = server_->load(),
             .last_reload = reloader_.last(),
-            .lacking = std::move(credentials.lacking)};
+            .lacking = std::move(credentials.lacking),
+            .models = server_->models().entries(),
+            .lifecycles = lifecycle_poll_.with_told(in_force()->lifecycles)};
   }
 
   const std::filesystem::path file_;
@@ -222,6 +229,8 @@ class Program {
   Reloader reloader_;
   RolloutWatch rollout_watch_;
   CompanionWatch companions_;
+  KeepWarm keep_warm_;
+  LifecyclePoll lifecycle_poll_;
   std::unique_ptr<Admin> admin_;
   std::unique_ptr<ConfigWatch> watch_;
 };

@@ -40,32 +40,12 @@ std::vector<std::string> listed(const Options& options, std::string_view name) {
   return items;
 }
 
-std::string option(const Options& options, std::string_view name) {
-  const auto found = options.values.find(name);
-  return found == options.values.end() ? std::string{} : found->second;
-}
-
-AdminAccess access_to(const Options& options, const std::string& url) {
-  return {
-      .url = url, .token_file = option(options, "token-file"), .ca_file = option(options, "ca")};
-}
-
 Error bad_answer(const std::string& url, std::string_view what) {
   return {ErrorKind::bad_message, Side::upstream, url + ": " + std::string(what)};
 }
 
-Result<std::string> get(const Options& options, const std::string& url, std::string_view target) {
-  auto answer = ask_admin(access_to(options, url), "GET", target);
-  if (!answer) return answer.error();
-  if (answer->status == 401 || answer->status == 403)
-    return bad_answer(url, "it refuses us; does it want a --token-file?");
-  if (answer->status != 200)
-    return bad_answer(url, "it answered " + std::to_string(answer->status));
-  return std::move(answer->body);
-}
-
 Result<std::vector<json>> routes_of(const Options& options, const std::string& url) {
-  const auto body = get(options, url, "/api/routes");
+  const auto body = get_from_admin(options, url, "/api/routes");
   if (!body) return body.error();
   const auto shallow = [](int depth, json::parse_event_t, json&) { return depth <= kMaxDepth; };
   const json answer = json::parse(*body, shallow, false);

@@ -378,11 +378,9 @@ TEST(H2Relay, DrainingTellsTheClientTwiceAndFinishesItsStreams) {
   client.send(h2::post(1, kTarget, "slow"));
   EXPECT_TRUE(primary.wait_for_requests(1));
   std::thread draining([&] { EXPECT_TRUE(proxy.server().drain(kPatience)); });
-  while (client.goaways().empty() && client.settle()) {
-  }
+  EXPECT_TRUE(client.wait_for_goaways(1));
   EXPECT_EQ(client.goaways().at(0).last_stream, 0x7FFF'FFFFu);
-  while (client.goaways().size() < 2 && client.settle()) {
-  }
+  EXPECT_TRUE(client.wait_for_goaways(2));
   EXPECT_EQ(client.goaways().at(1).last_stream, 1u);
   EXPECT_EQ(client.goaway_error(), h2::kNoError);
   rest.open();

@@ -228,19 +228,6 @@ TEST(Verdict, DoesNotBlameTheCandidateForWhatBothDo) {
   EXPECT_NE(result(seen.verdict(), "refusal").state, GateState::alarm);
 }
 
-TEST(Verdict, TurnsPairsAroundWhereTheCandidateServed) {
-  Evidence seen;
-  Comparison comparison;
-  comparison.findings = {flag(Signal::refusal, true, false)};
-  const Observation served = good(routing::Variant::candidate);
-  const Observation other = good(routing::Variant::primary);
-  for (int i = 0; i < 100; ++i) {
-    seen.evidence.record_pair("support", {comparison, served, other, true}, kMorning);
-  }
-  EXPECT_EQ(result(seen.verdict(), "refusal").state, GateState::alarm);
-  EXPECT_DOUBLE_EQ(*result(seen.verdict(), "refusal").candidate_rate, 1.0);
-}
-
 // A stream whose slowest answers became slower still, while most did not.
 Evidence with_slow_tail(double factor) {
   Evidence seen;

@@ -186,7 +186,10 @@ TEST_F(CheckTest, TellsThatAFileIsMissing) {
 TEST(ShippedConfig, PassesTheCheck) {
   const Ran ran = run({"check", "--config", UNDERSTUDY_SOURCE_DIR "/config.yaml"});
   EXPECT_EQ(ran.status, kExitGood) << ran.err;
-  EXPECT_THAT(ran.err, IsEmpty());
+  // Newer models' ids carry no date; an example has to name one of them.
+  std::istringstream warnings(ran.err);
+  for (std::string line; std::getline(warnings, line);)
+    EXPECT_THAT(line, HasSubstr("carries no date"));
 }
 
 std::string explained(const std::string& canary, const std::string& request) {

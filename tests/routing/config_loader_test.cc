@@ -59,6 +59,30 @@ void expect_refused(const BadConfig& row, const LoadedConfig& loaded) {
   EXPECT_EQ(all.substr(0, all.find('\n')), row.problem) << row.text;
 }
 
+TEST(ConfigLoader, ReadsWhatFollowsFromAModelsEnd) {
+  const Config config = good(
+      "lifecycle: {warn_before: 30d, models: {a.old-v1: {legacy: 2026-04-14, end_of_life: "
+      "2026-10-14, replacement: a.b}}}\n"
+      "routes:\n  - name: r\n    primary: {upstream: here}\n    candidate: {upstream: here, model: "
+      "a.b, rewrite: [{preset: drop-prefill}, {remove: /x}]}\n    canary: {fallback: false}\n"
+      "    on_end_of_life: serve_candidate\n    drill: {percent: 0.1}\n"
+      "    keep_warm: {every: 12h}\n");
+  ASSERT_EQ(config.routes.size(), 1U);
+  const RouteConfig& route = config.routes[0];
+  EXPECT_FALSE(route.canary.fallback);
+  EXPECT_EQ(route.on_end_of_life, EndOfLifeAction::serve_candidate);
+  EXPECT_EQ(route.drill, Percent{10});
+  EXPECT_EQ(route.keep_warm, 12h);
+  ASSERT_EQ(route.candidate->rewrite.size(), 2U);
+  EXPECT_EQ(route.candidate->rewrite[0].preset, "drop-prefill");
+  EXPECT_EQ(route.candidate->rewrite[1].preset, "");
+  EXPECT_EQ(config.lifecycle.warn_before, 30 * 24h);
+  const ModelDates& dates = config.lifecycle.models.at("a.old-v1");
+  EXPECT_FALSE(dates.launch);
+  EXPECT_EQ(*dates.end_of_life - *dates.legacy, std::chrono::days(183));
+  EXPECT_EQ(dates.replacement, "a.b");
+}
+
 TEST(ConfigLoader, RefusesEachMistakeAtItsPlace) {
   const std::vector<BadConfig> table{
       {"lisen: 1\n", "c.yaml:4:1: lisen: is not a known key"},
@@ -247,7 +271,7 @@ TEST(ConfigLoader, RefusesEachMistakeAtItsPlace) {
        "c.yaml:8:42: routes[0].canary.gates.latency.patience: must be between 1 and 1000, got 0"},
       {"routes:\n  - name: r\n    primary: {upstream: here}\n    candidate: {upstream: here, "
        "model: a.b}\n    canary: {fallback: primary}\n",
-       "c.yaml:8:14: routes[0].canary.fallback: this version does not have it yet"},
+       "c.yaml:8:24: routes[0].canary.fallback: must be true or false, got primary"},
       {"routes:\n  - name: r\n    primary: {upstream: here}\n    candidate: {upstream: here, "
        "model: a.b}\n    canary: {sticky_by: user}\n",
        "c.yaml:8:25: routes[0].canary.sticky_by: must be conversation, caller, {header: NAME} or "
@@ -257,7 +281,19 @@ TEST(ConfigLoader, RefusesEachMistakeAtItsPlace) {
        "c.yaml:8:25: routes[0].canary.sticky_by: takes one of header and metadata"},
       {"routes:\n  - name: r\n    primary: {upstream: here}\n    candidate: {upstream: here, "
        "model: a.b}\n    on_end_of_life: x\n",
-       "c.yaml:8:5: routes[0].on_end_of_life: this version does not have it yet"},
+       "c.yaml:8:21: routes[0].on_end_of_life: must be alarm or serve_candidate, got x"},
+      {"routes:\n  - name: r\n    primary: {upstream: here}\n    on_end_of_life: serve_candidate\n",
+       "c.yaml:7:21: routes[0].on_end_of_life: needs a candidate"},
+      {"routes:\n  - name: r\n    primary: {upstream: here}\n    candidate: {upstream: here, "
+       "model: a.b}\n    drill: {percent: 0.1}\n",
+       "c.yaml:8:12: routes[0].drill: plays what on_end_of_life: serve_candidate does: say that, "
+       "too"},
+      {"routes:\n  - name: r\n    primary: {upstream: here}\n    keep_warm: {every: 15d}\n",
+       "c.yaml:7:24: routes[0].keep_warm.every: must be between 1s and 14d, got 15d"},
+      {"lifecycle: {models: {a.b: {end_of_life: 2026-02-30}}}\n",
+       "c.yaml:4:41: lifecycle.models.a.b.end_of_life: must be a day like 2026-11-20, got "
+       "2026-02-30"},
+      {"lifecycle: {models: [a.b]}\n", "c.yaml:4:21: lifecycle.models: must be a map of model ids"},
       {"routes:\n  - name: r\n    primary: {upstream: here}\n    candidate: {upstream: here, "
        "model: a.b}\n    lifecycle: {}\n",
        "c.yaml:8:5: routes[0].lifecycle: this version does not have it yet"},
@@ -269,18 +305,21 @@ TEST(ConfigLoader, RefusesEachMistakeAtItsPlace) {
        "c.yaml:8:5: routes[0].lifecycle: this version does not have it yet"},
       {"routes:\n  - name: r\n    primary: {upstream: here}\n    candidate: {upstream: here, "
        "rewrite: claude-5}\n",
-       "c.yaml:7:42: routes[0].candidate.rewrite: must be a list of rules; this version has no "
-       "presets yet"},
+       "c.yaml:7:42: routes[0].candidate.rewrite: must be a list of rules, like [{preset: "
+       "drop-sampling}]"},
       {"routes:\n  - name: r\n    primary: {upstream: here}\n    candidate: {upstream: here, "
-       "rewrite: [{preset: x}]}\n",
-       "c.yaml:7:44: routes[0].candidate.rewrite[0].preset: this version does not have it yet"},
+       "rewrite: [{preset: drop-samplin}]}\n",
+       "c.yaml:7:52: routes[0].candidate.rewrite[0].preset: there is no preset drop-samplin (did "
+       "you "
+       "mean drop-sampling?)"},
       {"routes:\n  - name: r\n    primary: {upstream: here}\n    candidate: {upstream: here, "
        "rewrite: [{remove: a}]}\n",
        "c.yaml:7:52: routes[0].candidate.rewrite[0].remove: must be a JSON pointer (like "
        "/inferenceConfig/temperature), got a"},
       {"routes:\n  - name: r\n    primary: {upstream: here}\n    candidate: {upstream: here, "
        "rewrite: [{remove: /a, set: /b, value: 1}]}\n",
-       "c.yaml:7:43: routes[0].candidate.rewrite[0]: takes one of remove, set and json_patch"},
+       "c.yaml:7:43: routes[0].candidate.rewrite[0]: takes one of remove, set, json_patch and "
+       "preset"},
       {"routes:\n  - name: r\n    primary: {upstream: here}\n    candidate: {upstream: here, "
        "rewrite: [{set: /b}]}\n",
        "c.yaml:7:43: routes[0].candidate.rewrite[0].value: is missing"},

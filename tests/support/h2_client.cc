@@ -123,6 +123,12 @@ bool H2Client::settle() {
   return last_ping_ == mark;
 }
 
+bool H2Client::wait_for_goaways(std::size_t count) {
+  while (goaways_.size() < count && read_frame()) {
+  }
+  return goaways_.size() >= count;
+}
+
 std::string H2Client::until_end() {
   while (read_frame()) {
   }

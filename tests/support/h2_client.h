@@ -49,6 +49,9 @@ class H2Client {
   const H2Answer& receive_bytes(std::uint32_t stream, std::size_t size);
   // Reads until all that was sent before has been dealt with. False when the connection ended.
   bool settle();
+  // Reads until as many GOAWAYs have come; sends nothing, so that no limit of PINGs is met however
+  // long that takes. False when the connection ended before.
+  bool wait_for_goaways(std::size_t count);
   // Reads until the connection ends, and tells how: "closed", "reset" or "timeout".
   std::string until_end();
 

@@ -82,6 +82,7 @@ std::string ProxySetup::text() const {
     yaml << "    candidate: {upstream: candidate, model: \"" << candidate_model << '"';
     if (!rewrite.empty()) yaml << ", rewrite: " << rewrite;
     yaml << "}\n    shadow: {" << shadow << "}\n    canary: {" << canary << "}\n";
+    if (!route_more.empty()) yaml << "    " << route_more << "\n";
     if (!verdict.empty()) yaml << "    verdict: {" << verdict << "}\n";
   }
   yaml << top;

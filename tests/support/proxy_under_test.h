@@ -38,6 +38,7 @@ struct ProxySetup {
   std::string candidate_endpoint{};  // instead of http://127.0.0.1:candidate_port
   std::string match = "models: [\"*\"]";
   std::string listener_more{};  // ", base_path: /bedrock"
+  std::string route_more{};     // further keys of the route: "drill: {percent: 1}"
   std::string top{};            // further keys at the top level
 
   std::string text() const;

@@ -1,0 +1,164 @@
+// `understudy lifecycle`: every model in use with its state and its dates.
+
+#include <algorithm>
+#include <array>
+#include <nlohmann/json.hpp>
+#include <ostream>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "proxy/commands/admin_client.h"
+#include "proxy/commands/commands.h"
+#include "proxy/lifecycle_report.h"
+#include "routing/config_loader.h"
+
+namespace understudy::proxy {
+namespace {
+
+using nlohmann::json;
+
+constexpr int kMaxDepth = 16;
+
+// What the config names, judged here and now.
+Result<json> configured(const std::string& file, std::ostream& err, bool& bad_config) {
+  const routing::LoadedConfig loaded = routing::load_config_file(file);
+  for (const auto& problem : loaded.problems) {
+    if (!problem.warning) err << problem.to_string() << "\n";
+  }
+  bad_config = true;
+  if (!loaded.config)
+    return Error{ErrorKind::bad_message, Side::internal, file + ": this config is not in order"};
+  const auto day = today();
+  const LoadedLifecycles dates = load_lifecycles(*loaded.config, day);
+  for (const std::string& problem : dates.problems) err << file << ": " << problem << "\n";
+  if (!dates.lifecycles)
+    return Error{ErrorKind::bad_message, Side::internal, file + ": there are no dates"};
+  bad_config = false;
+  return describe_models(report_models(*loaded.config, *dates.lifecycles, {}, day),
+                         *dates.lifecycles, day);
+}
+
+// What a running proxy says, which was asked for models that no config names.
+Result<json> running(const Options& options, const std::string& url) {
+  const auto body = get_from_admin(options, url, "/api/lifecycle");
+  if (!body) return body.error();
+  const auto shallow = [](int depth, json::parse_event_t, json&) { return depth <= kMaxDepth; };
+  json answer = json::parse(*body, shallow, false);
+  const bool fit =
+      answer.is_object() && answer.contains("models") && answer["models"].is_array() &&
+      std::ranges::all_of(answer["models"], [](const json& model) {
+        return model.is_object() && model.contains("model") && model["model"].is_string();
+      });
+  if (!fit)
+    return Error{ErrorKind::bad_message, Side::upstream, url + ": what it answers is no lifecycle"};
+  return answer;
+}
+
+// The running proxy knows more of a model than its config says.
+json merged(json of_config, const json& of_proxy) {
+  for (const json& model : of_proxy["models"]) {
+    const bool was_asked = model.value("seen", false);
+    auto& all = of_config["models"];
+    const auto same = std::ranges::find_if(
+        all, [&](const json& known) { return known["model"] == model["model"]; });
+    if (same == all.end()) {
+      if (was_asked) all.push_back(model);
+    } else if (was_asked) {
+      *same = model;
+    }
+  }
+  return of_config;
+}
+
+std::string text_or_dash(const json& model, const char* key) {
+  const auto found = model.find(key);
+  if (found == model.end() || found->is_null()) return "-";
+  return found->is_string() ? found->get<std::string>() : found->dump();
+}
+
+void print(const json& report, std::ostream& out) {
+  using Row = std::array<std::string, 7>;
+  std::vector<Row> rows{
+      {"MODEL", "STATE", "LEGACY", "EXTENDED", "END OF LIFE", "DAYS LEFT", "REPLACEMENT"}};
+  for (const json& model : report["models"]) {
+    rows.push_back({model["model"].get<std::string>(), text_or_dash(model, "state"),
+                    text_or_dash(model, "legacy"), text_or_dash(model, "extended_access"),
+                    text_or_dash(model, "end_of_life"), text_or_dash(model, "days_left"),
+                    text_or_dash(model, "replacement")});
+  }
+  std::array<std::size_t, std::tuple_size_v<Row>> widths{};
+  for (const Row& row : rows) {
+    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+  }
+  for (const Row& row : rows) {
+    std::string line;
+    for (std::size_t i = 0; i < row.size(); ++i)
+      line += row[i] + std::string(widths[i] - row[i].size() + 2, ' ');
+    line.erase(line.find_last_not_of(' ') + 1);
+    out << line << "\n";
+  }
+  out << "\n";
+  for (const json& model : report["models"]) {
+    for (const json& remark : model.value("remarks", json::array()))
+      out << model["model"].get<std::string>() << " " << remark.get<std::string>() << "\n";
+    if (text_or_dash(model, "gone") != "-")
+      out << model["model"].get<std::string>() << " is gone, says its upstream ("
+          << text_or_dash(model, "gone") << ")\n";
+  }
+  out << "Dates as of " << text_or_dash(report, "as_of") << ", states of "
+      << text_or_dash(report, "today") << ".\n";
+}
+
+bool is_pressing(const json& model) {
+  return model.value("pressing", false) || text_or_dash(model, "gone") != "-";
+}
+
+int lifecycle(const Options& options, std::ostream& out, std::ostream& err) {
+  bool bad_config = false;
+  Result<json> report = configured(options.values.at("config"), err, bad_config);
+  if (bad_config) return kExitBadConfig;
+  if (const std::string url = option(options, "admin"); report && !url.empty()) {
+    const Result<json> of_proxy = running(options, url);
+    if (!of_proxy) {
+      err << "understudy: " << of_proxy.error().context << "\n";
+      return kExitNotKnown;
+    }
+    report = merged(*report, *of_proxy);
+  }
+  if (options.values.contains("json")) {
+    out << report->dump(2, ' ', false, json::error_handler_t::replace) << "\n";
+  } else {
+    print(*report, out);
+  }
+  return std::ranges::any_of((*report)["models"], is_pressing) ? kExitNegative : kExitGood;
+}
+
+}  // namespace
+
+Command lifecycle_command() {
+  return {
+      .name = "lifecycle",
+      .summary = "list the models in use with their states and dates",
+      .description =
+          "Lists every model that the config names, or that one of its patterns takes and is no "
+          "longer young, and with\n"
+          "--admin those that a running proxy was asked for: state (active, legacy, extended, "
+          "ended, unknown), dates and\n"
+          "days left. Dates are built in; lifecycle.file and lifecycle.models go before them.\n"
+          "Exit status 0: nothing presses; 1: a model has ended, ends within lifecycle.warn_before "
+          "or is gone; 3: the\n"
+          "proxy cannot be asked; 78: bad config.",
+      .example = "  understudy lifecycle --config config.yaml --admin http://127.0.0.1:9901",
+      .options = {{.name = "config",
+                   .value = "FILE",
+                   .help = "the config whose models are listed",
+                   .required = true},
+                  {.name = "admin", .value = "URL", .help = "admin port of a running proxy"},
+                  {.name = "token-file", .value = "FILE", .help = "the admin port's token"},
+                  {.name = "ca", .value = "FILE", .help = "trust anchors for https"},
+                  {.name = "json", .value = "", .help = "print what /api/lifecycle answers"}},
+      .run = lifecycle};
+}
+
+}  // namespace understudy::proxy

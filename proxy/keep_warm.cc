@@ -1,0 +1,158 @@
+#include "proxy/keep_warm.h"
+
+#include <pthread.h>
+
+#include <algorithm>
+
+#include "metrics/end_of_life.h"
+#include "proxy/log.h"
+#include "proxy/upstream_probe.h"
+
+namespace understudy::proxy {
+
+using routing::Variant;
+using std::chrono::milliseconds;
+
+namespace {
+
+bool is_primary_of(const ModelBook::Entry& entry, const routing::RouteConfig& route) {
+  return entry.variant == Variant::primary && entry.route == route.name &&
+         (route.primary.model.empty() || entry.model == route.primary.model);
+}
+
+std::vector<ModelBook::Entry> primaries_of(const routing::RouteConfig& route,
+                                           const std::vector<ModelBook::Entry>& models) {
+  std::vector<ModelBook::Entry> found;
+  std::ranges::copy_if(models, std::back_inserter(found),
+                       [&](const ModelBook::Entry& entry) { return is_primary_of(entry, route); });
+  return found;
+}
+
+// What a tiny request can be sent to: the configured model, or what clients asked for last.
+std::string model_to_call(const routing::RouteConfig& route,
+                          const std::vector<ModelBook::Entry>& known) {
+  if (!route.primary.model.empty()) return route.primary.model;
+  const auto newest = std::ranges::max_element(known, {}, &ModelBook::Entry::last_seen);
+  return newest == known.end() ? std::string() : newest->model;
+}
+
+std::optional<ModelBook::Time> last_success(const std::vector<ModelBook::Entry>& known) {
+  std::optional<ModelBook::Time> newest;
+  for (const ModelBook::Entry& entry : known) {
+    if (entry.last_success)
+      newest = std::max(newest.value_or(*entry.last_success), *entry.last_success);
+  }
+  return newest;
+}
+
+void call(const std::shared_ptr<const Snapshot>& snapshot, const routing::RouteConfig& route,
+          const std::string& model, ModelBook& models, milliseconds timeout) {
+  const auto answer = ask_upstream(snapshot, route.primary.upstream, tiny_converse(model), timeout);
+  const auto now = std::chrono::system_clock::now();
+  const std::string_view problem = answer ? problem_of_status(answer->status) : "failed";
+  models.note(route.name, Variant::primary, model, problem, now);
+  if (answer) {
+    const bool was_good = models.answered_before(route.name, model);
+    if (const auto gone = metrics::model_gone_by_body(answer->status, answer->body, was_good))
+      models.note_gone(route.name, Variant::primary, model, *gone, now);
+  }
+  if (problem.empty()) {
+    log_info("kept_warm", {{"route", std::string_view{route.name}}, {"model", model}});
+  } else {
+    log_warn("keep_warm_failed",
+             {{"route", std::string_view{route.name}},
+              {"model", model},
+              {"problem", problem},
+              {"what", answer ? std::string_view{} : std::string_view{answer.error().context}}});
+  }
+}
+
+}  // namespace
+
+RollbackReadiness rollback_readiness(const routing::RouteConfig& route,
+                                     const std::vector<ModelBook::Entry>& models,
+                                     ModelBook::Time now) {
+  using namespace std::chrono;
+  const auto known = primaries_of(route, models);
+  const auto success = last_success(known);
+  if (!success) return {.ready = false, .reason = "the primary has not answered yet"};
+  RollbackReadiness readiness;
+  readiness.last_success_age = duration_cast<seconds>(now - *success);
+  const auto newest = std::ranges::max_element(known, {}, &ModelBook::Entry::last_seen);
+  const std::string_view problem = newest->problem;
+  const milliseconds oldest = route.keep_warm > 0ms ? 2 * route.keep_warm : milliseconds(24h);
+  if (problem == "gone" || problem == "access" || problem == "not_found" || problem == "failed" ||
+      problem == "throttled") {
+    readiness.reason = "the primary's last answer was a failure (" + std::string(problem) + ")";
+  } else if (now - *success > oldest) {
+    readiness.reason = "the primary's last answer is " +
+                       std::to_string(duration_cast<hours>(now - *success).count()) + " hours old";
+  } else {
+    readiness.ready = true;
+  }
+  return readiness;
+}
+
+std::string rollback_exposition(const routing::Config& config,
+                                const std::vector<ModelBook::Entry>& models, ModelBook::Time now) {
+  std::string text =
+      "# HELP understudy_rollback_ready Whether a rollback would find a primary that answers\n"
+      "# TYPE understudy_rollback_ready gauge\n";
+  for (const routing::RouteConfig& route : config.routes) {
+    if (!route.candidate) continue;
+    text.append("understudy_rollback_ready{route=\"").append(route.name).append("\"} ");
+    text.append(rollback_readiness(route, models, now).ready ? "1\n" : "0\n");
+  }
+  return text;
+}
+
+KeepWarm::KeepWarm(std::function<std::shared_ptr<const Snapshot>()> snapshot, ModelBook& models,
+                   Options options)
+    : snapshot_(std::move(snapshot)), models_(models), options_(options) {
+  thread_ = std::thread([this] { loop(); });
+  pthread_setname_np(thread_.native_handle(), "keep-warm");
+}
+
+KeepWarm::~KeepWarm() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  changed_.notify_all();
+  thread_.join();
+}
+
+void KeepWarm::loop() {
+  std::unique_lock lock(mutex_);
+  while (!changed_.wait_for(lock, options_.look_every, [this] { return stopping_; })) {
+    lock.unlock();
+    try {
+      look();
+    } catch (const std::exception& problem) {
+      log_error("keep_warm_failed", {{"what", problem.what()}});  // no memory: the next look helps
+    }
+    lock.lock();
+  }
+}
+
+void KeepWarm::look() {
+  const auto snapshot = snapshot_();
+  if (!snapshot) return;
+  const auto models = models_.entries();
+  for (const routing::RouteConfig& route : snapshot->config().routes) {
+    if (route.keep_warm == milliseconds(0)) continue;
+    const auto known = primaries_of(route, models);
+    const auto success = last_success(known);
+    const auto steady = std::chrono::steady_clock::now();
+    const auto last_call = called_.find(route.name);
+    const bool called_lately =
+        last_call != called_.end() && steady - last_call->second < route.keep_warm;
+    const bool fresh = success && std::chrono::system_clock::now() - *success < route.keep_warm;
+    const std::string model = model_to_call(route, known);
+    if (called_lately || fresh || model.empty()) continue;
+    called_[route.name] = steady;
+    call(snapshot, route, model, models_, options_.timeout);
+  }
+}
+
+}  // namespace understudy::proxy

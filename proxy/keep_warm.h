@@ -1,0 +1,71 @@
+#pragma once
+// Keeps the way back open: a legacy model that an account does not use for 15 days is locked out
+// (bedrock-wire 6), so the primary of a route that says `keep_warm` gets a tiny request whenever
+// nothing else had an answer of it for that long. One thread of its own.
+
+#include <chrono>
+#include <condition_variable>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include "proxy/model_book.h"
+#include "proxy/snapshot.h"
+
+namespace understudy::proxy {
+
+// Whether a rollback would find a primary that answers.
+struct RollbackReadiness {
+  bool ready = false;
+  std::string reason{};  // why not, in plain words; empty where it is
+  std::optional<std::chrono::seconds> last_success_age{};
+};
+
+// By what its primary's models answered last: the newest answer must be a success, or a refusal of
+// the request, and the last success younger than twice `keep_warm.every` (a day, where the route
+// keeps nothing warm).
+RollbackReadiness rollback_readiness(const routing::RouteConfig& route,
+                                     const std::vector<ModelBook::Entry>& models,
+                                     ModelBook::Time now);
+
+// understudy_rollback_ready{route}: 1 where a rollback would find a primary that answers. In the
+// exposition's text format.
+std::string rollback_exposition(const routing::Config& config,
+                                const std::vector<ModelBook::Entry>& models, ModelBook::Time now);
+
+class KeepWarm {
+ public:
+  struct Options {
+    std::chrono::milliseconds look_every{10'000};
+    std::chrono::milliseconds timeout{20'000};  // of a call
+  };
+
+  // `snapshot` tells what is in force. Both are asked on the thread, and outlive this.
+  KeepWarm(std::function<std::shared_ptr<const Snapshot>()> snapshot, ModelBook& models,
+           Options options);
+  ~KeepWarm();  // waits for a call under way, for `timeout` at most
+
+  // Makes the calls that are due; the thread does so by itself.
+  void look();
+
+ private:
+  void loop();
+
+  const std::function<std::shared_ptr<const Snapshot>()> snapshot_;
+  ModelBook& models_;
+  const Options options_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool stopping_ = false;  // guarded by mutex_
+  // The thread's: when each route was called last.
+  std::map<std::string, std::chrono::steady_clock::time_point> called_;
+  std::thread thread_;
+};
+
+}  // namespace understudy::proxy

@@ -1,0 +1,143 @@
+#include "proxy/lifecycle_poll.h"
+
+#include <pthread.h>
+
+#include <nlohmann/json.hpp>
+#include <set>
+#include <utility>
+
+#include "metrics/pricing.h"
+#include "proxy/lifecycle_report.h"
+#include "proxy/log.h"
+#include "proxy/upstream_probe.h"
+#include "routing/day.h"
+#include "routing/model_id.h"
+
+namespace understudy::proxy {
+namespace {
+
+using nlohmann::json;
+using std::chrono::sys_days;
+
+// ISO 8601, or seconds since 1970.
+std::optional<sys_days> day_at(const json& lifecycle, const char* key) {
+  const auto found = lifecycle.find(key);
+  if (found == lifecycle.end()) return std::nullopt;
+  if (found->is_string())
+    return routing::day_from_text(
+        std::string_view(found->get_ref<const std::string&>()).substr(0, 10));
+  constexpr double kLast = 253402300800.0;  // the year 10000
+  if (!found->is_number() || found->get<double>() < 0 || found->get<double>() >= kLast)
+    return std::nullopt;
+  return std::chrono::floor<std::chrono::days>(
+      std::chrono::sys_seconds(std::chrono::seconds(found->get<std::int64_t>())));
+}
+
+constexpr std::string_view kSource = "Bedrock's control plane";
+
+}  // namespace
+
+std::optional<routing::ModelDates> dates_from_control_plane(std::string_view body) {
+  const json answer = json::parse(body, nullptr, false);
+  if (!answer.is_object()) return std::nullopt;
+  const auto details = answer.find("modelDetails");
+  if (details == answer.end() || !details->is_object()) return std::nullopt;
+  const auto lifecycle = details->find("modelLifecycle");
+  if (lifecycle == details->end() || !lifecycle->is_object()) return std::nullopt;
+  routing::ModelDates dates{.launch = day_at(*lifecycle, "startOfLifeTime"),
+                            .legacy = day_at(*lifecycle, "legacyTime"),
+                            .extended_access = day_at(*lifecycle, "publicExtendedAccessTime"),
+                            .end_of_life = day_at(*lifecycle, "endOfLifeTime"),
+                            .replacement = {}};
+  // Legacy since an unknown day: since today at the latest.
+  const auto status = lifecycle->find("status");
+  if (status != lifecycle->end() && *status == "LEGACY" && !dates.legacy) dates.legacy = today();
+  return dates;
+}
+
+LifecyclePoll::LifecyclePoll(std::function<std::shared_ptr<const Snapshot>()> snapshot,
+                             const ModelBook& models, Options options)
+    : snapshot_(std::move(snapshot)), models_(models), options_(options) {
+  thread_ = std::thread([this] { loop(); });
+  pthread_setname_np(thread_.native_handle(), "lifecycle");
+}
+
+LifecyclePoll::~LifecyclePoll() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  changed_.notify_all();
+  thread_.join();
+}
+
+void LifecyclePoll::loop() {
+  std::optional<std::chrono::steady_clock::time_point> asked;
+  std::unique_lock lock(mutex_);
+  while (!changed_.wait_for(lock, options_.look_every, [this] { return stopping_; })) {
+    lock.unlock();
+    try {
+      const auto snapshot = snapshot_();
+      const auto now = std::chrono::steady_clock::now();
+      const routing::LifecycleConfig& config = snapshot->config().lifecycle;
+      if (config.poll_upstream && (!asked || now - *asked >= config.poll_every)) {
+        asked = now;
+        ask_now();
+      }
+    } catch (const std::exception& problem) {
+      log_error("lifecycle_poll_failed", {{"what", problem.what()}});  // no memory
+    }
+    lock.lock();
+  }
+}
+
+void LifecyclePoll::ask_now() {
+  const auto snapshot = snapshot_();
+  if (!snapshot->config().lifecycle.poll_upstream || !snapshot->lifecycles) return;
+  std::set<std::string> models;
+  for (const ModelReport& report :
+       report_models(snapshot->config(), *snapshot->lifecycles, models_.entries(), today())) {
+    const std::string_view id = routing::foundation_model(report.model);
+    if (!id.empty() && models.size() < kMaxModels) models.emplace(id);
+  }
+  std::size_t answered = 0;
+  for (const std::string& model : models) answered += ask(snapshot, model) ? 1 : 0;
+  log_info("lifecycle_polled", {{"models", static_cast<std::int64_t>(models.size())},
+                                {"answered", static_cast<std::int64_t>(answered)}});
+}
+
+bool LifecyclePoll::ask(const std::shared_ptr<const Snapshot>& snapshot, const std::string& model) {
+  const std::string target = model_target(model, "x");  // encodes the id
+  constexpr std::string_view kBefore = "/model/";
+  const std::string id = target.substr(kBefore.size(), target.rfind('/') - kBefore.size());
+  const auto answer = ask_upstream(snapshot, *snapshot->config().lifecycle.poll_upstream,
+                                   {.method = "GET",
+                                    .target = "/foundation-models/" + id,
+                                    .body = {},
+                                    .surface = routing::Surface::control_plane},
+                                   options_.timeout);
+  if (!answer || answer->status != 200) return false;
+  auto dates = dates_from_control_plane(answer->body);
+  if (!dates) return false;
+  const std::lock_guard lock(mutex_);
+  told_.insert_or_assign(metrics::canonical_model(model),
+                         metrics::ModelLifecycle{.dates = *std::move(dates),
+                                                 .source = std::string(kSource),
+                                                 .checked = routing::day_text(today())});
+  return true;
+}
+
+std::shared_ptr<const metrics::Lifecycles> LifecyclePoll::with_told(
+    std::shared_ptr<const metrics::Lifecycles> known) const {
+  const std::lock_guard lock(mutex_);
+  if (told_.empty() || !known) return known;
+  metrics::Lifecycles::Table table = known->all();
+  for (const auto& [model, lifecycle] : told_) {
+    const auto before = table.find(model);
+    if (before == table.end() || before->second.source != "config")
+      table.insert_or_assign(model, lifecycle);
+  }
+  return std::make_shared<const metrics::Lifecycles>(std::string(known->as_of()), std::move(table));
+}
+
+}  // namespace understudy::proxy

@@ -1,0 +1,61 @@
+#pragma once
+// Asks Bedrock's control plane now and then for the dates of the models in use (GetFoundationModel:
+// modelLifecycle, bedrock-wire 1.3), where lifecycle.poll says so. One thread of its own.
+
+#include <chrono>
+#include <condition_variable>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <thread>
+
+#include "metrics/lifecycle.h"
+#include "proxy/model_book.h"
+#include "proxy/snapshot.h"
+
+namespace understudy::proxy {
+
+// What an answer of GetFoundationModel tells; none where it tells nothing.
+std::optional<routing::ModelDates> dates_from_control_plane(std::string_view body);
+
+class LifecyclePoll {
+ public:
+  static constexpr std::size_t kMaxModels = 128;  // asked in one round
+  struct Options {
+    std::chrono::milliseconds look_every{10'000};
+    std::chrono::milliseconds timeout{20'000};  // of a call
+  };
+
+  // Both are asked on the thread, and outlive this.
+  LifecyclePoll(std::function<std::shared_ptr<const Snapshot>()> snapshot, const ModelBook& models,
+                Options options);
+  ~LifecyclePoll();  // waits for a call under way, for `timeout` at most
+
+  // Asks for every model in use, whether it is time or not; the thread does so when it is.
+  void ask_now();
+
+  // The dates in force with what was told before them; the config's own stay before both. Any
+  // thread.
+  std::shared_ptr<const metrics::Lifecycles> with_told(
+      std::shared_ptr<const metrics::Lifecycles> known) const;
+
+ private:
+  void loop();
+  bool ask(const std::shared_ptr<const Snapshot>& snapshot, const std::string& model);
+
+  const std::function<std::shared_ptr<const Snapshot>()> snapshot_;
+  const ModelBook& models_;
+  const Options options_;
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  // Guarded by mutex_:
+  bool stopping_ = false;
+  std::map<std::string, metrics::ModelLifecycle> told_;  // by canonical_model()
+  std::thread thread_;
+};
+
+}  // namespace understudy::proxy

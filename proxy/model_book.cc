@@ -1,0 +1,189 @@
+#include "proxy/model_book.h"
+
+#include <algorithm>
+
+#include "metrics/end_of_life.h"
+#include "proxy/log.h"
+
+namespace understudy::proxy {
+
+using metrics::ErrorClass;
+using metrics::ModelGone;
+
+namespace {
+
+std::string full_name(std::string_view upstream, std::string_view model) {
+  return std::string(upstream).append("/").append(model);
+}
+
+std::string_view problem_of(const metrics::Observation& seen) noexcept {
+  switch (seen.error_class) {
+    case ErrorClass::ok:
+      return {};
+    case ErrorClass::throttled:
+      return "throttled";
+    case ErrorClass::client_error:
+      if (seen.status == 401 || seen.status == 403) return "access";
+      // A request that is refused says nothing against the model.
+      return seen.status == 404 ? "not_found" : "refused";
+    case ErrorClass::server_error:
+    case ErrorClass::timeout:
+    case ErrorClass::transport:
+    case ErrorClass::stream_broken:
+      break;
+  }
+  return "failed";
+}
+
+}  // namespace
+
+// --- The models that are gone
+
+std::vector<GoneModels::Entry>::iterator GoneModels::find(std::string_view upstream,
+                                                          std::string_view model) {
+  return std::ranges::find(entries_, full_name(upstream, model), &Entry::model);
+}
+
+std::optional<ModelGone> GoneModels::ask(std::string_view upstream, std::string_view model,
+                                         Time now) {
+  if (!any()) return std::nullopt;
+  const std::lock_guard lock(mutex_);
+  const auto entry = find(upstream, model);
+  if (entry == entries_.end()) return std::nullopt;
+  if (now >= entry->try_again) {
+    entry->try_again = now + kTryAgain;
+    return std::nullopt;
+  }
+  return entry->kind;
+}
+
+bool GoneModels::add(std::string_view upstream, std::string_view model, ModelGone kind, Time now) {
+  const std::lock_guard lock(mutex_);
+  const auto entry = find(upstream, model);
+  if (entry != entries_.end()) {
+    entry->kind = kind;
+    entry->try_again = now + kTryAgain;
+    return false;
+  }
+  // The oldest makes room: it is found out again by the next request for it.
+  if (entries_.size() >= kMaxModels) entries_.erase(entries_.begin());
+  entries_.push_back({.model = full_name(upstream, model),
+                      .kind = kind,
+                      .since = now,
+                      .try_again = now + kTryAgain});
+  any_.store(true, std::memory_order_relaxed);
+  return true;
+}
+
+bool GoneModels::remove(std::string_view upstream, std::string_view model) {
+  const std::lock_guard lock(mutex_);
+  const auto entry = find(upstream, model);
+  if (entry == entries_.end()) return false;
+  entries_.erase(entry);
+  any_.store(!entries_.empty(), std::memory_order_relaxed);
+  return true;
+}
+
+std::vector<GoneModels::Entry> GoneModels::entries() const {
+  const std::lock_guard lock(mutex_);
+  return entries_;
+}
+
+// --- What is known of each model
+
+ModelBook::Entry* ModelBook::entry(std::string_view route, routing::Variant variant,
+                                   std::string_view model, Time now) {
+  auto found = entries_.find(KeyView{route, variant, model});
+  if (found == entries_.end()) {
+    if (entries_.size() >= kMaxEntries) {
+      ++left_out_;
+      return nullptr;
+    }
+    Entry made;
+    made.route = route;
+    made.variant = variant;
+    made.model = model;
+    found = entries_.emplace(Key{route, variant, model}, std::move(made)).first;
+  }
+  found->second.last_seen = now;
+  return &found->second;
+}
+
+void ModelBook::note(std::string_view route, const metrics::Observation& seen, Time now) {
+  if (seen.model_id.empty()) return;
+  const std::lock_guard lock(mutex_);
+  Entry* known = entry(route, seen.variant, seen.model_id, now);
+  if (known == nullptr) return;
+  ++known->answers;
+  known->problem = problem_of(seen);
+  if (known->problem.empty()) {
+    known->last_success = now;
+    known->gone.reset();
+    known->gone_since.reset();
+    return;
+  }
+  const auto gone =
+      metrics::model_gone(seen.status, seen.error_message, known->last_success.has_value());
+  if (gone) set_gone(*known, *gone, now);
+}
+
+void ModelBook::note(std::string_view route, routing::Variant variant, std::string_view model,
+                     std::string_view problem, Time now) {
+  const std::lock_guard lock(mutex_);
+  Entry* known = entry(route, variant, model, now);
+  if (known == nullptr) return;
+  known->problem = problem;
+  if (!problem.empty()) return;
+  known->last_success = now;
+  known->gone.reset();
+  known->gone_since.reset();
+}
+
+void ModelBook::note_gone(std::string_view route, routing::Variant variant, std::string_view model,
+                          ModelGone kind, Time now) {
+  const std::lock_guard lock(mutex_);
+  if (Entry* known = entry(route, variant, model, now)) set_gone(*known, kind, now);
+}
+
+void ModelBook::set_gone(Entry& known, ModelGone kind, Time now) {
+  known.problem = "gone";
+  if (known.gone == kind) return;
+  known.gone = kind;
+  known.gone_since = now;
+  log_error("model_gone", {{"route", std::string_view{known.route}},
+                           {"variant", routing::label(known.variant)},
+                           {"model", std::string_view{known.model}},
+                           {"how", label(kind)}});
+}
+
+bool ModelBook::answered_before(std::string_view route, std::string_view model) const {
+  const std::lock_guard lock(mutex_);
+  for (const auto variant : {routing::Variant::primary, routing::Variant::candidate}) {
+    const auto found = entries_.find(KeyView{route, variant, model});
+    if (found != entries_.end() && found->second.last_success) return true;
+  }
+  return false;
+}
+
+std::vector<ModelBook::Entry> ModelBook::entries() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<Entry> all;
+  all.reserve(entries_.size());
+  for (const auto& [key, known] : entries_) all.push_back(known);
+  return all;
+}
+
+std::uint64_t ModelBook::left_out() const {
+  const std::lock_guard lock(mutex_);
+  return left_out_;
+}
+
+std::shared_ptr<GoneModels> ModelBook::gone(std::string_view route) {
+  const std::lock_guard lock(mutex_);
+  auto found = gone_.find(route);
+  if (found == gone_.end())
+    found = gone_.emplace(std::string{route}, std::make_shared<GoneModels>()).first;
+  return found->second;
+}
+
+}  // namespace understudy::proxy

@@ -1,0 +1,129 @@
+#include "proxy/upstream_probe.h"
+
+#include <algorithm>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <optional>
+
+#include "proxy/thread_snapshot.h"
+#include "proxy/upstream_call.h"
+#include "proxy/upstream_request.h"
+
+namespace understudy::proxy {
+
+namespace asio = boost::asio;
+
+namespace {
+
+// A thread's network for the time of one question.
+struct ProbeThread {
+  asio::io_context context;
+  metrics::BlockPool blocks;
+  DeadlineSweep sweep{context};
+  Resolver resolver{context};
+  ThreadResources resources{context, sweep, resolver, blocks};
+  PoolSet pools{resources};
+  Signer signer;
+};
+
+asio::awaitable<Result<ProbeAnswer>> exchange(UpstreamCall& call, std::string_view head,
+                                              std::string_view body) {
+  if (auto sent = co_await call.send(head, body); !sent) co_return sent.error();
+  auto answer = co_await call.read_head(false);
+  if (!answer) co_return answer.error();
+  ProbeAnswer probed{.status = (*answer)->status};
+  for (auto part = call.buffered();; part = co_await call.read_part()) {
+    if (!part) co_return part.error();
+    for (const std::string_view piece : part->pieces)
+      probed.body.append(piece.substr(0, ProbeAnswer::kMaxBodyBytes - probed.body.size()));
+    if (part->last || probed.body.size() >= ProbeAnswer::kMaxBodyBytes) co_return probed;
+  }
+}
+
+asio::awaitable<Result<ProbeAnswer>> ask(ProbeThread& thread,
+                                         std::shared_ptr<const Snapshot> snapshot,
+                                         std::size_t upstream, const ProbeRequest& request,
+                                         std::chrono::milliseconds timeout) {
+  const UpstreamTarget& target = *snapshot->upstreams[upstream];
+  const Credentials* credentials = thread.resources.credentials.read(*target.credentials->slot);
+  if (credentials == nullptr) co_return no_credentials(target);
+  const auto view = thread.pools.apply(snapshot);
+  const auto& pool = view->pool(upstream, request.surface);
+  const bool runtime = request.surface == routing::Surface::runtime;
+  const routing::Endpoint& endpoint =
+      runtime ? target.config.endpoint : target.config.control_endpoint;
+  const std::string path = endpoint.path + request.target;
+  std::string head;
+  std::optional<Sha256> hash;
+  const OutgoingRequest outgoing{
+      .method = request.method,
+      .target = path,
+      .authority = pool->authority(),
+      .service = target.config.signing_service,
+      .lines = request.body.empty() ? "" : "content-type: application/json\r\n",
+      .content_type = request.body.empty() ? "" : "application/json",
+      .body = request.body,
+      .shadow_mark = {},
+      .client_authorization = {},
+      .client_api_key = {}};
+  if (auto built = append_request_head(outgoing, *credentials, target.config.region, thread.signer,
+                                       hash, head);
+      !built)
+    co_return built.error();
+  ResponseHead answer;
+  UpstreamCall call(pool,
+                    {.connect = std::min(timeout, target.config.connect_timeout),
+                     .first_byte = timeout,
+                     .idle = timeout,
+                     .max_head_bytes = snapshot->config().limits.max_response_header_bytes},
+                    answer);
+  co_return co_await exchange(call, head, request.body);
+}
+
+// Where nothing is kept, not even memory was there.
+asio::awaitable<void> keep(asio::awaitable<Result<ProbeAnswer>> asked,
+                           std::optional<Result<ProbeAnswer>>& outcome) {
+  outcome = co_await std::move(asked);
+}
+
+}  // namespace
+
+Result<ProbeAnswer> ask_upstream(std::shared_ptr<const Snapshot> snapshot, std::size_t upstream,
+                                 ProbeRequest request, std::chrono::milliseconds timeout) {
+  ProbeThread thread;
+  std::optional<Result<ProbeAnswer>> outcome;
+  asio::co_spawn(thread.context,
+                 keep(ask(thread, std::move(snapshot), upstream, request, timeout), outcome),
+                 [&thread](std::exception_ptr) {
+                   thread.resolver.stop();
+                   thread.pools.close_idle();
+                   thread.sweep.stop();
+                 });
+  thread.context.run();
+  if (outcome) return *std::move(outcome);
+  return Error{ErrorKind::internal, Side::internal, "the question could not be asked"};
+}
+
+std::string model_target(std::string_view model, std::string_view operation) {
+  const std::string asked = "/model/x/";
+  std::string target;
+  append_upstream_target(routing::Endpoint{}, asked + std::string(operation),
+                         {.offset = 7, .size = 1}, model, target);
+  return target;
+}
+
+ProbeRequest tiny_converse(std::string_view model) {
+  return {.target = model_target(model, "converse"),
+          .body = R"({"messages":[{"role":"user","content":[{"text":"."}]}],)"
+                  R"("inferenceConfig":{"maxTokens":1}})"};
+}
+
+std::string_view problem_of_status(int status) noexcept {
+  if (status < 400) return {};
+  if (status == 401 || status == 403) return "access";
+  if (status == 404) return "not_found";
+  if (status == 429) return "throttled";
+  return status >= 500 ? "failed" : "refused";
+}
+
+}  // namespace understudy::proxy

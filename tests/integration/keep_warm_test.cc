@@ -1,0 +1,108 @@
+// The way back stays open: the primary is called while the candidate serves everything.
+
+#include "proxy/keep_warm.h"
+
+#include <gtest/gtest.h>
+
+#include "metrics/end_of_life.h"
+#include "tests/support/fake_bedrock.h"
+#include "tests/support/proxy_under_test.h"
+#include "tests/support/raw_client.h"
+
+namespace understudy::testing_support {
+namespace {
+
+using proxy::KeepWarm;
+using proxy::ModelBook;
+using namespace std::chrono_literals;
+
+class WayBack : public testing::Test {
+ protected:
+  std::unique_ptr<FakeBedrock> primary = FakeBedrock::replies(converse_answer("primary"));
+  std::unique_ptr<FakeBedrock> candidate = FakeBedrock::replies(converse_answer("candidate"));
+
+  ProxySetup setup() const {
+    ProxySetup made{.primary_port = primary->port(), .candidate_port = candidate->port()};
+    made.shadow = "percent: 0";
+    made.canary = "percent: 100";
+    made.route_more = "keep_warm: {every: 24h}";
+    return made;
+  }
+  // Looks when told to, not by itself.
+  static std::unique_ptr<KeepWarm> keeper_of(ProxyUnderTest& proxy) {
+    return std::make_unique<KeepWarm>([&proxy] { return proxy.server().snapshot(); },
+                                      proxy.server().models(),
+                                      KeepWarm::Options{.look_every = 1h, .timeout = 5s});
+  }
+  static proxy::RollbackReadiness readiness(
+      ProxyUnderTest& proxy, ModelBook::Time now = std::chrono::system_clock::now()) {
+    return proxy::rollback_readiness(proxy.server().snapshot()->config().routes[0],
+                                     proxy.server().models().entries(), now);
+  }
+};
+
+constexpr const char* kPinned = "    primary: {upstream: primary, model: anthropic.claude-a}\n";
+
+std::string with_primary_model(std::string config) {
+  const std::string before = "    primary: {upstream: primary}\n";
+  return config.replace(config.find(before), before.size(), kPinned);
+}
+
+TEST_F(WayBack, AnUnusedPrimaryGetsOneTinyRequest) {
+  ProxyUnderTest proxy(with_primary_model(setup().text()));
+  EXPECT_FALSE(readiness(proxy).ready) << "nobody knows yet";
+  const auto keeper = keeper_of(proxy);
+  keeper->look();
+  keeper->look();
+  ASSERT_EQ(primary->count(), 1U) << "one a day, not one a look";
+  const FakeRequest seen = primary->request(0);
+  EXPECT_EQ(seen.target(), "/model/anthropic.claude-a/converse");
+  EXPECT_NE(seen.body.find(R"("maxTokens":1)"), std::string::npos);
+  EXPECT_TRUE(readiness(proxy).ready);
+  EXPECT_FALSE(readiness(proxy, std::chrono::system_clock::now() + 49h).ready);
+  EXPECT_NE(proxy::rollback_exposition(proxy.server().snapshot()->config(),
+                                       proxy.server().models().entries(),
+                                       std::chrono::system_clock::now())
+                .find("understudy_rollback_ready{route=\"route\"} 1\n"),
+            std::string::npos);
+}
+
+TEST_F(WayBack, APrimaryThatAnswersCopiesNeedsNoCall) {
+  ProxySetup copying = setup();
+  copying.shadow = "percent: 100, control_percent: 0";
+  ProxyUnderTest proxy(copying);
+  RawClient(proxy.port()).ask(converse("hi"));
+  ASSERT_TRUE(proxy.books_balance(1));
+  EXPECT_TRUE(readiness(proxy).ready);
+  keeper_of(proxy)->look();
+  EXPECT_EQ(primary->count(), 1U) << "the copy";
+}
+
+TEST_F(WayBack, WithoutAModelThatAnybodyAskedForThereIsNothingToCall) {
+  ProxyUnderTest proxy(setup());
+  keeper_of(proxy)->look();
+  EXPECT_EQ(primary->count(), 0U);
+}
+
+TEST_F(WayBack, ALockOutIsSeenByTheCall) {
+  primary = FakeBedrock::sends(
+      answer(R"({"message":")" + std::string(metrics::kEndOfLifeText) + R"("})", "404 Not Found"));
+  ProxyUnderTest proxy(with_primary_model(setup().text()));
+  keeper_of(proxy)->look();
+  const auto known = proxy.server().models().entries();
+  ASSERT_EQ(known.size(), 1U);
+  EXPECT_EQ(known[0].gone, metrics::ModelGone::ended);
+  EXPECT_FALSE(readiness(proxy).ready);
+}
+
+TEST_F(WayBack, APrimaryThatCannotBeReachedIsNoWayBack) {
+  ProxySetup away = setup();
+  away.primary_port = refusing_port();
+  ProxyUnderTest proxy(with_primary_model(away.text()));
+  keeper_of(proxy)->look();
+  EXPECT_FALSE(readiness(proxy).ready);
+  EXPECT_EQ(proxy.server().models().entries().at(0).problem, "failed");
+}
+
+}  // namespace
+}  // namespace understudy::testing_support

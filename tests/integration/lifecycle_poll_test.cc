@@ -1,0 +1,74 @@
+#include "proxy/lifecycle_poll.h"
+
+#include <gtest/gtest.h>
+
+#include "routing/day.h"
+#include "tests/support/fake_bedrock.h"
+#include "tests/support/proxy_under_test.h"
+
+namespace understudy::testing_support {
+namespace {
+
+using proxy::LifecyclePoll;
+using namespace std::chrono_literals;
+
+std::string details(std::string_view lifecycle) {
+  return R"({"modelDetails":{"modelId":"a.b","modelLifecycle":)" + std::string(lifecycle) + "}}";
+}
+
+TEST(LifecyclePoll, ReadsDaysInBothForms) {
+  const auto dates = proxy::dates_from_control_plane(details(
+      R"({"status":"LEGACY","legacyTime":"2026-07-08T00:00:00Z","endOfLifeTime":1799366400})"));
+  ASSERT_TRUE(dates);
+  EXPECT_EQ(routing::day_text(*dates->legacy), "2026-07-08");
+  EXPECT_EQ(routing::day_text(*dates->end_of_life), "2027-01-08");
+  EXPECT_FALSE(dates->launch);
+}
+
+TEST(LifecyclePoll, TakesNothingFromWhatIsNoAnswer) {
+  for (const std::string& body : {std::string(), std::string("[]"), std::string("{}"),
+                                  std::string(R"({"modelDetails":7})"), details("[]")})
+    EXPECT_FALSE(proxy::dates_from_control_plane(body)) << body;
+  const auto dates = proxy::dates_from_control_plane(
+      details(R"({"status":"ACTIVE","legacyTime":"soon","endOfLifeTime":-5})"));
+  ASSERT_TRUE(dates);
+  EXPECT_FALSE(dates->legacy);
+  EXPECT_FALSE(dates->end_of_life);
+}
+
+TEST(LifecyclePoll, WhatBedrockTellsGoesBeforeTheFileAndBehindTheConfig) {
+  const auto bedrock = FakeBedrock::replies(
+      details(R"({"status":"ACTIVE","endOfLifeTime":"2029-05-01T00:00:00Z"})"));
+  ProxySetup setup{.primary_port = bedrock->port(), .candidate_port = bedrock->port()};
+  setup.match = "models: [anthropic.claude-3-haiku-20240307-v1:0, anthropic.own-v1:0]";
+  setup.top =
+      "lifecycle: {poll: {upstream: primary}, models: {anthropic.own-v1: {end_of_life: "
+      "2028-01-01}}}\n";
+  ProxyUnderTest proxy(setup);
+  LifecyclePoll poll([&] { return proxy.server().snapshot(); }, proxy.server().models(),
+                     {.look_every = 1h, .timeout = 5s});
+  const auto known = proxy.server().snapshot()->lifecycles;
+  EXPECT_EQ(poll.with_told(known), known) << "nothing was told yet";
+  poll.ask_now();
+  const FakeRequest seen = bedrock->request(0);
+  EXPECT_EQ(seen.method(), "GET");
+  EXPECT_TRUE(seen.target().starts_with("/foundation-models/")) << seen.target();
+  const auto dates = poll.with_told(known);
+  EXPECT_EQ(routing::day_text(
+                *dates->find("us.anthropic.claude-3-haiku-20240307-v1:0")->dates.end_of_life),
+            "2029-05-01");
+  EXPECT_EQ(routing::day_text(*dates->find("anthropic.own-v1:0")->dates.end_of_life), "2028-01-01");
+}
+
+TEST(LifecyclePoll, AsksNobodyUnlessToldTo) {
+  const auto bedrock = FakeBedrock::replies("{}");
+  const ProxySetup setup{.primary_port = bedrock->port(), .candidate_port = bedrock->port()};
+  ProxyUnderTest proxy(setup);
+  LifecyclePoll poll([&] { return proxy.server().snapshot(); }, proxy.server().models(),
+                     {.look_every = 1h, .timeout = 5s});
+  poll.ask_now();
+  EXPECT_EQ(bedrock->count(), 0U);
+}
+
+}  // namespace
+}  // namespace understudy::testing_support
