@@ -150,7 +150,8 @@ AdminReply ready(const AdminSources& sources) {
 
 RouteSources route_sources(const AdminSources& sources) {
   return {.evidence = sources.evidence,
-          .rollouts = [&sources](std::string_view route) { return sources.rollouts.view(route); }};
+          .rollouts = [&sources](std::string_view route) { return sources.rollouts.view(route); },
+          .models = sources.process().models};
 }
 
 AdminReply metrics_page(const AdminSources& sources) {

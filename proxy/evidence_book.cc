@@ -115,8 +115,8 @@ void EvidenceBook::take_new_stages() {
   for (auto& [route, stage] : std::exchange(new_stages_, {})) {
     // Now rather than with the next pair: a pair that is weighed already belongs to what was.
     if (const auto known = entries_.find(route); known != entries_.end()) {
-      known->second.evidence.begin_stage(stage, Clock::now());
-      known->second.unpublished = known->second.unsaved = true;
+      if (known->second.evidence.begin_stage(stage, Clock::now()))
+        known->second.unpublished = known->second.unsaved = true;
     }
     stages_.insert_or_assign(route, std::move(stage));
   }

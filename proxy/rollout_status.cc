@@ -132,6 +132,16 @@ nlohmann::json describe_rollout(const RolloutView& rollout, Moment now) {
           {"not_stored", rollout.storage_problem.empty() ? json() : json(rollout.storage_problem)}};
 }
 
+bool is_in_stage(const RolloutView& rollout) noexcept {
+  return rollout.state.stage > 0 && rollout.state.stage <= rollout.plan.stages.size();
+}
+
+std::string stage_name(const RolloutView& rollout) {
+  const std::size_t stage = rollout.state.stage;
+  return "stage " + std::to_string(stage) + " (" +
+         percent_text(rollout.plan.stages.at(stage - 1).percent) + " %)";
+}
+
 std::string order_json(std::string_view route, routing::RolloutOrder order,
                        const OrderAnswer& answer, const std::optional<RolloutView>& rollout) {
   json described = {{"route", route}, {"order", label(order)}, {"text", answer.text}};

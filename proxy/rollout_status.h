@@ -22,6 +22,10 @@ using RolloutSource = std::function<std::optional<RolloutView>(std::string_view 
 // The `rollout` object of a route.
 nlohmann::json describe_rollout(const RolloutView& rollout, routing::Moment now);
 
+bool is_in_stage(const RolloutView& rollout) noexcept;
+// The stage as the evidence names it: "stage 2 (25 %)".
+std::string stage_name(const RolloutView& rollout);
+
 // The answer to POST /api/routes/{name}/{order}.
 std::string order_json(std::string_view route, routing::RolloutOrder order,
                        const OrderAnswer& answer, const std::optional<RolloutView>& rollout);

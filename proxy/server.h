@@ -54,6 +54,9 @@ class Server {
   Load load() const;  // any thread
   // The newest evidence of a route; null before its first pair. Any thread.
   std::shared_ptr<const metrics::RouteEvidence> evidence(std::string_view route) const;
+  // From the next pair on, a rollout's stage of that name is judged by itself, too. Nothing happens
+  // where it goes on already.
+  void begin_stage(std::string_view route, std::string_view stage);
   // What is known of the models that were asked. Any thread.
   ModelBook& models();
 

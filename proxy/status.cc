@@ -6,6 +6,7 @@
 
 #include "proxy/credential_report.h"
 #include "proxy/exposition.h"
+#include "proxy/keep_warm.h"
 #include "proxy/lifecycle_report.h"
 #include "proxy/route_status.h"
 #include "proxy/version.h"
@@ -67,6 +68,13 @@ json describe_upstreams(const Snapshot& snapshot) {
   return upstreams;
 }
 
+json describe_way_back(const RollbackReadiness& readiness) {
+  const auto age = readiness.last_success_age;
+  return {{"ready", readiness.ready},
+          {"reason", readiness.reason.empty() ? json() : json(readiness.reason)},
+          {"last_success_seconds_ago", age ? json(age->count()) : json()}};
+}
+
 json describe_one(const Snapshot& snapshot, std::size_t route, const std::vector<Sample>& samples,
                   const RouteSources& sources) {
   const routing::Config& config = snapshot.config();
@@ -78,6 +86,8 @@ json describe_one(const Snapshot& snapshot, std::size_t route, const std::vector
   const auto rollout = sources.rollouts(name);
   described["rollout"] =
       rollout ? describe_rollout(*rollout, std::chrono::system_clock::now()) : json();
+  described["way_back"] = describe_way_back(
+      rollback_readiness(config.routes[route], sources.models, std::chrono::system_clock::now()));
   return described;
 }
 

@@ -33,6 +33,7 @@ struct ProcessStatus {
 struct RouteSources {
   EvidenceSource evidence;
   RolloutSource rollouts;
+  std::vector<ModelBook::Entry> models{};  // that were asked
 };
 
 // The whole picture; `routes` holds what /api/routes/{name} answers. `exposition` is

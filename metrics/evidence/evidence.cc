@@ -264,13 +264,14 @@ std::string RouteEvidence::prices_as_of() const {
                                           : oldest_prices_ + " to " + newest_prices_;
 }
 
-void RouteEvidence::begin_stage(std::string_view name, std::chrono::system_clock::time_point now) {
-  if (stage_ && stage_->name == name) return;
+bool RouteEvidence::begin_stage(std::string_view name, std::chrono::system_clock::time_point now) {
+  if (stage_ && stage_->name == name) return false;
   stage_ = Stage{.name = std::string(name),
                  .ordinal = stage_ ? stage_->ordinal + 1 : 1,
                  .since = std::chrono::floor<std::chrono::seconds>(now)};
   pooled_.stage = {};
   for (auto& [family_name, evidence] : families_) evidence.stage = {};
+  return true;
 }
 
 void RouteEvidence::latch(std::string_view family_name, std::size_t gate, ProcessOrigin origin) {

@@ -99,7 +99,8 @@ class RouteEvidence {
 
   // Pairs from now on are also counted by themselves, until the next stage begins. A stage that
   // goes on already is left alone.
-  void begin_stage(std::string_view name, std::chrono::system_clock::time_point now);
+  // False where that stage is the one that goes on.
+  bool begin_stage(std::string_view name, std::chrono::system_clock::time_point now);
 
   // Adds the evidence of another process on the same experiment. Families beyond the bound go to
   // `other`.

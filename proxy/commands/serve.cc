@@ -187,6 +187,10 @@ class Program {
       if (!samples) samples = parse_exposition(recorder_.render());
       return look_at(*snapshot, route, evidence, *samples);
     });
+    for (const routing::RouteConfig& route : snapshot->config().routes) {
+      const auto rollout = rollouts_.view(route.name);
+      if (rollout && is_in_stage(*rollout)) server_->begin_stage(route.name, stage_name(*rollout));
+    }
   }
 
   // The files that the config in force names may be others now.

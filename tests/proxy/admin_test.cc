@@ -125,6 +125,7 @@ TEST_F(AdminTest, GivesOrdersToRolloutsByPostOnly) {
   EXPECT_THAT(refused.json()["error"].get<std::string>(), HasSubstr("has no stages"));
   EXPECT_EQ(ask(request("POST", "/api/routes/nobody/rollback")).status, 404);
   EXPECT_EQ(get(route).json()["rollout"]["reason"], "manual");
+  EXPECT_EQ(get(route).json()["way_back"]["ready"], false) << "the primary was never asked";
   EXPECT_EQ(get("/api/events").json()["events"][0]["facts"]["to"], "rolled_back");
   EXPECT_THAT(
       get("/metrics").body,

@@ -291,6 +291,17 @@ TEST(RolloutLook, ReadsWhatBothVariantsServedOfTheRouteFromTheExposition) {
   EXPECT_EQ(look.primary.timed, 400.0);
 }
 
+TEST(RolloutStatus, NamesAStageForTheEvidence) {
+  RolloutView rollout{};
+  rollout.plan.stages = {{.percent = {100}}, {.percent = {2550}}};
+  EXPECT_FALSE(is_in_stage(rollout)) << "before the first";
+  rollout.state.stage = 2;
+  ASSERT_TRUE(is_in_stage(rollout));
+  EXPECT_EQ(stage_name(rollout), "stage 2 (25.5 %)");
+  rollout.state.stage = 3;
+  EXPECT_FALSE(is_in_stage(rollout)) << "the plan has become shorter";
+}
+
 TEST(RolloutFiles, RefuseWhatIsNoRollout) {
   const StoredRollout stored{.identity = {"a", "b", "c"},
                              .state = {.phase = RolloutPhase::holding, .stage = 2},
