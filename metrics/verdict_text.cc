@@ -156,30 +156,40 @@ std::string text_of(const QuantileResult& result) {
   return text + ".";
 }
 
+namespace {
+
+std::string number_of(std::ptrdiff_t count, std::string_view one, std::string_view many) {
+  return std::to_string(count) + " " + std::string(count == 1 ? one : many);
+}
+
+}  // namespace
+
 std::string text_of(const Verdict& verdict, const CoverageFacts& facts) {
   const auto of_state = [&](GateState state) {
     return std::ranges::count(verdict.reasons, state, &GateResult::state);
   };
   const auto slow = std::ranges::count(verdict.quantiles, GateState::alarm, &QuantileResult::state);
-  const std::string alarms = std::to_string(of_state(GateState::alarm) + slow);
+  const std::string alarms = number_of(of_state(GateState::alarm) + slow, "alarm", "alarms");
   switch (verdict.state) {
     case VerdictState::roll_back:
       return (facts.candidate_serves
                   ? std::string{"Roll back: the candidate is worse where it must not be ("}
                   : std::string{"Do not promote: the candidate is worse where it must not be ("}) +
-             alarms + " alarms).";
+             alarms + ").";
     case VerdictState::fix_first:
       return "Fix first: " + alarms +
-             " alarms; what they do not name may go on being prepared for the switch.";
+             "; what is not named may go on being prepared for the switch.";
     case VerdictState::safe_to_promote:
       return "Safe to promote: every gate is shown to be within its margin, " +
              counted(verdict.pairs) + ".";
     case VerdictState::keep_shadowing:
       break;
   }
-  return "Keep shadowing: nothing alarms, " + std::to_string(of_state(GateState::open)) +
-         " gates are open and " + std::to_string(verdict.missing.size()) +
-         " conditions of coverage are not met.";
+  return "Keep shadowing: nothing alarms, " +
+         number_of(of_state(GateState::open), "gate is open", "gates are open") + " and " +
+         number_of(std::ssize(verdict.missing), "condition of coverage is not met",
+                   "conditions of coverage are not met") +
+         ".";
 }
 
 }  // namespace understudy::metrics
