@@ -13,10 +13,11 @@ class Stamp {
  public:
   static constexpr std::size_t kDayChars = 8;
 
-  explicit Stamp(std::chrono::system_clock::time_point now) {
+  // In seconds: a date that a client made up overflows the system clock's nanoseconds.
+  explicit Stamp(std::chrono::sys_seconds now) {
     const auto day = std::chrono::floor<std::chrono::days>(now);
     const std::chrono::year_month_day date{day};
-    const std::chrono::hh_mm_ss time{std::chrono::floor<std::chrono::seconds>(now - day)};
+    const std::chrono::hh_mm_ss time{now - day};
     const auto year = static_cast<unsigned>(static_cast<int>(date.year()));
     put(0, year / 100);
     put(2, year % 100);
@@ -26,6 +27,10 @@ class Stamp {
     put(11, static_cast<unsigned>(time.minutes().count()));
     put(13, static_cast<unsigned>(time.seconds().count()));
   }
+  template <typename Duration>
+  explicit Stamp(std::chrono::sys_time<Duration> now)
+      : Stamp(std::chrono::floor<std::chrono::seconds>(now)) {}
+
   std::string_view text() const { return {text_.data(), text_.size()}; }
 
  private:
