@@ -425,7 +425,6 @@ class PrometheusRecorder final : public Recorder, public prometheus::Collectable
     collect_process(all);
     collect_credentials(all);
     collect_tls(all);
-    std::erase_if(all, [](const MetricFamily& each) { return each.metric.empty(); });
     return all;
   }
 

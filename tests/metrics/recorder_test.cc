@@ -35,7 +35,7 @@ TEST_F(RecorderTest, BeginsTheBooksOfARouteAtZero) {
   EXPECT_THAT(
       page(),
       HasSubstr("understudy_shadow_total{route=\"sonnet\",result=\"compared\",reason=\"\"} 0\n"));
-  EXPECT_THAT(page(), Not(HasSubstr("understudy_requests_total")));
+  EXPECT_THAT(page(), Not(HasSubstr("understudy_requests_total{")));
 }
 
 TEST_F(RecorderTest, CountsRequestsByCode) {
@@ -89,7 +89,7 @@ TEST_F(RecorderTest, CountsTokensCostAndTimesOfAnAnswer) {
   EXPECT_THAT(page(), HasSubstr("understudy_tokens_total{" + who + ",type=\"cache_read\"} 14\n"));
   EXPECT_THAT(page(), Not(HasSubstr("cache_write")));
   EXPECT_THAT(page(), HasSubstr("understudy_cost_usd_total{" + who + "} 1\n"));
-  EXPECT_THAT(page(), Not(HasSubstr("usage_missing")));
+  EXPECT_THAT(page(), Not(HasSubstr("usage_missing_total{")));
   EXPECT_THAT(page(), HasSubstr("understudy_time_to_first_token_seconds_count{"));
   EXPECT_THAT(page(), HasSubstr("understudy_time_per_output_token_seconds_count{"));
 }
