@@ -119,6 +119,7 @@ def report(stack, options, metrics, failures):
         print(f"  {count} x {failure}")
     print(f"\nBoth variants, on {'Amazon Bedrock' if options.aws else 'the simulator'}\n{summary.variants(metrics)}")
     route = stacks.get_json(stack.admin_port, f"/api/routes/{'trial' if options.aws else 'sonnet'}")
+    print(f"\nVerdict\n{summary.verdict(route)}")
     print(f"\nDivergence\n{summary.divergence(metrics)}\n\nIn words\n{summary.reasons(route)}")
     pair = summary.example_pair(stack.directory / "records")
     if pair:

@@ -10,6 +10,9 @@ SAMPLE = re.compile(r'^(?P<name>[a-z_]+)(?:\{(?P<labels>.*)\})? (?P<value>\S+)$'
 LABEL = re.compile(r'([a-z_]+)="((?:[^"\\]|\\.)*)"')
 
 
+MOST_LACKING = 3  # of what a verdict wants that is told
+
+
 class Metrics:
     """One reading of a Prometheus page."""
 
@@ -116,11 +119,33 @@ def divergence(metrics):
     return told + ("\n" + table(["signal", "pairs", "of all compared"], rows) if rows else "")
 
 
+def verdict(route):
+    """What the evidence allows, and what it lacks for more."""
+    lines = wrap("  ", route["verdict_text"])
+    for lacking in route["missing"][:MOST_LACKING]:
+        lines += wrap("  - still wanted: ", lacking)
+    if len(route["missing"]) > MOST_LACKING:
+        lines.append(f"  - and {len(route['missing']) - MOST_LACKING} more like these")
+    return "\n".join(lines)
+
+
 def reasons(route):
     """The proxy's own words on the signals that differ."""
-    told = [line for reason in route["reasons"] if reason["divergent"]
-            for line in textwrap.wrap(reason["text"], 110, initial_indent="  - ", subsequent_indent="    ")]
+    told = [line for reason in route["reasons"] if differs(reason) for line in wrap("  - ", reason["text"])]
     return "\n".join(told) or "  nothing differs"
+
+
+def differs(reason):
+    """An alarm always; what is for information by its count of pairs; a gate by its rates, of which one may be unknown."""
+    if reason["state"] == "alarm":
+        return True
+    if "divergent" in reason:
+        return reason["divergent"] > 0
+    return bool(reason["candidate_rate"] if reason["difference"] is None else reason["difference"])
+
+
+def wrap(begin, text):
+    return textwrap.wrap(text, 110, initial_indent=begin, subsequent_indent="    ")
 
 
 def example_pair(directory):
