@@ -65,11 +65,6 @@ Result<AdminAnswer> ask_admin(const AdminAccess& access, std::string_view method
   return AdminAnswer{answer->status, std::move(answer->body)};
 }
 
-std::string option(const Options& options, std::string_view name) {
-  const auto found = options.values.find(name);
-  return found == options.values.end() ? std::string{} : found->second;
-}
-
 AdminAccess access_to(const Options& options, const std::string& url) {
   return {
       .url = url, .token_file = option(options, "token-file"), .ca_file = option(options, "ca")};

@@ -33,8 +33,6 @@ Result<std::vector<std::string>> admin_addresses(const AdminAccess& access);
 Result<AdminAnswer> ask_admin(const AdminAccess& access, std::string_view method,
                               std::string_view target);
 
-// The value of an option; empty where it was not given.
-std::string option(const Options& options, std::string_view name);
 // By the options token-file and ca.
 AdminAccess access_to(const Options& options, const std::string& url);
 // The body of a 200; anything else is an error that says what to look at.

@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <array>
 #include <chrono>
 #include <memory>
 #include <ostream>
@@ -11,6 +10,7 @@
 #include "proxy/aws/plan.h"
 #include "proxy/commands/commands.h"
 #include "proxy/commands/preflight.h"
+#include "proxy/commands/text_table.h"
 #include "proxy/config_changes.h"
 #include "proxy/lifecycle_report.h"
 #include "proxy/snapshot.h"
@@ -22,7 +22,6 @@ namespace {
 
 using routing::Config;
 using routing::ConfigProblem;
-using Row = std::array<std::string, 7>;
 
 // What the files that a config names add to its problems.
 template <typename Loaded>
@@ -78,7 +77,7 @@ std::string canary_of(const routing::CanaryConfig& canary) {
   return text + " %";
 }
 
-Row describe(const Config& config, const routing::RouteConfig& route) {
+TableRow describe(const Config& config, const routing::RouteConfig& route) {
   if (!route.candidate)
     return {
         route.name, matches_of(route.match), variant_of(config, route.primary), "none", "-", "-",
@@ -90,20 +89,6 @@ Row describe(const Config& config, const routing::RouteConfig& route) {
           percent(route.shadow.percent),
           route.shadow.control.automatic ? "auto" : percent(route.shadow.control.percent),
           canary_of(route.canary)};
-}
-
-void print_table(const std::vector<Row>& rows, std::ostream& out) {
-  std::array<std::size_t, std::tuple_size_v<Row>> widths{};
-  for (const Row& row : rows) {
-    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
-  }
-  for (const Row& row : rows) {
-    std::string line;
-    for (std::size_t i = 0; i < row.size(); ++i)
-      line += row[i] + std::string(widths[i] - row[i].size() + 2, ' ');
-    line.erase(line.find_last_not_of(' ') + 1);
-    out << line << "\n";
-  }
 }
 
 // Who answers where the served variant cannot.
@@ -123,7 +108,7 @@ void print_effective(const Config& config, std::ostream& out) {
   }
   out << "admin on    http://" << config.admin.address.host << ":" << config.admin.address.port
       << "\n\n";
-  std::vector<Row> rows{
+  std::vector<TableRow> rows{
       {"ROUTE", "MATCHES", "PRIMARY", "CANDIDATE", "SHADOW", "CONTROL", "CANARY"}};
   for (const routing::RouteConfig& route : config.routes) rows.push_back(describe(config, route));
   if (config.default_upstream) {

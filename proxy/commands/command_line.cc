@@ -44,6 +44,11 @@ const Option* next_positional(std::span<const Option> known, const Options& opti
 
 }  // namespace
 
+std::string option(const Options& options, std::string_view name) {
+  const auto found = options.values.find(name);
+  return found == options.values.end() ? std::string{} : found->second;
+}
+
 std::variant<Options, UsageProblem> parse_options(std::span<const Option> known,
                                                   std::span<const std::string_view> arguments) {
   Options options;

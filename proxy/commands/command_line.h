@@ -35,6 +35,9 @@ struct Options {
   bool help = false;  // --help was asked for, nothing else is checked
 };
 
+// The value of an option; empty where it was not given.
+std::string option(const Options& options, std::string_view name);
+
 struct UsageProblem {
   std::string what;  // a sentence, with the nearest name where one is near
 };

@@ -24,11 +24,6 @@ using routing::Variant;
 
 constexpr std::size_t kMaxRequestBytes = std::size_t{64} << 20;
 
-std::string option(const Options& options, std::string_view name) {
-  const auto found = options.values.find(name);
-  return found == options.values.end() ? std::string{} : found->second;
-}
-
 // As it goes over the wire; lines of a file that people wrote may end in LF alone.
 struct WrittenRequest {
   std::string head;

@@ -1,15 +1,14 @@
 // `understudy lifecycle`: every model in use with its state and its dates.
 
 #include <algorithm>
-#include <array>
 #include <nlohmann/json.hpp>
 #include <ostream>
 #include <string>
-#include <tuple>
 #include <vector>
 
 #include "proxy/commands/admin_client.h"
 #include "proxy/commands/commands.h"
+#include "proxy/commands/text_table.h"
 #include "proxy/lifecycle_report.h"
 #include "routing/config_loader.h"
 
@@ -78,8 +77,7 @@ std::string text_or_dash(const json& model, const char* key) {
 }
 
 void print(const json& report, std::ostream& out) {
-  using Row = std::array<std::string, 7>;
-  std::vector<Row> rows{
+  std::vector<TableRow> rows{
       {"MODEL", "STATE", "LEGACY", "EXTENDED", "END OF LIFE", "DAYS LEFT", "REPLACEMENT"}};
   for (const json& model : report["models"]) {
     rows.push_back({model["model"].get<std::string>(), text_or_dash(model, "state"),
@@ -87,17 +85,7 @@ void print(const json& report, std::ostream& out) {
                     text_or_dash(model, "end_of_life"), text_or_dash(model, "days_left"),
                     text_or_dash(model, "replacement")});
   }
-  std::array<std::size_t, std::tuple_size_v<Row>> widths{};
-  for (const Row& row : rows) {
-    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
-  }
-  for (const Row& row : rows) {
-    std::string line;
-    for (std::size_t i = 0; i < row.size(); ++i)
-      line += row[i] + std::string(widths[i] - row[i].size() + 2, ' ');
-    line.erase(line.find_last_not_of(' ') + 1);
-    out << line << "\n";
-  }
+  print_table(rows, out);
   out << "\n";
   for (const json& model : report["models"]) {
     for (const json& remark : model.value("remarks", json::array()))
