@@ -1,7 +1,5 @@
 #include "proxy/keep_warm.h"
 
-#include <pthread.h>
-
 #include <algorithm>
 
 #include "metrics/end_of_life.h"
@@ -108,38 +106,17 @@ std::string rollback_exposition(const routing::Config& config,
 
 KeepWarm::KeepWarm(std::function<std::shared_ptr<const Snapshot>()> snapshot, ModelBook& models,
                    Options options)
-    : snapshot_(std::move(snapshot)), models_(models), options_(options) {
-  thread_ = std::thread([this] { loop(); });
-  pthread_setname_np(thread_.native_handle(), "keep-warm");
-}
-
-KeepWarm::~KeepWarm() {
-  {
-    const std::lock_guard lock(mutex_);
-    stopping_ = true;
-  }
-  changed_.notify_all();
-  thread_.join();
-}
-
-void KeepWarm::loop() {
-  std::unique_lock lock(mutex_);
-  while (!changed_.wait_for(lock, options_.look_every, [this] { return stopping_; })) {
-    lock.unlock();
-    try {
-      look();
-    } catch (const std::exception& problem) {
-      log_error("keep_warm_failed", {{"what", problem.what()}});  // no memory: the next look helps
-    }
-    lock.lock();
-  }
-}
+    : snapshot_(std::move(snapshot)),
+      models_(models),
+      options_(options),
+      thread_("keep-warm", options.look_every, [this] { look(); }) {}
 
 void KeepWarm::look() {
   const auto snapshot = snapshot_();
   if (!snapshot) return;
   const auto models = models_.entries();
   for (const routing::RouteConfig& route : snapshot->config().routes) {
+    if (thread_.stopping()) return;
     if (route.keep_warm == milliseconds(0)) continue;
     const auto known = primaries_of(route, models);
     const auto success = last_success(known);

@@ -4,18 +4,16 @@
 // nothing else had an answer of it for that long. One thread of its own.
 
 #include <chrono>
-#include <condition_variable>
 #include <functional>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <thread>
 #include <vector>
 
 #include "proxy/model_book.h"
+#include "proxy/periodic.h"
 #include "proxy/snapshot.h"
 
 namespace understudy::proxy {
@@ -49,23 +47,17 @@ class KeepWarm {
   // `snapshot` tells what is in force. Both are asked on the thread, and outlive this.
   KeepWarm(std::function<std::shared_ptr<const Snapshot>()> snapshot, ModelBook& models,
            Options options);
-  ~KeepWarm();  // waits for a call under way, for `timeout` at most
 
   // Makes the calls that are due; the thread does so by itself.
   void look();
 
  private:
-  void loop();
-
   const std::function<std::shared_ptr<const Snapshot>()> snapshot_;
   ModelBook& models_;
   const Options options_;
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  bool stopping_ = false;  // guarded by mutex_
   // The thread's: when each route was called last.
   std::map<std::string, std::chrono::steady_clock::time_point> called_;
-  std::thread thread_;
+  Periodic thread_;  // ends after the call under way, which `timeout` bounds
 };
 
 }  // namespace understudy::proxy

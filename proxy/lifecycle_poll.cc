@@ -1,7 +1,5 @@
 #include "proxy/lifecycle_poll.h"
 
-#include <pthread.h>
-
 #include <nlohmann/json.hpp>
 #include <set>
 #include <utility>
@@ -57,38 +55,17 @@ std::optional<routing::ModelDates> dates_from_control_plane(std::string_view bod
 
 LifecyclePoll::LifecyclePoll(std::function<std::shared_ptr<const Snapshot>()> snapshot,
                              const ModelBook& models, Options options)
-    : snapshot_(std::move(snapshot)), models_(models), options_(options) {
-  thread_ = std::thread([this] { loop(); });
-  pthread_setname_np(thread_.native_handle(), "lifecycle");
-}
+    : snapshot_(std::move(snapshot)),
+      models_(models),
+      options_(options),
+      thread_("lifecycle", options.look_every, [this] { look(); }) {}
 
-LifecyclePoll::~LifecyclePoll() {
-  {
-    const std::lock_guard lock(mutex_);
-    stopping_ = true;
-  }
-  changed_.notify_all();
-  thread_.join();
-}
-
-void LifecyclePoll::loop() {
-  std::optional<std::chrono::steady_clock::time_point> asked;
-  std::unique_lock lock(mutex_);
-  while (!changed_.wait_for(lock, options_.look_every, [this] { return stopping_; })) {
-    lock.unlock();
-    try {
-      const auto snapshot = snapshot_();
-      const auto now = std::chrono::steady_clock::now();
-      const routing::LifecycleConfig& config = snapshot->config().lifecycle;
-      if (config.poll_upstream && (!asked || now - *asked >= config.poll_every)) {
-        asked = now;
-        ask_now();
-      }
-    } catch (const std::exception& problem) {
-      log_error("lifecycle_poll_failed", {{"what", problem.what()}});  // no memory
-    }
-    lock.lock();
-  }
+void LifecyclePoll::look() {
+  const auto now = std::chrono::steady_clock::now();
+  const routing::LifecycleConfig config = snapshot_()->config().lifecycle;
+  if (!config.poll_upstream || (asked_ && now - *asked_ < config.poll_every)) return;
+  asked_ = now;
+  ask_now();
 }
 
 void LifecyclePoll::ask_now() {
@@ -101,7 +78,10 @@ void LifecyclePoll::ask_now() {
     if (!id.empty() && models.size() < kMaxModels) models.emplace(id);
   }
   std::size_t answered = 0;
-  for (const std::string& model : models) answered += ask(snapshot, model) ? 1 : 0;
+  for (const std::string& model : models) {
+    if (thread_.stopping()) return;
+    answered += ask(snapshot, model) ? 1 : 0;
+  }
   log_info("lifecycle_polled", {{"models", static_cast<std::int64_t>(models.size())},
                                 {"answered", static_cast<std::int64_t>(answered)}});
 }

@@ -3,7 +3,6 @@
 // modelLifecycle, bedrock-wire 1.3), where lifecycle.poll says so. One thread of its own.
 
 #include <chrono>
-#include <condition_variable>
 #include <functional>
 #include <map>
 #include <memory>
@@ -11,10 +10,10 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <thread>
 
 #include "metrics/lifecycle.h"
 #include "proxy/model_book.h"
+#include "proxy/periodic.h"
 #include "proxy/snapshot.h"
 
 namespace understudy::proxy {
@@ -33,7 +32,6 @@ class LifecyclePoll {
   // Both are asked on the thread, and outlive this.
   LifecyclePoll(std::function<std::shared_ptr<const Snapshot>()> snapshot, const ModelBook& models,
                 Options options);
-  ~LifecyclePoll();  // waits for a call under way, for `timeout` at most
 
   // Asks for every model in use, whether it is time or not; the thread does so when it is.
   void ask_now();
@@ -44,18 +42,16 @@ class LifecyclePoll {
       std::shared_ptr<const metrics::Lifecycles> known) const;
 
  private:
-  void loop();
+  void look();
   bool ask(const std::shared_ptr<const Snapshot>& snapshot, const std::string& model);
 
   const std::function<std::shared_ptr<const Snapshot>()> snapshot_;
   const ModelBook& models_;
   const Options options_;
   mutable std::mutex mutex_;
-  std::condition_variable changed_;
-  // Guarded by mutex_:
-  bool stopping_ = false;
-  std::map<std::string, metrics::ModelLifecycle> told_;  // by canonical_model()
-  std::thread thread_;
+  std::map<std::string, metrics::ModelLifecycle> told_;  // by canonical_model(); guarded by mutex_
+  std::optional<std::chrono::steady_clock::time_point> asked_;  // the thread's
+  Periodic thread_;  // ends after the call under way, which `timeout` bounds
 };
 
 }  // namespace understudy::proxy

@@ -22,10 +22,10 @@
 #include "proxy/keep_warm.h"
 #include "proxy/lifecycle_poll.h"
 #include "proxy/log.h"
+#include "proxy/periodic.h"
 #include "proxy/reload.h"
 #include "proxy/rollout_keeper.h"
 #include "proxy/rollout_status.h"
-#include "proxy/rollout_watch.h"
 #include "proxy/server.h"
 #include "proxy/snapshot.h"
 #include "proxy/webhook.h"
@@ -39,6 +39,7 @@ using std::chrono::milliseconds;
 
 // A storm of SIGHUPs is one reload at once and one at the end of each such time.
 constexpr auto kReloadPause = std::chrono::seconds(1);
+constexpr milliseconds kRolloutLook(1'000);
 // What a reload waits for the credentials of upstreams that it changes.
 constexpr auto kCredentialsWait = std::chrono::seconds(10);
 
@@ -78,7 +79,7 @@ class Program {
         webhook_(webhook),
         server_(std::move(server)),
         reloader_(reload_steps(), recorder),
-        rollout_watch_([this] { look_at_rollouts(); }),
+        rollout_watch_("rollouts", kRolloutLook, [this] { look_at_rollouts(); }),
         companions_([this] { reloader_.reload(ReloadSource::companion); },
                     CompanionWatch::Options{}),
         keep_warm_([this] { return in_force(); }, server_->models(), KeepWarm::Options{}),
@@ -231,7 +232,7 @@ class Program {
   Webhook& webhook_;
   std::unique_ptr<Server> server_;
   Reloader reloader_;
-  RolloutWatch rollout_watch_;
+  Periodic rollout_watch_;
   CompanionWatch companions_;
   KeepWarm keep_warm_;
   LifecyclePoll lifecycle_poll_;
