@@ -28,7 +28,7 @@ inline constexpr std::array kPerTokenBounds{0.01, 0.025, 0.05, 0.075, 0.1, 0.15,
 inline constexpr std::size_t kVariants = 2;
 inline constexpr std::size_t kLegs = 3;
 inline constexpr std::size_t kSkipReasons =
-    static_cast<std::size_t>(routing::SkipReason::end_of_life) + 1;
+    static_cast<std::size_t>(routing::SkipReason::settled) + 1;
 
 inline constexpr std::array<std::string_view, 4> kTokenTypes{"input", "output", "cache_read",
                                                              "cache_write"};

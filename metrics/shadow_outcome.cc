@@ -6,8 +6,8 @@ namespace {
 
 // In the order of the enumerators.
 constexpr std::array<std::string_view, kDropReasons> kDropLabels{
-    "in_flight", "queue",     "memory",   "breaker", "budget",
-    "rate",      "suspended", "draining", "analysis"};
+    "in_flight", "queue",  "memory",    "breaker",  "budget",
+    "rate",      "tokens", "suspended", "draining", "analysis"};
 static_assert(static_cast<std::size_t>(DropReason::analysis) + 1 == kDropReasons);
 
 constexpr std::array<std::string_view, kFailReasons> kFailLabels{

@@ -18,11 +18,12 @@ enum class DropReason : std::uint8_t {
   breaker,
   budget,
   rate,
+  tokens,
   suspended,
   draining,
   analysis
 };
-inline constexpr std::size_t kDropReasons = 9;
+inline constexpr std::size_t kDropReasons = 10;
 std::string_view label(DropReason reason) noexcept;
 
 // Called, but there is nothing to compare.

@@ -151,6 +151,7 @@ AdminReply ready(const AdminSources& sources) {
 RouteSources route_sources(const AdminSources& sources) {
   return {.evidence = sources.evidence,
           .rollouts = [&sources](std::string_view route) { return sources.rollouts.view(route); },
+          .shadow = sources.shadow,
           .models = sources.process().models};
 }
 
@@ -160,7 +161,8 @@ AdminReply metrics_page(const AdminSources& sources) {
   reply.content_type = "text/plain; version=0.0.4; charset=utf-8";
   reply.body =
       sources.exposition() + verdict_exposition(*snapshot, sources.evidence) +
-      rollout_exposition(*snapshot, route_sources(sources).rollouts, sources.rollouts.rollbacks());
+      rollout_exposition(*snapshot, route_sources(sources).rollouts, sources.rollouts.rollbacks()) +
+      shadow_use_exposition(snapshot->config(), sources.shadow, std::chrono::steady_clock::now());
   const ProcessStatus process = sources.process();
   reply.body +=
       rollback_exposition(snapshot->config(), process.models, std::chrono::system_clock::now());

@@ -24,6 +24,7 @@ struct AdminSources {
   std::function<ProcessStatus()> process;
   std::function<ReloadOutcome()> reload;
   EvidenceSource evidence;
+  ShadowSource shadow;
   std::function<void(std::string_view limit)> refused;  // Recorder::refused
   RolloutKeeper& rollouts;
   const EventLog& events;

@@ -112,6 +112,7 @@ void ServedAnswerTask::clear() noexcept {
 
 void PairTask::clear() noexcept {
   clear_for_reuse(facts.model_id);
+  tokens = {};
   captured.clear();
   pair.reset();
 }
@@ -126,8 +127,23 @@ void PairTask::drop() const noexcept {
 }
 
 void PairTask::refused() noexcept {
+  pair->account->spent(std::nullopt);  // it was paid for, read or not
   pair->snapshot->meters[pair->route]->unread_answer(facts.variant, facts.leg);
   drop();
+}
+
+// What the call came to in money and tokens. A refused one costs nothing.
+void PairTask::settle_budget(const metrics::Observation& other) const {
+  ShadowAccount& account = *pair->account;
+  if (other.error_class != metrics::ErrorClass::ok) return account.settle_tokens(tokens, 0);
+  account.spent(other.cost_usd);
+  if (const auto input = metrics::whole_input(other.usage))
+    account.input_was(pair->request_body.size(), *input);
+  const routing::RouteConfig& route = pair->snapshot->config().routes[pair->route];
+  const auto& variant = by_candidate(other) ? *route.candidate : route.primary;
+  const auto rule = quota_rule(*pair->snapshot, variant, other.model_id);
+  if (const auto counted = metrics::counted_tokens(other.usage, rule))
+    account.settle_tokens(tokens, *counted);
 }
 
 void PairTask::count(const metrics::Comparison& comparison,
@@ -144,7 +160,7 @@ void PairTask::run(AnalysisThread& thread) {
   metrics::Observation other = metrics::read_answer(facts, captured);
   price(other, *pair->snapshot->prices);
   meter.answer(other);
-  pair->account->spent(other.cost_usd);
+  settle_budget(other);
   thread.models.note(pair->snapshot->config().routes[pair->route].name, other,
                      std::chrono::system_clock::now());
   // The served answer found no room in the queue, so there is nothing to hold this one against.

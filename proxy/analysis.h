@@ -15,6 +15,7 @@
 #include "metrics/shadow_outcome.h"
 #include "proxy/evidence_book.h"
 #include "proxy/handover.h"
+#include "proxy/minute_window.h"
 #include "proxy/model_book.h"
 #include "proxy/recycler.h"
 #include "proxy/snapshot.h"
@@ -99,6 +100,7 @@ class PairTask final : public AnalysisTask, public Recycled<PairTask> {
   metrics::AttemptFacts facts;
   metrics::CapturedAnswer captured;
   std::shared_ptr<const PairContext> pair;
+  TokenReservation tokens{};  // that the call took of the route's budget
   void refused() noexcept override;
   void clear() noexcept;
 
@@ -106,6 +108,7 @@ class PairTask final : public AnalysisTask, public Recycled<PairTask> {
   void run(AnalysisThread& thread) override;
   void done() noexcept override { Recycler<PairTask>::give_back(this); }
   void drop() const noexcept;
+  void settle_budget(const metrics::Observation& other) const;
   void count(const metrics::Comparison& comparison, metrics::RouteMeter& meter) const noexcept;
   void record(metrics::RecordLog& records, const metrics::Observation& other,
               const metrics::Comparison& comparison) const;

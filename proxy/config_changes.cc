@@ -78,11 +78,13 @@ struct NamedVariant {
   std::string upstream;
   std::string model;
   std::vector<routing::RewriteRule> rewrite;
+  routing::QuotaConfig quota;
   friend bool operator==(const NamedVariant&, const NamedVariant&) = default;
 };
 
 NamedVariant named(const routing::Config& config, const routing::VariantConfig& variant) {
-  return {config.upstreams.at(variant.upstream).name, variant.model, variant.rewrite};
+  return {config.upstreams.at(variant.upstream).name, variant.model, variant.rewrite,
+          variant.quota};
 }
 
 std::optional<NamedVariant> named(const routing::Config& config,
@@ -161,6 +163,7 @@ std::vector<std::string> changes_between(const routing::Config& before,
   compare(changes, "state.directory", before.state_directory, after.state_directory);
   compare(changes, "lifecycle", before.lifecycle, after.lifecycle);
   compare(changes, "prices_file", before.prices_file, after.prices_file);
+  compare(changes, "quotas_file", before.quotas_file, after.quotas_file);
   compare(changes, "limits", before.limits, after.limits);
   compare(changes, "threads", before.threads, after.threads);
   compare(changes, "drain", before.drain, after.drain);

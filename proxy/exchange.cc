@@ -454,7 +454,8 @@ void Exchange::record() {
 // A throttled variant's quota is for those who are served: the copies rest.
 void Exchange::tell_account(int status, metrics::TimePoint when) {
   if (decision_.eligible)
-    worker_snapshot_->accounts[decision_.route_index]->primary_answered(status, when);
+    worker_snapshot_->accounts[decision_.route_index]->primary_answered(*decision_.route, status,
+                                                                        when);
 }
 
 std::optional<SkipReason> Exchange::reason_to_skip(const Status& outcome) const noexcept {

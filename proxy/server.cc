@@ -166,6 +166,10 @@ std::shared_ptr<const metrics::RouteEvidence> Server::evidence(std::string_view 
   return impl_->analysis.evidence().evidence(route);
 }
 
+std::shared_ptr<const ShadowAccount> Server::shadow_account(std::string_view route) const {
+  return impl_->dispatcher.known_account(route);
+}
+
 void Server::begin_stage(std::string_view route, std::string_view stage) {
   impl_->analysis.begin_stage(route, stage);
 }

@@ -20,6 +20,8 @@
 
 namespace understudy::proxy {
 
+class ShadowAccount;
+
 struct ReloadOutcome {
   metrics::ReloadResult result = metrics::ReloadResult::refused;
   std::vector<std::string> problems;  // each with file:line:column where it has one
@@ -54,6 +56,8 @@ class Server {
   Load load() const;  // any thread
   // The newest evidence of a route; null before its first pair. Any thread.
   std::shared_ptr<const metrics::RouteEvidence> evidence(std::string_view route) const;
+  // What the copies of a route may use; null for a name that is no route's. Any thread.
+  std::shared_ptr<const ShadowAccount> shadow_account(std::string_view route) const;
   // From the next pair on, a rollout's stage of that name is judged by itself, too. Nothing happens
   // where it goes on already.
   void begin_stage(std::string_view route, std::string_view stage);

@@ -4,10 +4,13 @@
 #include <cmath>
 #include <random>
 
+#include "proxy/log.h"
+
 namespace understudy::proxy {
 namespace {
 
 using std::chrono::duration_cast;
+using std::chrono::milliseconds;
 using std::chrono::nanoseconds;
 using std::chrono::seconds;
 
@@ -27,7 +30,8 @@ std::int64_t today() noexcept {
 
 // A slot that still holds an older second is taken over by whoever comes first; a count lost to
 // that race does not matter.
-void ThrottleWindow::count(bool throttled, SteadyTime now) noexcept {
+bool ThrottleWindow::count(bool throttled, SteadyTime now,
+                           std::chrono::milliseconds suspend_for) noexcept {
   const std::int64_t second = second_of(now);
   Second& slot = seconds_[static_cast<std::size_t>(second % kSeconds)];
   std::int64_t held = slot.second.load(std::memory_order_relaxed);
@@ -37,10 +41,21 @@ void ThrottleWindow::count(bool throttled, SteadyTime now) noexcept {
     slot.throttled.store(0, std::memory_order_relaxed);
   }
   slot.answers.fetch_add(1, std::memory_order_relaxed);
-  if (throttled) slot.throttled.fetch_add(1, std::memory_order_relaxed);
+  if (!throttled) return false;
+  slot.throttled.fetch_add(1, std::memory_order_relaxed);
+  if (!too_many(now)) return false;
+  const std::int64_t until =
+      (now + duration_cast<nanoseconds>(suspend_for)).time_since_epoch().count();
+  const std::int64_t before = suspended_until_ns_.exchange(until, std::memory_order_relaxed);
+  return before <= now.time_since_epoch().count();
 }
 
-bool ThrottleWindow::suspended(SteadyTime now) const noexcept {
+nanoseconds ThrottleWindow::left(SteadyTime now) const noexcept {
+  const std::int64_t until = suspended_until_ns_.load(std::memory_order_relaxed);
+  return nanoseconds(std::max<std::int64_t>(until - now.time_since_epoch().count(), 0));
+}
+
+bool ThrottleWindow::too_many(SteadyTime now) const noexcept {
   const std::int64_t oldest = second_of(now) - kSeconds + 1;
   std::uint64_t answers = 0, throttled = 0;
   for (const Second& slot : seconds_) {
@@ -115,6 +130,15 @@ ShadowAccount::Admission ShadowAccount::admit(const routing::ShadowConfig& confi
   return {.refused = std::nullopt, .is_probe = permit == Breaker::Permit::probe};
 }
 
+void ShadowAccount::primary_answered(const routing::RouteConfig& route, int status,
+                                     SteadyTime now) {
+  const milliseconds rest = route.shadow.suspend_for;
+  if (!primary_.count(status == 429 || status == 503, now, rest)) return;
+  suspensions_.fetch_add(1, std::memory_order_relaxed);
+  log_warn("shadow_suspended",
+           {{"route", std::string_view{route.name}}, {"status", status}, {"for_ms", rest.count()}});
+}
+
 void ShadowAccount::begin_day() noexcept {
   const std::int64_t now = today();
   std::int64_t held = day_.load(std::memory_order_relaxed);
@@ -151,7 +175,30 @@ void ShadowAccount::spent(std::optional<double> usd) noexcept {
 }
 
 double ShadowAccount::spent_today() const noexcept {
+  if (day_.load(std::memory_order_relaxed) != today()) return 0.0;
   return static_cast<double>(spent_microcents_.load(std::memory_order_relaxed)) / kMicrocentsPerUsd;
+}
+
+bool ShadowAccount::take_tokens(const routing::ShadowBudget& budget, std::uint64_t tokens,
+                                SteadyTime now, TokenReservation& taken) noexcept {
+  if (!budget.tokens_per_minute) return true;
+  return tokens_.take(tokens, *budget.tokens_per_minute, now, taken);
+}
+
+void ShadowAccount::input_was(std::size_t body_bytes, std::uint64_t tokens) noexcept {
+  known_bytes_.fetch_add(body_bytes, std::memory_order_relaxed);
+  known_input_.fetch_add(tokens, std::memory_order_relaxed);
+}
+
+std::uint64_t ShadowAccount::estimated_input(std::size_t body_bytes) const noexcept {
+  // Of text, three bytes of a body or more make a token; pictures take far more bytes.
+  constexpr std::size_t kGuessedBytesPerToken = 3;
+  const auto bytes = known_bytes_.load(std::memory_order_relaxed);
+  const auto input = known_input_.load(std::memory_order_relaxed);
+  if (bytes == 0) return body_bytes / kGuessedBytesPerToken + 1;
+  const double tokens =
+      static_cast<double>(body_bytes) * static_cast<double>(input) / static_cast<double>(bytes);
+  return static_cast<std::uint64_t>(std::ceil(tokens));
 }
 
 bool ShadowAccount::take_rate(const routing::ShadowBudget& budget, SteadyTime now) noexcept {

@@ -11,28 +11,35 @@
 #include <optional>
 
 #include "metrics/shadow_outcome.h"
+#include "proxy/minute_window.h"
 #include "routing/config.h"
 
 namespace understudy::proxy {
 
 using SteadyTime = std::chrono::steady_clock::time_point;
 
-// Seconds of the primary's recent answers: how many, and how many of them were 429 or 503.
+// Seconds of the primary's recent answers: how many, and how many of them were 429 or 503. While
+// that is at least 1 % of the last ten seconds' answers the copies rest, and for a time afterwards:
+// they share the primary's quota and must go first.
 class ThrottleWindow {
  public:
   static constexpr std::int64_t kSeconds = 10;
-  void count(bool throttled, SteadyTime now) noexcept;
-  // At least 1 % of the last ten seconds' answers were throttled: the copies share the primary's
-  // quota and must go first.
-  bool suspended(SteadyTime now) const noexcept;
+  // True where this answer begins a suspension.
+  bool count(bool throttled, SteadyTime now, std::chrono::milliseconds suspend_for) noexcept;
+  bool suspended(SteadyTime now) const noexcept { return left(now).count() > 0; }
+  // Of the suspension; zero where there is none.
+  std::chrono::nanoseconds left(SteadyTime now) const noexcept;
 
  private:
+  bool too_many(SteadyTime now) const noexcept;
+
   struct Second {
     std::atomic<std::int64_t> second{-1};
     std::atomic<std::uint32_t> answers{0};
     std::atomic<std::uint32_t> throttled{0};
   };
   std::array<Second, static_cast<std::size_t>(kSeconds)> seconds_;
+  std::atomic<std::int64_t> suspended_until_ns_{0};
 };
 
 // Opens after failures in a row or a share of failures; then lets one probe through now and then.
@@ -72,18 +79,39 @@ class ShadowAccount {
   void left() noexcept { held_.fetch_sub(1, std::memory_order_relaxed); }
   std::size_t held() const noexcept { return held_.load(std::memory_order_relaxed); }
 
-  // The answer of a served exchange of this route. Any thread.
-  void primary_answered(int status, SteadyTime now) noexcept {
-    primary_.count(status == 429 || status == 503, now);
+  // The answer of a served exchange of this route, or of a control leg, which asks the same
+  // variant. Any thread. Where it begins a suspension of the copies, the log says so.
+  void primary_answered(const routing::RouteConfig& route, int status, SteadyTime now);
+  bool suspended(SteadyTime now) const noexcept { return primary_.suspended(now); }
+  std::chrono::nanoseconds suspension_left(SteadyTime now) const noexcept {
+    return primary_.left(now);
+  }
+  std::uint64_t suspensions() const noexcept {
+    return suspensions_.load(std::memory_order_relaxed);
   }
 
   // A call for the copies is about to be made: takes one from the rate. False where the minute's
-  // rate is used up.
+  // rate is used up. Shadow thread.
   bool take_rate(const routing::ShadowBudget& budget, SteadyTime now) noexcept;
-  // What a call cost, where that is known. Analysis thread. An unknown cost is taken for the mean
-  // of the known ones.
+  // The same for tokens, in any 60 seconds. `taken` is put right by settle_tokens() once the answer
+  // tells what it came to. Without such a budget nothing is taken.
+  bool take_tokens(const routing::ShadowBudget& budget, std::uint64_t tokens, SteadyTime now,
+                   TokenReservation& taken) noexcept;
+  // Any thread.
+  void settle_tokens(const TokenReservation& taken, std::uint64_t tokens) noexcept {
+    if (taken.tokens > 0) tokens_.correct(taken, tokens);
+  }
+  std::uint64_t tokens_of_last_minute(SteadyTime now) const noexcept { return tokens_.sum(now); }
+
+  // How many input tokens a body of that size has, by what was answered so far; before that, a
+  // cautious guess. Any thread.
+  void input_was(std::size_t body_bytes, std::uint64_t tokens) noexcept;
+  std::uint64_t estimated_input(std::size_t body_bytes) const noexcept;
+
+  // What a call cost, where that is known. Any thread. An unknown cost is taken for the mean of the
+  // known ones.
   void spent(std::optional<double> usd) noexcept;
-  double spent_today() const noexcept;
+  double spent_today() const noexcept;  // UTC
 
   Breaker breaker;
 
@@ -97,6 +125,9 @@ class ShadowAccount {
   std::atomic<std::int64_t> spent_microcents_{0};
   std::atomic<std::int64_t> known_microcents_{0};
   std::atomic<std::int64_t> known_calls_{0};
+  std::atomic<std::uint64_t> suspensions_{0};
+  std::atomic<std::uint64_t> known_bytes_{0}, known_input_{0};
+  MinuteWindow tokens_;
   // Rate, shadow thread:
   double rate_tokens_ = 0.0;
   SteadyTime rate_filled_{};

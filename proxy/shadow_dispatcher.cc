@@ -174,17 +174,35 @@ struct ShadowDispatcher::Impl {
     const auto& config = route_of(*job).shadow;
     // What waited as long as a call may take says nothing about now any more.
     if (now - job->offered > config.timeout) return drop(*job, DropReason::queue);
-    if (!state.account->take_rate(config.budget, now)) return drop(*job, DropReason::rate);
+    // The primary was throttled since: what waited shares its quota, too.
+    if (state.account->suspended(now)) return drop(*job, DropReason::suspended);
+    if (const auto refused = take_budget(*job, Leg::shadow, now)) return drop(*job, *refused);
     if (wants_control(state, *job)) {
-      if (state.in_flight + 1 >= config.max_in_flight) {
-        meter_of(*job).control_dropped(DropReason::in_flight);
-      } else if (!state.account->take_rate(config.budget, now)) {
-        meter_of(*job).control_dropped(DropReason::rate);
+      const auto refused = state.in_flight + 1 >= config.max_in_flight
+                               ? DropReason::in_flight
+                               : take_budget(*job, Leg::control, now);
+      if (refused) {
+        meter_of(*job).control_dropped(*refused);
       } else {
         spawn(state, job, Leg::control);
       }
     }
     spawn(state, std::move(job), Leg::shadow);
+  }
+
+  // What a leg takes of the route's rate and tokens, or which of them has not enough.
+  std::optional<DropReason> take_budget(ShadowJob& job, Leg leg, SteadyTime now) {
+    const routing::ShadowBudget& budget = route_of(job).shadow.budget;
+    ShadowAccount& account = *job.pair.account;
+    if (!account.take_rate(budget, now)) return DropReason::rate;
+    if (!budget.tokens_per_minute) return std::nullopt;
+    const std::string_view body = job.pair.request_body.view();
+    const std::uint64_t wanted =
+        metrics::reserved_tokens(account.estimated_input(body.size()),
+                                 routing::max_output_tokens(body), quota_rule_of(job, leg));
+    auto& taken = leg == Leg::control ? job.control_tokens : job.shadow_tokens;
+    if (account.take_tokens(budget, wanted, now, taken)) return std::nullopt;
+    return DropReason::tokens;
   }
 
   bool wants_control(const RouteState& state, const ShadowJob& job) const {
@@ -219,6 +237,7 @@ struct ShadowDispatcher::Impl {
     const auto now = steady_clock::now();
     const auto& failure = result.failure;
     metrics::RouteMeter& meter = meter_of(job);
+    settle_budget(job, result);
     if (result.facts.leg == Leg::shadow && result.rewrite_failed) {
       return skip(job, routing::SkipReason::rewrite_failed);
     }
@@ -227,6 +246,8 @@ struct ShadowDispatcher::Impl {
     if (result.facts.leg == Leg::control) {
       if (failure) meter.control_failed(*failure);
       if (!failure) ++state.triples;
+      // It asks the variant that serves: what throttles it throttles clients next.
+      if (result.status > 0) state.account->primary_answered(route_of(job), result.status, now);
       return;
     }
     if (failure) meter.failed(*failure);
@@ -239,6 +260,17 @@ struct ShadowDispatcher::Impl {
     } else if (!failure) {
       state.answered();
       job.pair.account->breaker.succeeded(now, breaker);
+    }
+  }
+
+  // A call that brought nothing to read: whether its tokens and its money are used up all the same.
+  void settle_budget(const ShadowJob& job, const LegResult& result) {
+    if (!result.failure) return;  // the analysis knows
+    ShadowAccount& account = *job.pair.account;
+    if (result.status == 200 || *result.failure == FailReason::timeout) {
+      account.spent(std::nullopt);
+    } else {
+      account.settle_tokens(job.tokens_of(result.facts.leg), 0);
     }
   }
 
@@ -350,6 +382,12 @@ std::shared_ptr<ShadowAccount> ShadowDispatcher::account(std::string_view route)
     found = impl_->accounts.emplace(std::string{route}, std::make_shared<ShadowAccount>()).first;
   }
   return found->second;
+}
+
+std::shared_ptr<const ShadowAccount> ShadowDispatcher::known_account(std::string_view route) const {
+  const std::lock_guard lock(impl_->accounts_mutex);
+  const auto found = impl_->accounts.find(route);
+  return found == impl_->accounts.end() ? nullptr : found->second;
 }
 
 std::optional<DropReason> ShadowDispatcher::offer(Recycler<ShadowJob>::Pointer& job) noexcept {

@@ -44,6 +44,11 @@ struct ShadowJob : HandoverNode<ShadowJob>, Recycled<ShadowJob> {
   SteadyTime offered;
   bool is_probe = false;  // of the route's breaker
   std::size_t legs = 0;   // under way; shadow thread
+  // What the legs took of the budget of tokens; shadow thread.
+  TokenReservation shadow_tokens{}, control_tokens{};
+  const TokenReservation& tokens_of(metrics::Leg leg) const noexcept {
+    return leg == metrics::Leg::control ? control_tokens : shadow_tokens;
+  }
   std::optional<HeldBytes> held;
 
   // Makes room for another copy: its calls are over. The comparison may still need the rest.
@@ -70,6 +75,8 @@ class ShadowDispatcher {
 
   // The books of a route's copies: the same object for the same name as long as the process lives.
   std::shared_ptr<ShadowAccount> account(std::string_view route);
+  // The same; null where no request of that route came yet.
+  std::shared_ptr<const ShadowAccount> known_account(std::string_view route) const;
   ShadowMemory& memory() noexcept;
 
   // Takes the job, or says why not, at once. Never blocks, never throws. A refusal is for the

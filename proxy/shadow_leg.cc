@@ -95,6 +95,7 @@ void hand_to_analysis(const LegRun& run, Recycler<PairTask>::Pointer task,
   task->facts = run.result.facts;
   task->captured = std::move(captured);
   task->pair = {run.job, &run.job->pair};
+  task->tokens = run.job->tokens_of(task->facts.leg);
   task->bytes = task->captured.kept_bytes() + task->pair->request_body.size();
   run.thread.analysis.offer(AnalysisTask::Pointer(task.release()));
 }
@@ -170,6 +171,12 @@ asio::awaitable<std::optional<FailReason>> exchange(LegRun& run, std::shared_ptr
   co_return std::nullopt;
 }
 
+routing::Variant asked_variant(const ShadowJob& job, metrics::Leg leg) noexcept {
+  using routing::Variant;
+  if (leg == metrics::Leg::control) return job.served;
+  return job.served == Variant::primary ? Variant::candidate : Variant::primary;
+}
+
 // Makes the request of the variant that is asked, and asks.
 asio::awaitable<std::optional<FailReason>> ask(LegRun& run) {
   const ShadowJob& job = *run.job;
@@ -235,13 +242,19 @@ metrics::RouteMeter& meter_of(const ShadowJob& job) {
   return *job.pair.snapshot->meters[job.pair.route];
 }
 
+metrics::QuotaRule quota_rule_of(const ShadowJob& job, metrics::Leg leg) {
+  const auto& route = route_of(job);
+  const bool by_primary = asked_variant(job, leg) == routing::Variant::primary;
+  const auto& variant = by_primary ? route.primary : *route.candidate;
+  return quota_rule(*job.pair.snapshot, variant,
+                    variant.model.empty() ? job.pair.asked_model : variant.model);
+}
+
 asio::awaitable<LegResult> run_leg(ShadowThread& thread, std::shared_ptr<ShadowJob> job,
                                    metrics::Leg leg) {
-  const auto other = job->served == routing::Variant::primary ? routing::Variant::candidate
-                                                              : routing::Variant::primary;
   LegRun run{.thread = thread, .job = std::move(job)};
   run.result.facts.leg = leg;
-  run.result.facts.variant = leg == metrics::Leg::control ? run.job->served : other;
+  run.result.facts.variant = asked_variant(*run.job, leg);
   try {
     run.result.failure = co_await ask(run);
   } catch (const std::exception& problem) {

@@ -50,5 +50,7 @@ boost::asio::awaitable<LegResult> run_leg(ShadowThread& thread, std::shared_ptr<
 // The job's route and its meter.
 const routing::RouteConfig& route_of(const ShadowJob& job);
 metrics::RouteMeter& meter_of(const ShadowJob& job);
+// How the tokens of a leg count against a quota.
+metrics::QuotaRule quota_rule_of(const ShadowJob& job, metrics::Leg leg);
 
 }  // namespace understudy::proxy

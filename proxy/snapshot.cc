@@ -65,6 +65,23 @@ std::shared_ptr<const metrics::Prices> read_prices(const std::string& prices_fil
   return std::get<std::shared_ptr<const metrics::Prices>>(std::move(prices));
 }
 
+std::shared_ptr<const metrics::QuotaRules> read_quota_rules(const std::string& quotas_file,
+                                                            std::vector<std::string>& problems) {
+  if (quotas_file.empty()) return metrics::QuotaRules::built_in();
+  const auto text = read_file(quotas_file, kMaxPricesBytes);
+  if (!text) {
+    problems.push_back("quotas_file: cannot read " + quotas_file +
+                       " (or it is larger than 16 MiB)");
+    return nullptr;
+  }
+  auto rules = metrics::QuotaRules::from_json(*text, quotas_file);
+  if (const auto* problem = std::get_if<metrics::QuotaRulesProblem>(&rules)) {
+    problems.push_back("quotas_file: " + problem->what);
+    return nullptr;
+  }
+  return std::get<std::shared_ptr<const metrics::QuotaRules>>(std::move(rules));
+}
+
 bool is_glob(const std::string& model) {
   return model.find_first_of("*?") != std::string::npos;
 }
@@ -76,9 +93,10 @@ void check_budget(const routing::RouteConfig& route, LoadedPrices& loaded) {
   const std::string key = "routes." + route.name + ".shadow.budget.usd_per_day: ";
   const auto require_price = [&](const std::string& model) {
     if (loaded.prices->knows(model)) return;
-    loaded.problems.push_back(
-        key + "there is no price for " + model + " as of " + std::string(loaded.prices->as_of()) +
-        "; add it by prices_file, or limit by shadow.budget.requests_per_minute");
+    loaded.problems.push_back(key + "there is no price for " + model + " as of " +
+                              std::string(loaded.prices->as_of()) +
+                              "; add it by prices_file, or limit by "
+                              "shadow.budget.requests_per_minute or tokens_per_minute");
   };
   if (!route.candidate->model.empty()) return require_price(route.candidate->model);
   const auto& models = route.match.models;
@@ -131,8 +149,16 @@ void load_admin(const routing::Config& config, LoadedListeners& loaded) {
 
 }  // namespace
 
+metrics::QuotaRule quota_rule(const Snapshot& snapshot, const routing::VariantConfig& variant,
+                              std::string_view model_id) {
+  metrics::QuotaRule rule = snapshot.quota_rules->of(model_id);
+  if (variant.quota.output_burn_down) rule.output_burn_down = *variant.quota.output_burn_down;
+  return rule;
+}
+
 LoadedPrices load_prices(const routing::Config& config) {
   LoadedPrices loaded;
+  loaded.quota_rules = read_quota_rules(config.quotas_file, loaded.problems);
   loaded.prices = read_prices(config.prices_file, loaded.problems);
   if (!loaded.prices) return loaded;
   for (const routing::RouteConfig& route : config.routes) check_budget(route, loaded);
@@ -182,6 +208,7 @@ std::vector<std::filesystem::path> companion_files(const routing::Config& config
   add(config.admin.token_file);
   add_tls(config.admin.tls);
   add(config.prices_file);
+  add(config.quotas_file);
   return files;
 }
 
@@ -239,6 +266,7 @@ SnapshotResult make_snapshot(std::shared_ptr<const routing::Config> config,
       .default_meter = &recorder.route("default"),
       .prices = std::move(loaded.prices),
       .lifecycles = std::move(lifecycles.lifecycles),
+      .quota_rules = std::move(loaded.quota_rules),
   });
   return result;
 }

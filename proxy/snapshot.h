@@ -11,6 +11,7 @@
 #include "metrics/lifecycle.h"
 #include "metrics/pricing.h"
 #include "metrics/recorder.h"
+#include "metrics/token_quota.h"
 #include "proxy/aws/keeper.h"
 #include "proxy/client_auth.h"
 #include "proxy/credentials.h"
@@ -50,15 +51,21 @@ struct Snapshot {
   metrics::RouteMeter* default_meter = nullptr;
   std::shared_ptr<const metrics::Prices> prices;
   std::shared_ptr<const metrics::Lifecycles> lifecycles{};
+  std::shared_ptr<const metrics::QuotaRules> quota_rules = metrics::QuotaRules::built_in();
 
   const routing::Config& config() const noexcept { return routes.config(); }
 };
 
-// The prices that a config names, and whether its budgets can be kept with them. Needs no
-// credentials, so that a config can be checked anywhere.
+// How that model's tokens count: as the variant's quota says, else as the file.
+metrics::QuotaRule quota_rule(const Snapshot& snapshot, const routing::VariantConfig& variant,
+                              std::string_view model_id);
+
+// The prices and the rules of quotas that a config names, and whether its budgets can be kept with
+// them. Needs no credentials, so that a config can be checked anywhere.
 struct LoadedPrices {
-  std::shared_ptr<const metrics::Prices> prices;  // null where they could not be loaded
-  std::vector<std::string> problems;              // each under its config key
+  std::shared_ptr<const metrics::Prices> prices;           // null where they could not be loaded
+  std::shared_ptr<const metrics::QuotaRules> quota_rules;  // the same
+  std::vector<std::string> problems;                       // each under its config key
   std::vector<std::string> warnings;
 };
 LoadedPrices load_prices(const routing::Config& config);

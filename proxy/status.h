@@ -13,6 +13,7 @@
 #include "proxy/reload.h"
 #include "proxy/rollout_status.h"
 #include "proxy/server.h"
+#include "proxy/shadow_status.h"
 #include "proxy/snapshot.h"
 #include "proxy/verdict_status.h"
 
@@ -33,6 +34,7 @@ struct ProcessStatus {
 struct RouteSources {
   EvidenceSource evidence;
   RolloutSource rollouts;
+  ShadowSource shadow;
   std::vector<ModelBook::Entry> models{};  // that were asked
 };
 

@@ -172,10 +172,21 @@ struct RewriteRule {
   friend bool operator==(const RewriteRule&, const RewriteRule&) = default;
 };
 
+// What the account may ask of a model in a minute, or this proxy's part of it.
+struct QuotaConfig {
+  std::optional<std::uint64_t> requests_per_minute;
+  std::optional<std::uint64_t> tokens_per_minute;
+  // Tokens of the quota that one token of an answer uses up; none: as quotas_file has it.
+  std::optional<std::uint32_t> output_burn_down;
+  bool limits() const noexcept { return requests_per_minute || tokens_per_minute; }
+  friend bool operator==(const QuotaConfig&, const QuotaConfig&) = default;
+};
+
 struct VariantConfig {
   std::size_t upstream = 0;          // index into Config::upstreams
   std::string model;                 // empty: the model the client asked for
   std::vector<RewriteRule> rewrite;  // candidate only
+  QuotaConfig quota{};               // candidate only
   friend bool operator==(const VariantConfig&, const VariantConfig&) = default;
 };
 
@@ -205,6 +216,8 @@ struct ControlShare {
 struct ShadowBudget {
   std::optional<double> usd_per_day;  // estimated cost of shadow and control legs, UTC day
   std::optional<std::uint64_t> requests_per_minute;  // shadow and control legs together
+  // The same, as Bedrock counts them against a quota (metrics/token_quota.h), in any 60 seconds.
+  std::optional<std::uint64_t> tokens_per_minute;
   friend bool operator==(const ShadowBudget&, const ShadowBudget&) = default;
 };
 
@@ -229,6 +242,10 @@ struct ShadowConfig {
   milliseconds first_byte_timeout = 60s;
   milliseconds timeout = 300s;  // the whole call
   bool skip_probes = true;      // requests for one token
+  // How long no copy is sent after the primary was throttled.
+  milliseconds suspend_for = 10s;
+  // Share, of the drawn exchanges, that is still copied of a family whose gates all are safe.
+  Percent settled{kAllTraffic};
   ShadowBudget budget;
   BreakerConfig breaker;
   friend bool operator==(const ShadowConfig&, const ShadowConfig&) = default;
@@ -395,6 +412,7 @@ struct Config {
   LifecycleConfig lifecycle;
   std::string state_directory;  // absolute once loaded; empty: evidence dies with the process
   std::string prices_file;      // absolute once loaded; empty: the built-in prices
+  std::string quotas_file;      // the same: how tokens count against quotas
   LimitsConfig limits;
   ThreadsConfig threads;
   DrainConfig drain;

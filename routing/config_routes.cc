@@ -203,6 +203,17 @@ void read_rewrite(Section& candidate, std::vector<RewriteRule>& rules) {
   }
 }
 
+void read_quota(Section& candidate, QuotaConfig& quota) {
+  const ConfigNode* node = candidate.find("quota");
+  if (node == nullptr) return;
+  Section section(*node, candidate.path_of("quota"), candidate.problems());
+  const auto amount = count_between<std::uint64_t>(1, 1'000'000'000'000);
+  section.read("requests_per_minute", quota.requests_per_minute, amount);
+  section.read("tokens_per_minute", quota.tokens_per_minute, amount);
+  section.read("output_burn_down", quota.output_burn_down, count_between<std::uint32_t>(1, 1000));
+  section.finish();
+}
+
 VariantConfig read_variant(Section& route, std::string_view key, const ConfigNode& node,
                            const Config& config) {
   VariantConfig variant;
@@ -211,8 +222,11 @@ VariantConfig read_variant(Section& route, std::string_view key, const ConfigNod
   section.read("model", variant.model, parse_model);
   if (key == "candidate") {
     read_rewrite(section, variant.rewrite);
+    read_quota(section, variant.quota);
   } else if (section.find("rewrite") != nullptr) {
     section.problem("rewrite", "only a candidate's requests are rewritten");
+  } else if (section.find("quota") != nullptr) {
+    section.problem("quota", "only a candidate's volume is held against a quota");
   }
   section.finish();
   return variant;
@@ -225,7 +239,9 @@ void read_budget(Section& shadow, ShadowBudget& budget) {
   section.read("usd_per_day", budget.usd_per_day, parse_amount);
   section.read("requests_per_minute", budget.requests_per_minute,
                count_between<std::uint64_t>(1, 1'000'000));
-  section.not_yet({"tokens_per_minute", "usd_per_month"});
+  section.read("tokens_per_minute", budget.tokens_per_minute,
+               count_between<std::uint64_t>(1, 1'000'000'000'000));
+  section.not_yet({"usd_per_month"});
   section.finish();
 }
 
@@ -259,6 +275,7 @@ void read_shadow(Section& route, ShadowConfig& shadow) {
   section.read("first_byte_timeout", shadow.first_byte_timeout, time);
   section.read("timeout", shadow.timeout, time);
   section.read("skip_probes", shadow.skip_probes, parse_bool);
+  section.read("suspend_for", shadow.suspend_for, duration_between(1s, 1h));
   read_budget(section, shadow.budget);
   read_breaker(section, shadow.breaker);
   section.not_yet({"delay", "sample_by", "schedule"});

@@ -161,6 +161,7 @@ void read_process(Section& root, const std::filesystem::path& directory, Config&
   }
   root.read("sampling_salt", config.sampling_salt, parse_text);
   read_existing_file(root, "prices_file", directory, config.prices_file);
+  read_existing_file(root, "quotas_file", directory, config.quotas_file);
 }
 
 }  // namespace understudy::routing

@@ -32,7 +32,7 @@ void read_events(Section& root, const std::filesystem::path& directory, EventsCo
 // `upstreams` must be read by now.
 void read_lifecycle(Section& root, const std::filesystem::path& directory, Config& config);
 void read_limits(Section& root, LimitsConfig& limits);
-// state, threads, drain, log, sampling_salt, prices_file
+// state, threads, drain, log, sampling_salt, prices_file, quotas_file
 void read_process(Section& root, const std::filesystem::path& directory, Config& config);
 
 // Reads a path, absolute once resolved against `directory`; the second reports a path that names no

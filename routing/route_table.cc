@@ -59,6 +59,8 @@ std::string_view label(SkipReason reason) noexcept {
       return "stateful";
     case SkipReason::end_of_life:
       return "end_of_life";
+    case SkipReason::settled:
+      return "settled";
   }
   return "not_sampled";
 }

@@ -36,6 +36,8 @@ enum class SkipReason : std::uint8_t {
   rewrite_failed,  // the candidate's rewrite could not be applied (the body is no JSON, say)
   stateful,        // goes on from an earlier response, or is answered in the background (Responses)
   end_of_life,     // the primary's model has come to its end: nothing is left to compare with
+  settled,         // its family's gates have the evidence they need, and shadow.settled_percent
+                   // left it out
 };
 std::string_view label(SkipReason reason) noexcept;
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <optional>
 
 #include "routing/hash.h"
@@ -119,30 +120,29 @@ std::optional<std::uint64_t> key_of_beginning(std::string_view body) noexcept {
   return scan.failed() ? std::nullopt : lone_message;
 }
 
-bool takes_one(JsonScan& scan) noexcept {
-  if (scan.next_kind() == Kind::number) return scan.take_scalar() == "1";
-  scan.skip();
-  return false;
+// The smallest bound is the one that holds.
+void take_bound(JsonScan& scan, std::optional<std::uint64_t>& bound) noexcept {
+  if (scan.next_kind() != Kind::number) return scan.skip();
+  const std::string_view digits = scan.take_scalar();
+  std::uint64_t value = 0;
+  const auto [end, failure] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+  if (failure != std::errc{} || end != digits.data() + digits.size()) return;
+  bound = std::min(bound.value_or(value), value);
 }
 
-bool nested_takes_one(JsonScan& scan) noexcept {
+void take_nested_bound(JsonScan& scan, std::optional<std::uint64_t>& bound) noexcept {
   static constexpr std::array<std::string_view, 3> kNames{"maxTokens", "max_new_tokens",
                                                           "maxTokenCount"};
-  if (scan.next_kind() != Kind::object) {
-    scan.skip();
-    return false;
-  }
+  if (scan.next_kind() != Kind::object) return scan.skip();
   scan.enter_object();
-  bool one = false;
   std::string_view name;
   while (scan.next_member(name)) {
     if (is_one_of(name, kNames)) {
-      one = takes_one(scan);
+      take_bound(scan, bound);
     } else {
       scan.skip();
     }
   }
-  return one;
 }
 
 }  // namespace
@@ -185,7 +185,7 @@ std::string caller_label(const Config& config, std::string_view caller) {
                         : hex(hash64_of_parts({config.sampling_salt, "caller", caller}));
 }
 
-bool is_probe(std::string_view body) noexcept {
+std::optional<std::uint64_t> max_output_tokens(std::string_view body) noexcept {
   static constexpr std::array<std::string_view, 7> kTop{
       "max_tokens",           "max_gen_len",           "maxTokens",
       "max_tokens_to_sample", "max_completion_tokens", "max_new_tokens",
@@ -194,18 +194,22 @@ bool is_probe(std::string_view body) noexcept {
                                                            "textGenerationConfig"};
   JsonScan scan(body);
   std::string_view name;
-  if (!scan.enter_object()) return false;
-  bool one = false;
-  while (!one && scan.next_member(name)) {
+  if (!scan.enter_object()) return std::nullopt;
+  std::optional<std::uint64_t> bound;
+  while (scan.next_member(name)) {
     if (is_one_of(name, kTop)) {
-      one = takes_one(scan);
+      take_bound(scan, bound);
     } else if (is_one_of(name, kNested)) {
-      one = nested_takes_one(scan);
+      take_nested_bound(scan, bound);
     } else {
       scan.skip();
     }
   }
-  return one && !scan.failed();
+  return scan.failed() ? std::nullopt : bound;
+}
+
+bool is_probe(std::string_view body) noexcept {
+  return max_output_tokens(body) == 1;
 }
 
 }  // namespace understudy::routing

@@ -2,6 +2,7 @@
 // Salted hash buckets: a decision that can be repeated and explained.
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -34,8 +35,11 @@ std::string_view request_metadata(std::string_view body, std::string_view key,
 // A caller where its name must not show: the same for the same salt, empty for nobody.
 std::string caller_label(const Config& config, std::string_view caller);
 
-// True when the body asks for exactly one output token (max_tokens, maxTokens and its kin at their
-// places): a probe.
+// The most output tokens that the body asks for (max_tokens, maxTokens and its kin at their
+// places); none where it names no bound, or is no whole JSON object.
+std::optional<std::uint64_t> max_output_tokens(std::string_view body) noexcept;
+
+// True when the body asks for exactly one output token: a probe.
 bool is_probe(std::string_view body) noexcept;
 
 }  // namespace understudy::routing

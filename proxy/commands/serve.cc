@@ -204,6 +204,7 @@ class Program {
         .process = [this] { return status(); },
         .reload = [this] { return reloader_.reload(ReloadSource::request); },
         .evidence = [this](std::string_view route) { return server_->evidence(route); },
+        .shadow = [this](std::string_view route) { return server_->shadow_account(route); },
         .refused = [this](std::string_view limit) { recorder_.refused(limit); },
         .rollouts = rollouts_,
         .events = events_};

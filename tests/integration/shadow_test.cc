@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "proxy/shadow_status.h"
 #include "tests/support/fake_bedrock.h"
 #include "tests/support/proxy_under_test.h"
 #include "tests/support/raw_client.h"
@@ -467,6 +468,32 @@ TEST_F(Shadow, AThrottledPrimarySuspendsTheCopies) {
   EXPECT_EQ(candidate->connections(), 0U);
 }
 
+TEST_F(Shadow, TheCopiesRestAsLongAsTheConfigSaysAndTheStatusShowsIt) {
+  std::atomic<bool> throttled = true;
+  primary = std::make_unique<FakeBedrock>([&](const FakeRequest&, FakePeer& peer) {
+    peer.send(throttled ? answer("{}", "429 Too Many Requests") : answer(kPrimaryAnswer));
+  });
+  candidate = FakeBedrock::replies(kCandidateAnswer);
+  launch({.shadow = "percent: 100, suspend_for: 1s"});
+  EXPECT_EQ(client->ask(converse("hi")).status, 429);
+  throttled = false;
+  const auto account = proxy->server().shadow_account("route");
+  ASSERT_TRUE(eventually([&] { return account->suspensions() == 1; }));
+  const auto use = proxy::describe_shadow_use({}, account.get(), std::chrono::steady_clock::now());
+  EXPECT_EQ(use["suspended"], true) << use;
+  expect_primarys_answer(converse("hi"));
+  EXPECT_TRUE(proxy->wait_for("shadow_total", {{"reason", "suspended"}}, 1));
+  EXPECT_TRUE(eventually([&] { return !account->suspended(std::chrono::steady_clock::now()); }));
+  expect_primarys_answer(converse("hi"));
+  EXPECT_TRUE(proxy->books_balance(3));
+  EXPECT_EQ(proxy->counts().compared, 1U);
+  const std::string page = proxy::shadow_use_exposition(
+      proxy->server().snapshot()->config(), [&](auto) { return account; },
+      std::chrono::steady_clock::now());
+  EXPECT_THAT(page, HasSubstr("understudy_shadow_suspended{route=\"route\"} 0\n"));
+  EXPECT_THAT(page, HasSubstr("understudy_shadow_suspensions_total{route=\"route\"} 1\n"));
+}
+
 TEST_F(Shadow, AThrottlingCandidateIsLeftAloneAsLongAsItAsks) {
   start(
       [](const FakeRequest&, FakePeer& peer) {
@@ -494,6 +521,32 @@ TEST_F(Shadow, TheRateIsBounded) {
   EXPECT_EQ(proxy->counts().compared, candidate->count());
   EXPECT_EQ(proxy->counts().compared + proxy->counts().dropped["rate"], 30U);
   EXPECT_GE(proxy->counts().dropped["rate"], 1U);
+}
+
+TEST_F(Shadow, TheTokensOfAMinuteAreBounded) {
+  // Each copy reserves its input and its max_tokens, and comes to far less in the end.
+  Gate gate;
+  start(
+      [&](const FakeRequest&, FakePeer& peer) {
+        gate.wait();
+        peer.send(answer(kCandidateAnswer));
+      },
+      {.shadow = "percent: 100, budget: {tokens_per_minute: 5000}"});
+  const std::string asks_for_2000 = post(
+      "/model/amazon.nova-lite-v1%3A0/converse",
+      R"({"messages":[{"role":"user","content":[{"text":"hi"}]}],"inferenceConfig":{"maxTokens":2000}})");
+  for (int i = 0; i < 5; ++i) expect_primarys_answer(asks_for_2000);
+  EXPECT_TRUE(proxy->wait_for("shadow_total", {{"reason", "tokens"}}, 3)) << "two fit";
+  gate.open();
+  EXPECT_TRUE(proxy->books_balance(5));
+  EXPECT_EQ(proxy->counts().compared, 2U);
+  const auto account = proxy->server().shadow_account("route");
+  const auto used = account->tokens_of_last_minute(std::chrono::steady_clock::now());
+  EXPECT_GT(used, 0U);
+  EXPECT_LT(used, 200U) << "an answer gives back what it did not use";
+  expect_primarys_answer(asks_for_2000);
+  EXPECT_TRUE(proxy->books_balance(6));
+  EXPECT_EQ(proxy->counts().compared, 3U);
 }
 
 TEST_F(Shadow, TheMoneyIsBounded) {

@@ -50,6 +50,7 @@ class AdminAccess : public testing::Test {
                 },
             .evidence =
                 [](std::string_view) { return std::shared_ptr<const metrics::RouteEvidence>(); },
+            .shadow = [](std::string_view) { return std::shared_ptr<const ShadowAccount>(); },
             .refused = [this](std::string_view limit) { recorder_->refused(limit); },
             .rollouts = rollouts_,
             .events = events_};

@@ -73,6 +73,7 @@ class AdminTest : public testing::Test {
                                         return reload_outcome_;
                                       },
                                   .evidence = [this](std::string_view) { return evidence_; },
+                                  .shadow = [this](auto) { return shadow_; },
                                   .refused = [this](auto limit) { recorder_->refused(limit); },
                                   .rollouts = rollouts_,
                                   .events = events_});
@@ -103,6 +104,7 @@ class AdminTest : public testing::Test {
   ReloadOutcome reload_outcome_{metrics::ReloadResult::applied, {}};
   std::atomic<int> reloads_ = 0;
   std::shared_ptr<const metrics::RouteEvidence> evidence_;
+  std::shared_ptr<ShadowAccount> shadow_ = std::make_shared<ShadowAccount>();
   EventLog events_;
   RolloutKeeper rollouts_{events_};
   std::unique_ptr<Admin> admin_;
@@ -452,6 +454,7 @@ TEST(Admin, NamesTheAddressThatItCannotHave) {
                                  .process = {},
                                  .reload = {},
                                  .evidence = {},
+                                 .shadow = {},
                                  .refused = {},
                                  .rollouts = rollouts,
                                  .events = events};

@@ -19,21 +19,32 @@ const SteadyTime kStart = SteadyTime{} + 1h;
 TEST(ThrottleWindow, SuspendsFromOnePercentOn) {
   ThrottleWindow window;
   EXPECT_FALSE(window.suspended(kStart));
-  for (int i = 0; i < 100; ++i) window.count(false, kStart);
+  for (int i = 0; i < 100; ++i) EXPECT_FALSE(window.count(false, kStart, 10s));
   EXPECT_FALSE(window.suspended(kStart));
-  window.count(true, kStart);
+  EXPECT_FALSE(window.count(true, kStart, 10s));
   EXPECT_FALSE(window.suspended(kStart)) << "1 of 101";
-  window.count(true, kStart);
+  EXPECT_TRUE(window.count(true, kStart, 10s)) << "that is where it begins";
   EXPECT_TRUE(window.suspended(kStart)) << "2 of 102";
+  EXPECT_FALSE(window.count(true, kStart, 10s)) << "it goes on";
 }
 
-TEST(ThrottleWindow, ForgetsAfterTenSeconds) {
+TEST(ThrottleWindow, RestsAsLongAsItIsToldTo) {
   ThrottleWindow window;
-  window.count(true, kStart);
-  EXPECT_TRUE(window.suspended(kStart + 9s));
-  EXPECT_FALSE(window.suspended(kStart + 10s));
-  window.count(false, kStart + 10s);  // into the same slot
-  EXPECT_FALSE(window.suspended(kStart + 10s));
+  EXPECT_TRUE(window.count(true, kStart, 30s));
+  EXPECT_EQ(window.left(kStart + 10s), 20s);
+  EXPECT_TRUE(window.suspended(kStart + 29s));
+  EXPECT_FALSE(window.suspended(kStart + 30s));
+  EXPECT_TRUE(window.count(true, kStart + 40s, 30s)) << "another one";
+  EXPECT_FALSE(window.count(true, kStart + 50s, 30s));
+  EXPECT_TRUE(window.suspended(kStart + 79s)) << "each throttled answer makes it last";
+  EXPECT_FALSE(window.suspended(kStart + 80s));
+}
+
+TEST(ThrottleWindow, ForgetsTheAnswersOfTenSecondsAgo) {
+  ThrottleWindow window;
+  for (int i = 0; i < 1000; ++i) window.count(false, kStart, 1s);
+  EXPECT_FALSE(window.count(true, kStart + 9s, 1s)) << "1 of 1001";
+  EXPECT_TRUE(window.count(true, kStart + 10s, 1s)) << "the thousand are too old";
 }
 
 // --- The breaker
@@ -145,14 +156,15 @@ TEST(ShadowAccount, AdmitsNothingThroughAnOpenBreaker) {
 
 TEST(ShadowAccount, AdmitsNothingWhileThePrimaryIsThrottled) {
   ShadowAccount account;
-  const routing::ShadowConfig config;
+  const routing::RouteConfig route;
   for (const int status : {429, 503}) {
-    account.primary_answered(status, kStart);
-    EXPECT_EQ(account.admit(config, kStart).refused, DropReason::suspended);
+    account.primary_answered(route, status, kStart);
+    EXPECT_EQ(account.admit(route.shadow, kStart).refused, DropReason::suspended);
   }
-  EXPECT_FALSE(account.admit(config, kStart + 11s).refused);
-  account.primary_answered(500, kStart + 11s);
-  EXPECT_FALSE(account.admit(config, kStart + 11s).refused);
+  EXPECT_EQ(account.suspensions(), 1U) << "the second answer belongs to the first one's";
+  EXPECT_FALSE(account.admit(route.shadow, kStart + 11s).refused);
+  account.primary_answered(route, 500, kStart + 11s);
+  EXPECT_FALSE(account.admit(route.shadow, kStart + 11s).refused);
 }
 
 TEST(ShadowAccount, KeepsTheDaysMoney) {
@@ -175,7 +187,8 @@ TEST(ShadowAccount, KeepsTheMinutesRate) {
   ShadowAccount account;
   const routing::ShadowBudget none;
   for (int i = 0; i < 1000; ++i) EXPECT_TRUE(account.take_rate(none, kStart));
-  const routing::ShadowBudget budget{.usd_per_day = {}, .requests_per_minute = 600};
+  routing::ShadowBudget budget;
+  budget.requests_per_minute = 600;
   int taken = 0;
   for (int i = 0; i < 100; ++i) taken += account.take_rate(budget, kStart);
   EXPECT_EQ(taken, 10) << "a second's worth";
@@ -185,6 +198,53 @@ TEST(ShadowAccount, KeepsTheMinutesRate) {
       taken += account.take_rate(budget, kStart + std::chrono::seconds{second});
   }
   EXPECT_EQ(taken, 600);
+}
+
+TEST(ShadowAccount, KeepsTheTokensOfAnyMinute) {
+  ShadowAccount account;
+  TokenReservation taken;
+  EXPECT_TRUE(account.take_tokens({}, 1'000'000, kStart, taken)) << "no budget";
+  EXPECT_EQ(account.tokens_of_last_minute(kStart), 0U);
+  routing::ShadowBudget budget;
+  budget.tokens_per_minute = 1000;
+  EXPECT_TRUE(account.take_tokens(budget, 600, kStart, taken));
+  TokenReservation more;
+  EXPECT_FALSE(account.take_tokens(budget, 401, kStart + 59s, more));
+  EXPECT_TRUE(account.take_tokens(budget, 400, kStart + 59s, more));
+  EXPECT_EQ(account.tokens_of_last_minute(kStart + 59s), 1000U);
+  EXPECT_TRUE(account.take_tokens(budget, 600, kStart + 60s, taken))
+      << "the first are a minute old";
+  EXPECT_FALSE(account.take_tokens(budget, 1, kStart + 60s, more));
+}
+
+TEST(ShadowAccount, GivesBackTheTokensThatWereNotUsed) {
+  ShadowAccount account;
+  routing::ShadowBudget budget;
+  budget.tokens_per_minute = 1000;
+  TokenReservation taken, none;
+  ASSERT_TRUE(account.take_tokens(budget, 1000, kStart, taken));
+  account.settle_tokens(none, 5);
+  EXPECT_EQ(account.tokens_of_last_minute(kStart), 1000U)
+      << "nothing was taken, nothing comes back";
+  account.settle_tokens(taken, 250);
+  EXPECT_EQ(account.tokens_of_last_minute(kStart + 1s), 250U);
+  EXPECT_TRUE(account.take_tokens(budget, 750, kStart + 61s, taken));
+  ASSERT_TRUE(account.take_tokens(budget, 100, kStart + 70s, none));
+  account.settle_tokens(none, 2000);
+  EXPECT_EQ(account.tokens_of_last_minute(kStart + 70s), 2750U) << "an answer may burn more";
+  EXPECT_FALSE(account.take_tokens(budget, 1, kStart + 71s, taken));
+  EXPECT_TRUE(account.take_tokens(budget, 1, kStart + 130s, taken));
+  account.settle_tokens({.tokens = 750, .second = 3600 + 61}, 0);
+  EXPECT_EQ(account.tokens_of_last_minute(kStart + 130s), 1U) << "that one was forgotten already";
+}
+
+TEST(ShadowAccount, LearnsHowManyTokensABodyHas) {
+  ShadowAccount account;
+  EXPECT_EQ(account.estimated_input(300), 101U) << "cautious";
+  account.input_was(1000, 200);
+  EXPECT_EQ(account.estimated_input(300), 60U);
+  account.input_was(1'000'000, 800);  // a picture
+  EXPECT_EQ(account.estimated_input(1'001'000), 1000U);
 }
 
 TEST(ShadowAccount, HoldsItsBoundAgainstManyThreads) {

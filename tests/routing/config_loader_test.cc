@@ -699,7 +699,9 @@ TEST(ConfigLoader, ReadsEveryKeyOfARoute) {
       "      first_byte_timeout: 1m\n"
       "      timeout: 1h\n"
       "      skip_probes: false\n"
-      "      budget: {usd_per_day: 0.5, requests_per_minute: 60}\n"
+      "      budget: {usd_per_day: 0.5, requests_per_minute: 60, "
+      "tokens_per_minute: 200000}\n"
+      "      suspend_for: 2m\n"
       "      breaker: {consecutive_failures: 2, failure_percent: 40, min_requests: 3, window: 5s, "
       "open_for: 6s}\n"
       "    canary: {percent: 0.01, sticky_by: conversation}\n");
@@ -733,7 +735,8 @@ TEST(ConfigLoader, ReadsEveryKeyOfARoute) {
   EXPECT_EQ(shadow.first_byte_timeout, 1min);
   EXPECT_EQ(shadow.timeout, 1h);
   EXPECT_FALSE(shadow.skip_probes);
-  EXPECT_EQ(shadow.budget, (ShadowBudget{0.5, 60}));
+  EXPECT_EQ(shadow.budget, (ShadowBudget{0.5, 60, 200'000}));
+  EXPECT_EQ(shadow.suspend_for, 2min);
   EXPECT_EQ(shadow.breaker, (BreakerConfig{2, Percent{4000}, 3, 5s, 6s}));
   EXPECT_EQ(route.canary.percent, Percent{1});
 }

@@ -183,6 +183,16 @@ TEST(Probe, IsNothingElse) {
   }
 }
 
+TEST(MaxOutputTokens, IsTheSmallestBoundThatTheBodyNames) {
+  EXPECT_EQ(max_output_tokens(R"({"inferenceConfig":{"maxTokens":2000},"messages":[]})"), 2000U);
+  EXPECT_EQ(max_output_tokens(R"({"max_tokens":300,"messages":[{"max_tokens":1}]})"), 300U);
+  EXPECT_EQ(max_output_tokens(R"({"max_completion_tokens":50,"max_tokens":60})"), 50U);
+  for (const char* body : {"", "{}", R"({"max_tokens":-1})", R"({"max_tokens":1e3})",
+                           R"({"max_tokens":99999999999999999999})", R"({"max_tokens":7)"}) {
+    EXPECT_EQ(max_output_tokens(body), std::nullopt) << body;
+  }
+}
+
 TEST(ConversationKey, KnowsAConversationOfTheSecondWireByItsBeginning) {
   const auto goes_on = [](std::string_view first, std::string_view second) {
     EXPECT_EQ(key(first), key(second)) << first << second;
