@@ -448,9 +448,8 @@ void Connection::append_answer_head(const AnswerHead& head) {
   out_.append(" ")
       .append(head.reason.empty() ? usual_reason(head.status) : head.reason)
       .append("\r\n");
-  for (const auto fields : {head.fields, head.added}) {
-    for (const routing::Field& field : fields) append_field(out_, field.name, field.value);
-  }
+  append_fields(out_, head.fields);
+  append_fields(out_, head.added);
   if (!head.has_body) {
     coding_ = BodyCoding::absent;
   } else if (head.content_length) {

@@ -5,64 +5,52 @@
 #include <cstring>
 #include <utility>
 
+#include "proxy/byte_run.h"
+
 namespace understudy::proxy {
 namespace {
 
 using routing::equals_ignoring_case;
 using routing::Field;
 
-constexpr std::uint8_t kTokenByte = 1;   // may stand in a field name or method (RFC 9110 5.6.2)
-constexpr std::uint8_t kTargetByte = 2;  // visible ASCII
-
-constexpr std::array<std::uint8_t, 256> make_classes() {
-  std::array<std::uint8_t, 256> classes{};
-  for (unsigned c = 0x21; c < 0x7F; ++c) classes[c] = kTokenByte | kTargetByte;
+// May stand in a field name or method (RFC 9110 5.6.2).
+constexpr std::array<bool, 256> kTokenBytes = [] {
+  std::array<bool, 256> table{};
+  for (unsigned c = 0x21; c < 0x7F; ++c) table[c] = true;
   for (const char c : std::string_view{"\"(),/:;<=>?@[\\]{}"}) {
-    classes[static_cast<unsigned char>(c)] = kTargetByte;
+    table[static_cast<unsigned char>(c)] = false;
   }
-  return classes;
-}
-constexpr auto kClasses = make_classes();
+  return table;
+}();
 
-// No control character but HTAB.
-bool is_field_value_bytewise(std::string_view text) noexcept {
-  return std::none_of(text.begin(), text.end(), [](char c) {
-    const auto byte = static_cast<unsigned char>(c);
-    return (byte < 0x20 && byte != '\t') || byte == 0x7F;
+// Letters, digits and hyphens first: no known name has anything else.
+std::size_t token_length(std::string_view text) noexcept {
+  std::size_t length = leading_run(text, [](SixteenBytes bytes) {
+    const SixteenBytes lower = bytes | 0x20;
+    return ((lower >= 'a') & (lower <= 'z')) | ((bytes >= '0') & (bytes <= '9')) | (bytes == '-');
+  });
+  while (length < text.size() && kTokenBytes[static_cast<unsigned char>(text[length])]) ++length;
+  return length;
+}
+
+bool is_token(std::string_view text) noexcept {
+  return !text.empty() && token_length(text) == text.size();
+}
+
+// Up to the first control character but HTAB.
+std::size_t field_value_length(std::string_view text) noexcept {
+  return leading_run(text, [](SixteenBytes bytes) {
+    return ((bytes >= 0x20) & (bytes != 0x7F)) | (bytes == '\t');
   });
 }
 
-// Whether one of the eight bytes may be below 0x20 or 0x7F (the borrow makes some guesses wrong,
-// never in the other direction).
-bool may_hold_control(const char* eight) noexcept {
-  constexpr std::uint64_t kOnes = 0x0101010101010101u;
-  constexpr std::uint64_t kHighBits = 0x80 * kOnes;
-  std::uint64_t word = 0;
-  std::memcpy(&word, eight, 8);
-  const std::uint64_t without_del = word ^ (0x7F * kOnes);
-  const std::uint64_t below_space = (word - 0x20 * kOnes) & ~word;
-  const std::uint64_t is_del = (without_del - kOnes) & ~without_del;
-  return ((below_space | is_del) & kHighBits) != 0;
-}
-
-// The same, eight bytes at a time: values are most of what a head consists of.
 bool is_field_value(std::string_view text) noexcept {
-  if (text.size() < 8) return is_field_value_bytewise(text);
-  bool suspect = may_hold_control(text.data() + text.size() - 8);  // overlaps those before
-  for (std::size_t at = 0; at + 8 <= text.size(); at += 8) {
-    suspect |= may_hold_control(text.data() + at);
-  }
-  return !suspect || is_field_value_bytewise(text);
+  return field_value_length(text) == text.size();
 }
 
-bool is_token(char c) noexcept {
-  return (kClasses[static_cast<unsigned char>(c)] & kTokenByte) != 0;
-}
-
-bool all_of_class(std::string_view text, std::uint8_t wanted) noexcept {
-  std::uint8_t common = wanted;
-  for (const char c : text) common &= kClasses[static_cast<unsigned char>(c)];
-  return common != 0;
+bool is_visible_ascii(std::string_view text) noexcept {
+  return leading_run(text, [](SixteenBytes bytes) { return (bytes > 0x20) & (bytes < 0x7F); }) ==
+         text.size();
 }
 
 std::string_view trim(std::string_view text) noexcept {
@@ -88,63 +76,84 @@ enum class Known : std::uint8_t {
   dropped,  // ends at this proxy: x-amz-*, cookie, accept-encoding
 };
 
-// `name` in any case; `lower` in lower case, same length.
-bool is(std::string_view name, std::string_view lower) noexcept {
-  return equals_ignoring_case(name, lower);
+bool starts_with(std::string_view text, std::string_view lower) noexcept {
+  return text.size() >= lower.size() && equals_ignoring_case(text.substr(0, lower.size()), lower);
 }
 
-bool starts_with(std::string_view name, std::string_view lower) noexcept {
-  return name.size() >= lower.size() && is(name.substr(0, lower.size()), lower);
+// Whether a field's name begins with `lower`: lower-case letters, digits and hyphens. In a token,
+// only the two cases of a letter become equal when the bit between them is set.
+template <std::size_t kSize>
+bool begins_with(std::string_view name, const char (&lower)[kSize]) noexcept {
+  constexpr std::size_t kLength = kSize - 1;
+  if (name.size() < kLength) return false;
+  if constexpr (kLength < 8) {
+    unsigned different = 0;
+    for (std::size_t i = 0; i < kLength; ++i) {
+      different |=
+          (static_cast<unsigned char>(name[i]) | 0x20u) ^ static_cast<unsigned char>(lower[i]);
+    }
+    return different == 0;
+  } else {
+    std::uint64_t different = 0;
+    for (std::size_t i = 0; i < kLength; i += 8) {
+      const std::size_t at = std::min(i, kLength - 8);  // the last one overlaps
+      std::uint64_t some = 0, wanted = 0;
+      std::memcpy(&some, name.data() + at, 8);
+      std::memcpy(&wanted, lower + at, 8);
+      different |= (some | 0x2020202020202020u) ^ wanted;
+    }
+    return different == 0;
+  }
 }
 
 Known recognise(std::string_view name) noexcept {
   switch (name.size()) {
     case 2:
-      if (is(name, "te")) return Known::hop_by_hop;
+      if (begins_with(name, "te")) return Known::hop_by_hop;
       break;
     case 4:
-      if (is(name, "host")) return Known::host;
+      if (begins_with(name, "host")) return Known::host;
       break;
     case 6:
-      if (is(name, "expect")) return Known::expect;
-      if (is(name, "cookie")) return Known::dropped;
+      if (begins_with(name, "expect")) return Known::expect;
+      if (begins_with(name, "cookie")) return Known::dropped;
       break;
     case 7:
-      if (is(name, "upgrade") || is(name, "trailer")) return Known::hop_by_hop;
+      if (begins_with(name, "upgrade") || begins_with(name, "trailer")) return Known::hop_by_hop;
       break;
     case 9:
-      if (is(name, "x-api-key")) return Known::api_key;
+      if (begins_with(name, "x-api-key")) return Known::api_key;
       break;
     case 10:
-      if (is(name, "connection")) return Known::connection;
-      if (is(name, "keep-alive")) return Known::hop_by_hop;
+      if (begins_with(name, "connection")) return Known::connection;
+      if (begins_with(name, "keep-alive")) return Known::hop_by_hop;
       break;
     case 12:
-      if (is(name, "content-type")) return Known::content_type;
+      if (begins_with(name, "content-type")) return Known::content_type;
       break;
     case 13:
-      if (is(name, "authorization")) return Known::authorization;
+      if (begins_with(name, "authorization")) return Known::authorization;
       break;
     case 14:
-      if (is(name, "content-length")) return Known::content_length;
+      if (begins_with(name, "content-length")) return Known::content_length;
       break;
     case 15:
-      if (is(name, "accept-encoding")) return Known::dropped;
+      if (begins_with(name, "accept-encoding")) return Known::dropped;
       break;
     case 17:
-      if (is(name, "transfer-encoding")) return Known::transfer_encoding;
+      if (begins_with(name, "transfer-encoding")) return Known::transfer_encoding;
       break;
     case 19:
-      if (is(name, "x-understudy-family")) return Known::family;
+      if (begins_with(name, "x-understudy-family")) return Known::family;
       break;
     case 21:
-      if (is(name, "amz-sdk-invocation-id")) return Known::invocation_id;
+      if (begins_with(name, "amz-sdk-invocation-id")) return Known::invocation_id;
       break;
     default:
       break;
   }
-  if (starts_with(name, "x-amz-")) return Known::dropped;
-  if (starts_with(name, "proxy-")) return Known::hop_by_hop;
+  if (begins_with(name, "x-amz-")) return Known::dropped;
+  if (begins_with(name, "proxy-")) return Known::hop_by_hop;
   return Known::ordinary;
 }
 
@@ -167,8 +176,9 @@ void for_each_token(std::string_view list, Visit visit) {
 // signature rests on.
 bool is_protected(std::string_view name) noexcept {
   return starts_with(name, "content-") || starts_with(name, "x-amz") ||
-         starts_with(name, "amz-sdk") || is(name, "host") || is(name, "authorization") ||
-         is(name, "x-api-key") || starts_with(name, "x-understudy");
+         starts_with(name, "amz-sdk") || equals_ignoring_case(name, "host") ||
+         equals_ignoring_case(name, "authorization") || equals_ignoring_case(name, "x-api-key") ||
+         starts_with(name, "x-understudy");
 }
 
 constexpr HeadProblem kBadConnection{
@@ -178,7 +188,7 @@ std::optional<HeadProblem> apply_connection(const Nominated& nominated,
                                             std::vector<Field>& fields) {
   std::optional<HeadProblem> problem;
   for_each_token(nominated.others, [&](std::string_view token) {
-    if (is(token, "close") || is(token, "keep-alive")) return;
+    if (equals_ignoring_case(token, "close") || equals_ignoring_case(token, "keep-alive")) return;
     if (is_protected(token)) {
       problem = kBadConnection;
       return;
@@ -205,29 +215,7 @@ struct Collected {
   std::optional<std::uint64_t> content_length;
   bool chunked = false;
   Nominated connection;
-  std::size_t count = 0;
 };
-
-// One line without its CRLF into name and value. The name is checked here, which also refuses
-// folded lines (they begin with a space) and a space before the colon.
-std::optional<HeadProblem> split_field(std::string_view line, Field& field) noexcept {
-  std::size_t colon = 0;
-  while (colon < line.size() && is_token(line[colon])) ++colon;
-  if (colon == line.size() || line[colon] != ':' || colon == 0) {
-    if (line.find(':') == std::string_view::npos || line[0] == ':') {
-      return HeadProblem{400, "header_line", "A header line has no name or no colon."};
-    }
-    return HeadProblem{
-        400, "header_name",
-        "A header name holds a character that names do not have, or a line is folded."};
-  }
-  field.name = line.substr(0, colon);
-  field.value = trim(line.substr(colon + 1));
-  if (!is_field_value(field.value)) {
-    return HeadProblem{400, "header_value", "A header value holds a control character."};
-  }
-  return std::nullopt;
-}
 
 std::optional<HeadProblem> collect_framing(Known known, std::string_view value,
                                            Collected& collected) noexcept {
@@ -243,7 +231,7 @@ std::optional<HeadProblem> collect_framing(Known known, std::string_view value,
       return std::nullopt;
     }
     case Known::transfer_encoding: {
-      if (collected.chunked || !is(value, "chunked")) {
+      if (collected.chunked || !equals_ignoring_case(value, "chunked")) {
         return HeadProblem{501, "transfer_encoding",
                            "Transfer-Encoding must be one field that says chunked."};
       }
@@ -253,9 +241,9 @@ std::optional<HeadProblem> collect_framing(Known known, std::string_view value,
     case Known::connection: {
       const std::string_view named_before = collected.connection.others;
       for_each_token(value, [&](std::string_view token) {
-        if (is(token, "close")) {
+        if (equals_ignoring_case(token, "close")) {
           collected.connection.close = true;
-        } else if (is(token, "keep-alive")) {
+        } else if (equals_ignoring_case(token, "keep-alive")) {
           collected.connection.keep_alive = true;
         } else {
           collected.connection.others = value;
@@ -279,18 +267,45 @@ constexpr HeadProblem kTooManyFields{431, "max_header_fields",
                                      "The request has too many header fields."};
 constexpr HeadProblem kBadLineEnd{400, "line_end", "A line does not end in CR LF."};
 
-// Calls `visit(line)` for every line of `block` up to the empty one; each must end in CRLF and hold
-// no bare CR.
-template <typename Visit>
-std::optional<HeadProblem> for_each_line(std::string_view block, Visit visit) {
-  while (true) {
-    const std::size_t lf = block.find('\n');
-    if (lf == std::string_view::npos || lf == 0 || block[lf - 1] != '\r') return kBadLineEnd;
-    const std::string_view line = block.substr(0, lf - 1);
-    if (line.empty()) return std::nullopt;
-    if (auto problem = visit(line)) return problem;
-    block.remove_prefix(lf + 1);
+// What is wrong with the line at the beginning of `rest`, which take_field did not take.
+HeadProblem field_problem(std::string_view rest) noexcept {
+  const std::size_t lf = rest.find('\n');
+  if (lf == std::string_view::npos || lf == 0 || rest[lf - 1] != '\r') return kBadLineEnd;
+  const std::string_view line = rest.substr(0, lf - 1);
+  const std::size_t colon = line.find(':');
+  if (colon == std::string_view::npos || colon == 0)
+    return {400, "header_line", "A header line has no name or no colon."};
+  if (!is_token(line.substr(0, colon))) {
+    return {400, "header_name",
+            "A header name holds a character that names do not have, or a line is folded."};
   }
+  return {400, "header_value", "A header value holds a control character."};
+}
+
+// Takes one line, "name: value" and CRLF, off the beginning of `rest`. A folded line (it begins
+// with a space) and a space before the colon make no name.
+std::optional<HeadProblem> take_field(std::string_view& rest, Field& field) noexcept {
+  const std::size_t colon = token_length(rest);
+  if (colon == 0 || colon == rest.size() || rest[colon] != ':') return field_problem(rest);
+  const std::size_t from = colon + 1;
+  const std::size_t end = from + field_value_length(rest.substr(from));
+  if (!rest.substr(end).starts_with("\r\n")) return field_problem(rest);
+  field = {rest.substr(0, colon), trim(rest.substr(from, end - from))};
+  rest.remove_prefix(end + 2);
+  return std::nullopt;
+}
+
+// Calls `visit(field)` for every field of `block`, which the empty line ends.
+template <typename Visit>
+std::optional<HeadProblem> for_each_field(std::string_view block, std::size_t max_fields,
+                                          Visit visit) {
+  for (std::size_t count = 0; !block.starts_with("\r\n"); ++count) {
+    if (count == max_fields) return kTooManyFields;
+    Field field;
+    if (auto problem = take_field(block, field)) return problem;
+    if (auto problem = visit(field)) return problem;
+  }
+  return std::nullopt;
 }
 
 std::optional<HeadProblem> scan_request_line(std::string_view line, const HeadLimits& limits,
@@ -304,8 +319,8 @@ std::optional<HeadProblem> scan_request_line(std::string_view line, const HeadLi
   out.method = line.substr(0, first);
   out.target = line.substr(first + 1, last - first - 1);
   const std::string_view version = line.substr(last + 1);
-  if (out.method.empty() || !all_of_class(out.method, kTokenByte)) return kBadLine;
-  if (out.target.empty() || !all_of_class(out.target, kTargetByte)) return kBadLine;
+  if (!is_token(out.method)) return kBadLine;
+  if (out.target.empty() || !is_visible_ascii(out.target)) return kBadLine;
   if (out.target.size() > limits.max_target_bytes) {
     return HeadProblem{414, "max_target_bytes", "The request target is too long."};
   }
@@ -319,6 +334,23 @@ std::optional<HeadProblem> scan_request_line(std::string_view line, const HeadLi
     return HeadProblem{505, "version", "Only HTTP/1.1 and HTTP/1.0 are understood here."};
   }
   return std::nullopt;
+}
+
+const char* end_of(std::string_view text) noexcept {
+  return text.data() + text.size();
+}
+
+// How many of the first `fields` stood one behind the other in their head just as append_field
+// writes them. Only looks at a byte that a name and its value enclose.
+std::size_t lines_in_one_piece(std::span<const Field> fields) noexcept {
+  std::size_t count = 0;
+  for (const char* line = fields[0].name.data(); count < fields.size(); ++count) {
+    const auto& [name, value] = fields[count];
+    if (name.data() != line || value.data() != end_of(name) + 2 || *(value.data() - 1) != ' ')
+      break;
+    line = end_of(value) + 2;  // behind the CRLF, where no space stood before it
+  }
+  return count;
 }
 
 }  // namespace
@@ -336,11 +368,31 @@ void append_field(std::string& out, std::string_view name, std::string_view valu
   *to = '\n';
 }
 
+void append_fields(std::string& out, std::span<const Field> fields) {
+  while (!fields.empty()) {
+    const std::size_t count = lines_in_one_piece(fields);
+    if (count < 2) {
+      append_field(out, fields[0].name, fields[0].value);
+      fields = fields.subspan(1);
+      continue;
+    }
+    const char* begin = fields[0].name.data();
+    out.append(begin, end_of(fields[count - 1].value)).append("\r\n");
+    fields = fields.subspan(count);
+  }
+}
+
 std::size_t find_head_end(std::string_view bytes, std::size_t& searched) noexcept {
   // Up to three bytes of the terminator may have arrived with the last read.
-  const std::size_t from = searched > 3 ? searched - 3 : 0;
-  const std::size_t at = bytes.find("\r\n\r\n", from);
+  std::size_t from = searched > 3 ? searched - 3 : 0;
   searched = bytes.size();
+  // Past all places where no two line feeds stand as far apart as the terminator's.
+  for (; from + 3 + sizeof(SixteenBytes) <= bytes.size(); from += sizeof(SixteenBytes)) {
+    const auto ends_line = load_sixteen(bytes.data() + from + 1) == '\n';
+    const auto ends_next = load_sixteen(bytes.data() + from + 3) == '\n';
+    if (first_unset(~(ends_line & ends_next)) < sizeof(SixteenBytes)) break;
+  }
+  const std::size_t at = bytes.find("\r\n\r\n", from);
   return at == std::string_view::npos ? at : at + 4;
 }
 
@@ -357,10 +409,7 @@ std::optional<HeadProblem> scan_request_head(std::string_view head, const HeadLi
 
   Collected collected;
   bool has_host = false;
-  const auto visit = [&](std::string_view line) -> std::optional<HeadProblem> {
-    if (++collected.count > limits.max_fields) return kTooManyFields;
-    Field field;
-    if (auto problem = split_field(line, field)) return problem;
+  const auto visit = [&](const Field& field) -> std::optional<HeadProblem> {
     const Known known = recognise(field.name);
     switch (known) {
       case Known::ordinary:
@@ -371,7 +420,7 @@ std::optional<HeadProblem> scan_request_head(std::string_view head, const HeadLi
         out.host = field.value;
         return std::nullopt;
       case Known::expect:
-        if (!is(field.value, "100-continue"))
+        if (!equals_ignoring_case(field.value, "100-continue"))
           return HeadProblem{417, "expect", "Only Expect: 100-continue is understood."};
         out.expects_continue = true;
         return std::nullopt;
@@ -406,7 +455,8 @@ std::optional<HeadProblem> scan_request_head(std::string_view head, const HeadLi
     }
     return std::nullopt;
   };
-  if (auto problem = for_each_line(head.substr(line_end + 2), visit)) return problem;
+  if (auto problem = for_each_field(head.substr(line_end + 2), limits.max_fields, visit))
+    return problem;
 
   if (!has_host && !out.http_1_0) return HeadProblem{400, "host", "Host is missing."};
   if (collected.chunked && collected.content_length) return kBothFramings;
@@ -447,10 +497,7 @@ std::optional<HeadProblem> scan_response_head(std::string_view head, const HeadL
   if (!out.reason.empty() && !is_field_value(out.reason)) return kBadStatusLine;
 
   Collected collected;
-  const auto visit = [&](std::string_view field_line) -> std::optional<HeadProblem> {
-    if (++collected.count > limits.max_fields) return kTooManyFields;
-    Field field;
-    if (auto problem = split_field(field_line, field)) return problem;
+  const auto visit = [&](const Field& field) -> std::optional<HeadProblem> {
     const Known known = recognise(field.name);
     switch (known) {
       case Known::content_length:
@@ -464,7 +511,8 @@ std::optional<HeadProblem> scan_response_head(std::string_view head, const HeadL
         return std::nullopt;
     }
   };
-  if (auto problem = for_each_line(head.substr(line_end + 2), visit)) return problem;
+  if (auto problem = for_each_field(head.substr(line_end + 2), limits.max_fields, visit))
+    return problem;
   if (collected.chunked && collected.content_length) return kBothFramings;
   // A nomination by the upstream only takes fields off the answer, which is no danger to us.
   for_each_token(collected.connection.others, [&](std::string_view token) {

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -69,6 +70,9 @@ struct ResponseHead {
 // The line "name: value" with its CRLF. Both have passed a scan, or are ours: nothing in them can
 // end the line.
 void append_field(std::string& out, std::string_view name, std::string_view value);
+
+// The same for many; those that stood in their head just so, one behind the other, in one piece.
+void append_fields(std::string& out, std::span<const routing::Field> fields);
 
 // Where the head ends: the offset behind the empty line, or npos while it is not there. `searched`
 // carries the progress from call to call, so that a head that dribbles in is searched once; begin

@@ -52,7 +52,7 @@ Status append_client_token(const OutgoingRequest& request, std::string& out) {
 }  // namespace
 
 void append_forwarded_lines(const RequestHead& head, std::string& lines) {
-  for (const Field& field : head.fields) append_field(lines, field.name, field.value);
+  append_fields(lines, head.fields);
 }
 
 ModelPlace model_place(const routing::RequestTarget& target) noexcept {

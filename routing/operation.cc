@@ -114,7 +114,7 @@ class DotWatch {
       only_dots_ = only_dots_ && c == '.';
     }
   }
-  // The same for a byte that is neither '.' nor ';'.
+  // The same for bytes that are neither '.' nor ';', one or more.
   void take_ordinary() noexcept { only_dots_ = only_dots_ && parameters_; }
   bool is_dots() const noexcept { return only_dots_ && (length_ == 1 || length_ == 2); }
   void restart() noexcept { *this = DotWatch(); }
@@ -139,11 +139,11 @@ const char* check_bytes(std::string_view target, std::size_t& path_end) noexcept
   bool in_path = true;
   path_end = target.size();
   for (std::size_t i = 0; i < target.size(); ++i) {
+    const std::size_t ordinary = i;
+    while (i < target.size() && kOrdinary[static_cast<unsigned char>(target[i])]) ++i;
+    if (i > ordinary) dots.take_ordinary();  // behind the path nobody asks for dots any more
+    if (i == target.size()) break;
     const char raw = target[i];
-    if (kOrdinary[static_cast<unsigned char>(raw)]) {
-      dots.take_ordinary();  // behind the path nobody asks for dots any more
-      continue;
-    }
     if (raw <= 0x20 || raw >= 0x7f) return "The target has a byte outside visible ASCII.";
     if (raw == '#') return "The target has a fragment.";
     if (raw == '\\') return "The target has a backslash.";

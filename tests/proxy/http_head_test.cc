@@ -224,6 +224,21 @@ struct Framed {
   bool keep_alive;
 };
 
+// What is copied in one piece must be what would have been written field by field.
+TEST(AppendFields, WritesEveryFieldTheSameHoweverItStoodInItsHead) {
+  const std::string head =
+      "POST / HTTP/1.1\r\nhost: a\r\nuser-agent: one two\r\naccept: */*\r\n"
+      "x-tight:value\r\nx-wide:   value  \r\nx-tab:\tvalue\r\nx-after: 1 \r\nx-empty:\r\n"
+      "x-blank: \r\ncookie: dropped\r\nx-behind: 2\r\nX-Last: 3\r\n\r\n";
+  RequestHead parsed;
+  ASSERT_FALSE(scan_request_head(head, {}, parsed));
+  ASSERT_EQ(parsed.fields.size(), 10U);
+  std::string one_by_one, together;
+  for (const auto& field : parsed.fields) append_field(one_by_one, field.name, field.value);
+  append_fields(together, parsed.fields);
+  EXPECT_EQ(together, one_by_one);
+}
+
 TEST(ScanResponseHead, TellsHowTheBodyEnds) {
   const Framed rows[] = {
       {"HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n", false, Framing::content_length, 7, true},
