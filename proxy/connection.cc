@@ -273,7 +273,8 @@ void Connection::release_idle() noexcept {
   releasing_ = true;
   std::string{}.swap(out_);
   std::vector<asio::const_buffer>{}.swap(buffers_);
-  std::vector<routing::Field>{}.swap(head_.fields);
+  // A body may be what is waited for, and its head is needed yet.
+  if (!in_request_) std::vector<routing::Field>{}.swap(head_.fields);
   worker_.trim.soon();
   transport_->cancel();
 }

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <sstream>
+#include <thread>
 
 #include "tests/support/fake_bedrock.h"
 #include "tests/support/proxy_under_test.h"
@@ -171,6 +172,23 @@ TEST(Relay, SendsAChunkedRequestWithALength) {
     EXPECT_FALSE(seen.has("transfer-encoding"));
     EXPECT_FALSE(seen.has("x-trailer"));
   }
+}
+
+// An idle connection gives its memory back; one that waits for a body must keep its request's head.
+TEST(Relay, KeepsTheFieldsOfARequestWhoseChunkedBodyPauses) {
+  auto primary = FakeBedrock::replies("{}");
+  ProxyUnderTest proxy(ProxySetup{.primary_port = primary->port()});
+  RawClient client(proxy.port());
+  client.send(
+      "POST /model/m/invoke HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n"
+      "x-amzn-bedrock-guardrailidentifier: g\r\ntransfer-encoding: chunked\r\n\r\n2\r\n{}\r\n");
+  std::this_thread::sleep_for(
+      std::chrono::milliseconds(600));  // longer than an idle connection keeps its buffers
+  client.send("0\r\n\r\n");
+  EXPECT_EQ(client.receive().status, 200);
+  EXPECT_EQ(primary->request(0).body, "{}");
+  EXPECT_EQ(primary->request(0).field("content-type"), "application/json");
+  EXPECT_EQ(primary->request(0).field("x-amzn-bedrock-guardrailidentifier"), "g");
 }
 
 TEST(Relay, ReadsARequestThatComesByteByByte) {
