@@ -221,8 +221,9 @@ void Connection::finish() noexcept {
 
 void Connection::cut() noexcept {
   finishing_ = true;
-  if (exchange_) exchange_->client_gone();  // it may be waiting for its upstream
   if (transport_) transport_->close();
+  // It may be waiting for its upstream. Last: it may end at once, and with it this object.
+  if (exchange_) exchange_->client_gone();
 }
 
 // --- Reading

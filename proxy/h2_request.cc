@@ -133,8 +133,13 @@ void H2Request::gone() {
   clear();
   if (!answering_) return connection_.ended(stream_.id);
   const bool in_write = sent_.waiting();
-  if (exchange_) exchange_->client_gone();
-  if (both_ways_) both_ways_->client_gone();
+  // There is one or the other, and where it waits for no write it may end at once, and with it this
+  // object.
+  if (exchange_) {
+    exchange_->client_gone();
+  } else if (both_ways_) {
+    both_ways_->client_gone();
+  }
   if (in_write) written();
 }
 

@@ -290,7 +290,10 @@ struct ShadowDispatcher::Impl {
   }
 
   void cut() {
-    for (UpstreamCall* call : legs.active_calls) call->interrupt();
+    legs.cut = true;
+    // One that is interrupted may end at once and leave the list.
+    for (auto call = legs.active_calls.begin(); call != legs.active_calls.end();)
+      (*call++)->interrupt();
   }
 
   void stop() {
@@ -342,7 +345,7 @@ struct ShadowDispatcher::Impl {
   SeenCalls seen{recorder};
   ScratchPool scratch;
   ShadowThread legs{resources,           pools,       rewriter, signer, analysis, memory, scratch,
-                    thread_memory.pairs, instance_id, {}};
+                    thread_memory.pairs, instance_id, {},       false};
   std::map<ShadowAccount*, std::unique_ptr<RouteState>> routes;
   bool draining = false;
   bool stopping = false;

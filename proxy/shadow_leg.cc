@@ -196,6 +196,7 @@ asio::awaitable<std::optional<FailReason>> ask(LegRun& run) {
   if (routing::concerns(variant.rewrite, job.operation) || !swap.model.empty()) {
     auto made = co_await run.thread.rewriter.rewrite(job.pair.snapshot, variant.rewrite,
                                                      job.operation, swap, job.pair.request_body);
+    if (run.thread.cut) co_return FailReason::cancelled;
     if (made.problem) {
       run.result.rewrite_failed = true;
       co_return FailReason::unreadable;

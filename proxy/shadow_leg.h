@@ -31,6 +31,7 @@ struct ShadowThread {
   Recycler<PairTask>& pairs;
   std::string_view instance_id;           // the value of x-understudy-shadow
   std::list<UpstreamCall*> active_calls;  // so that they can be cut
+  bool cut;  // they were: no leg begins a call any more, nothing would end its waiting
 };
 
 // What a leg came to.

@@ -38,8 +38,8 @@ UpstreamCall::~UpstreamCall() {
 
 void UpstreamCall::interrupt() noexcept {
   interrupted_ = true;
-  connecting_.interrupt();
   if (connection_) connection_->abort();
+  connecting_.interrupt();  // may end whoever waits, and with it this object
 }
 
 Error UpstreamCall::io_error(const boost::system::error_code& error, std::string_view doing) const {
