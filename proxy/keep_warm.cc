@@ -26,11 +26,14 @@ std::vector<ModelBook::Entry> primaries_of(const routing::RouteConfig& route,
   return found;
 }
 
-// What a tiny request can be sent to: the configured model, or what clients asked for last.
+// What a tiny request can be sent to: the configured model, or what answered clients last; what
+// they asked for in vain may be a slip of the pen.
 std::string model_to_call(const routing::RouteConfig& route,
                           const std::vector<ModelBook::Entry>& known) {
   if (!route.primary.model.empty()) return route.primary.model;
-  const auto newest = std::ranges::max_element(known, {}, &ModelBook::Entry::last_seen);
+  const auto newest = std::ranges::max_element(known, {}, [](const ModelBook::Entry& entry) {
+    return std::pair(entry.last_success, entry.last_seen);
+  });
   return newest == known.end() ? std::string() : newest->model;
 }
 
@@ -43,7 +46,8 @@ std::optional<ModelBook::Time> last_success(const std::vector<ModelBook::Entry>&
   return newest;
 }
 
-void call(const std::shared_ptr<const Snapshot>& snapshot, const routing::RouteConfig& route,
+// Whether it answered.
+bool call(const std::shared_ptr<const Snapshot>& snapshot, const routing::RouteConfig& route,
           const std::string& model, ModelBook& models, milliseconds timeout) {
   const auto answer = ask_upstream(snapshot, route.primary.upstream, tiny_converse(model), timeout);
   const auto now = std::chrono::system_clock::now();
@@ -63,6 +67,7 @@ void call(const std::shared_ptr<const Snapshot>& snapshot, const routing::RouteC
               {"problem", problem},
               {"what", answer ? std::string_view{} : std::string_view{answer.error().context}}});
   }
+  return problem.empty();
 }
 
 }  // namespace
@@ -120,16 +125,20 @@ void KeepWarm::look() {
     if (route.keep_warm == milliseconds(0)) continue;
     const auto known = primaries_of(route, models);
     const auto success = last_success(known);
-    const auto steady = std::chrono::steady_clock::now();
-    const auto last_call = called_.find(route.name);
-    const bool called_lately =
-        last_call != called_.end() && steady - last_call->second < route.keep_warm;
     const bool fresh = success && std::chrono::system_clock::now() - *success < route.keep_warm;
     const std::string model = model_to_call(route, known);
-    if (called_lately || fresh || model.empty()) continue;
-    called_[route.name] = steady;
-    call(snapshot, route, model, models_, options_.timeout);
+    if (fresh || model.empty() || !is_due(route, model)) continue;
+    const bool answered = call(snapshot, route, model, models_, options_.timeout);
+    const milliseconds pause =
+        answered ? route.keep_warm : std::min(route.keep_warm, options_.try_again);
+    called_[route.name] = {.model = model, .again = std::chrono::steady_clock::now() + pause};
   }
+}
+
+bool KeepWarm::is_due(const routing::RouteConfig& route, const std::string& model) const {
+  const auto called = called_.find(route.name);
+  return called == called_.end() || called->second.model != model ||
+         std::chrono::steady_clock::now() >= called->second.again;
 }
 
 }  // namespace understudy::proxy

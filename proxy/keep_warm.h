@@ -42,6 +42,8 @@ class KeepWarm {
   struct Options {
     std::chrono::milliseconds look_every{10'000};
     std::chrono::milliseconds timeout{20'000};  // of a call
+    // After a call that failed; sooner where the route is kept warm more often than that.
+    std::chrono::milliseconds try_again{300'000};
   };
 
   // `snapshot` tells what is in force. Both are asked on the thread, and outlive this.
@@ -55,8 +57,16 @@ class KeepWarm {
   const std::function<std::shared_ptr<const Snapshot>()> snapshot_;
   ModelBook& models_;
   const Options options_;
-  // The thread's: when each route was called last.
-  std::map<std::string, std::chrono::steady_clock::time_point> called_;
+  using Steady = std::chrono::steady_clock::time_point;
+
+  bool is_due(const routing::RouteConfig& route, const std::string& model) const;
+
+  // The thread's: for a route and the model that was called last, when it may be called again.
+  struct Called {
+    std::string model;
+    Steady again{};
+  };
+  std::map<std::string, Called> called_;
   Periodic thread_;  // ends after the call under way, which `timeout` bounds
 };
 

@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
+
 #include "metrics/end_of_life.h"
 #include "tests/support/fake_bedrock.h"
 #include "tests/support/proxy_under_test.h"
@@ -65,6 +67,45 @@ TEST_F(WayBack, AnUnusedPrimaryGetsOneTinyRequest) {
                                        std::chrono::system_clock::now())
                 .find("understudy_rollback_ready{route=\"route\"} 1\n"),
             std::string::npos);
+}
+
+TEST_F(WayBack, ACallThatFailedIsMadeAgainLongBeforeTheNextOneWouldBeDue) {
+  std::atomic<bool> throttled{true};
+  primary = std::make_unique<FakeBedrock>([&](const FakeRequest&, FakePeer& peer) {
+    peer.send(throttled ? answer("{}", "429 Too Many Requests")
+                        : answer(converse_answer("primary")));
+  });
+  ProxyUnderTest proxy(with_primary_model(setup().text()));
+  KeepWarm keeper([&proxy] { return proxy.server().snapshot(); }, proxy.server().models(),
+                  {.look_every = 1h, .timeout = 5s, .try_again = 0ms});
+  keeper.look();
+  EXPECT_FALSE(readiness(proxy).ready);
+  throttled = false;
+  keeper.look();
+  EXPECT_TRUE(readiness(proxy).ready);
+  keeper.look();
+  EXPECT_EQ(primary->count(), 2U);
+}
+
+TEST_F(WayBack, AModelThatNeverAnsweredIsNotCalledInThePlaceOfOneThatDid) {
+  primary = std::make_unique<FakeBedrock>([](const FakeRequest& request, FakePeer& peer) {
+    const bool known = request.target().find("claude-a") != std::string::npos;
+    peer.send(known ? answer(converse_answer("primary")) : answer("{}", "404 Not Found"));
+  });
+  ProxySetup warm = setup();
+  warm.canary = "percent: 0";
+  warm.route_more = "keep_warm: {every: 1s}";
+  ProxyUnderTest proxy(warm);
+  RawClient client(proxy.port());
+  for (const char* model : {"anthropic.claude-a", "anthropic.cluade-a"})
+    client.ask(post("/model/" + std::string(model) + "/converse", converse_body("hi")));
+  ASSERT_TRUE(eventually([&] { return proxy.server().models().entries().size() == 2; }));
+  const auto keeper = keeper_of(proxy);
+  ASSERT_TRUE(eventually([&] {
+    keeper->look();
+    return primary->count() >= 3;
+  }));
+  EXPECT_EQ(primary->request(2).target(), "/model/anthropic.claude-a/converse");
 }
 
 TEST_F(WayBack, APrimaryThatAnswersCopiesNeedsNoCall) {
