@@ -17,34 +17,25 @@ namespace {
 
 constexpr std::size_t kMaxPricesBytes = std::size_t{16} << 20;
 
-bool needs_tls(const routing::UpstreamConfig& upstream) {
-  return upstream.endpoint.tls || upstream.control_endpoint.tls;
-}
-
 std::vector<std::shared_ptr<const UpstreamTarget>> load_upstreams(
     const routing::Config& config, aws::CredentialsKeeper& keeper, const Environment& environment,
     std::vector<std::string>& problems) {
   std::vector<std::shared_ptr<const UpstreamTarget>> targets;
-  TlsContexts contexts;
-  for (const routing::UpstreamConfig& upstream : config.upstreams) {
+  LoadedAnchors anchors = load_anchors(config);
+  for (std::size_t i = 0; i < config.upstreams.size(); ++i) {
+    const routing::UpstreamConfig& upstream = config.upstreams[i];
     auto target = std::make_shared<UpstreamTarget>();
     target->config = upstream;
-    const std::string key = "upstreams." + upstream.name;
     auto plan = aws::plan_credentials(upstream.credentials, upstream.region, environment);
     if (plan) {
       target->credentials = keeper.use(upstream.name, std::move(*plan));
     } else {
-      problems.push_back(key + ".credentials: " + plan.error().context);
+      problems.push_back("upstreams." + upstream.name + ".credentials: " + plan.error().context);
     }
-    if (needs_tls(upstream)) {
-      if (auto context = contexts.of(upstream.ca_file)) {
-        target->tls = *context;
-      } else {
-        problems.push_back(key + ".ca_file: " + context.error().context);
-      }
-    }
+    target->tls = std::move(anchors.tls[i]);
     targets.push_back(std::move(target));
   }
+  std::ranges::move(anchors.problems, std::back_inserter(problems));
   return targets;
 }
 
@@ -154,6 +145,22 @@ metrics::QuotaRule quota_rule(const Snapshot& snapshot, const routing::VariantCo
   metrics::QuotaRule rule = snapshot.quota_rules->of(model_id);
   if (variant.quota.output_burn_down) rule.output_burn_down = *variant.quota.output_burn_down;
   return rule;
+}
+
+LoadedAnchors load_anchors(const routing::Config& config) {
+  LoadedAnchors loaded;
+  TlsContexts contexts;
+  for (const routing::UpstreamConfig& upstream : config.upstreams) {
+    loaded.tls.emplace_back();
+    if (!upstream.endpoint.tls && !upstream.control_endpoint.tls) continue;
+    if (auto context = contexts.of(upstream.ca_file)) {
+      loaded.tls.back() = std::move(*context);
+    } else {
+      loaded.problems.push_back("upstreams." + upstream.name +
+                                ".ca_file: " + context.error().context);
+    }
+  }
+  return loaded;
 }
 
 LoadedPrices load_prices(const routing::Config& config) {

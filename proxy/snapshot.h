@@ -70,6 +70,14 @@ struct LoadedPrices {
 };
 LoadedPrices load_prices(const routing::Config& config);
 
+// Whom the upstreams of a config are trusted by.
+struct LoadedAnchors {
+  std::vector<std::shared_ptr<boost::asio::ssl::context>> tls{};  // as Config::upstreams
+  std::vector<std::string> problems{};                            // each under its config key
+  std::vector<std::string> warnings{};
+};
+LoadedAnchors load_anchors(const routing::Config& config);
+
 // The certificates, keys and clients' keys that a config's listeners name.
 struct LoadedListeners {
   std::vector<ListenerTarget> listeners{};  // as Config::listeners

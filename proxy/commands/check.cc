@@ -157,6 +157,7 @@ int check(const Options& options, std::ostream& out, std::ostream& err) {
       for (ConfigProblem& problem : problems_of(part, file))
         loaded.problems.push_back(std::move(problem));
     };
+    add(load_anchors(*loaded.config));
     add(load_listeners(*loaded.config));
     add(load_prices(*loaded.config));
     add(load_lifecycles(*loaded.config, today()));

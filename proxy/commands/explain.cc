@@ -152,7 +152,12 @@ class Explanation {
   void tell_copy(const RouteDecision& decision) {
     const Percent share = decision.route->shadow.percent;
     out_ << "copy         ";
-    if (decision.shadow || decision.skip == routing::SkipReason::not_sampled) {
+    const bool is_drawn = decision.shadow || decision.skip == routing::SkipReason::not_sampled;
+    const bool depends_on_draw = share.hundredths > 0 && share.hundredths < 10'000;
+    if (is_drawn && depends_on_draw && facts_.sampling_key.empty()) {
+      out_ << "drawn anew each time, as it has no amz-sdk-invocation-id; " << percent(share)
+           << " are copied\n";
+    } else if (is_drawn) {
       const bool drawn = decision.shadow_bucket < share.hundredths;
       out_ << (drawn ? "yes" : "no") << ": " << bucket_text(decision.shadow_bucket)
            << ", by its call's id (amz-sdk-invocation-id); " << percent(share) << " are copied\n";

@@ -54,26 +54,33 @@ Result<json> running(const Options& options, const std::string& url) {
   return answer;
 }
 
-// The running proxy knows more of a model than its config says.
-json merged(json of_config, const json& of_proxy) {
-  for (const json& model : of_proxy["models"]) {
-    const bool was_asked = model.value("seen", false);
-    auto& all = of_config["models"];
-    const auto same = std::ranges::find_if(
-        all, [&](const json& known) { return known["model"] == model["model"]; });
-    if (same == all.end()) {
-      if (was_asked) all.push_back(model);
-    } else if (was_asked) {
-      *same = model;
-    }
-  }
-  return of_config;
-}
-
 std::string text_or_dash(const json& model, const char* key) {
   const auto found = model.find(key);
   if (found == model.end() || found->is_null()) return "-";
   return found->is_string() ? found->get<std::string>() : found->dump();
+}
+
+// A running proxy knows more of a model than its config says where it asked it, or where its dates
+// come from somewhere else: the control plane. What the config itself says stands above that.
+bool knows_more(const json& of_proxy, const json& of_config) {
+  if (of_proxy.value("seen", false)) return true;
+  const auto source = [](const json& model) { return text_or_dash(model, "source"); };
+  return source(of_proxy) != "-" && source(of_proxy) != source(of_config) &&
+         source(of_config) != "config";
+}
+
+json merged(json of_config, const json& of_proxy) {
+  for (const json& model : of_proxy["models"]) {
+    auto& all = of_config["models"];
+    const auto same = std::ranges::find_if(
+        all, [&](const json& known) { return known["model"] == model["model"]; });
+    if (same == all.end()) {
+      if (model.value("seen", false)) all.push_back(model);
+    } else if (knows_more(model, *same)) {
+      *same = model;
+    }
+  }
+  return of_config;
 }
 
 void print(const json& report, std::ostream& out) {

@@ -177,6 +177,17 @@ TEST_F(CheckTest, WarnsWhereABudgetMayMeetAModelWithoutAPrice) {
   EXPECT_THAT(ran.err, HasSubstr("warning: routes.sonnet.shadow.budget.usd_per_day"));
 }
 
+TEST_F(CheckTest, RefusesATrustAnchorThatIsNoCertificate) {
+  const std::string anchor = (directory_ / "ca.pem").string();
+  std::ofstream(anchor) << "no certificate";
+  const Ran ran = check(
+      "listeners: [{address: 127.0.0.1:8080}]\nupstreams:\n  east: {endpoint: "
+      "\"https://127.0.0.1:9000\", region: us-east-1, credentials: {source: none}, ca_file: " +
+      anchor + "}\ndefault_route: {upstream: east}\n");
+  EXPECT_EQ(ran.status, kExitBadConfig) << ran.out;
+  EXPECT_THAT(ran.err, HasSubstr("upstreams.east.ca_file: "));
+}
+
 TEST_F(CheckTest, TellsThatAFileIsMissing) {
   const Ran ran = run({"check", "--config", "/nonexistent/config.yaml"});
   EXPECT_EQ(ran.status, kExitBadConfig);
@@ -192,15 +203,16 @@ TEST(ShippedConfig, PassesTheCheck) {
     EXPECT_THAT(line, HasSubstr("carries no date"));
 }
 
-std::string explained(const std::string& canary, const std::string& request) {
+std::string explained(const std::string& canary, const std::string& request,
+                      const std::string& shadow = "{percent: 100}") {
   const testing_support::ScratchDirectory directory;
   const std::string config = directory.write(
       "config.yaml",
       "listeners: [{address: 127.0.0.1:0}]\nupstreams:\n  here: {endpoint: \"http://127.0.0.1:9\", "
       "region: r, credentials: {source: none}}\nroutes:\n  - name: sonnet\n    match: {models: "
       "[\"a.*\"]}\n    primary: {upstream: here}\n    candidate: {upstream: here, model: b}\n    "
-      "shadow: {percent: 100}\n    canary: " +
-          canary + "\n");
+      "shadow: " +
+          shadow + "\n    canary: " + canary + "\n");
   const std::string file = directory.write("request.txt", request);
   const Ran ran = run({"explain", "--config", config, "--request", file});
   return ran.out + ran.err;
@@ -223,6 +235,15 @@ TEST(Explain, TellsRouteBucketAndWhoServes) {
   EXPECT_THAT(explained("{percent: 0}", "POST /model/z/converse HTTP/1.1\nHost: x\n\n{}"),
               HasSubstr("route        none matches\nserved by    nobody"));
   EXPECT_THAT(explained("{percent: 0}", "no request"), HasSubstr("explain: the request: "));
+}
+
+// The proxy draws such a request by an id of its own, which nobody can know beforehand.
+TEST(Explain, PromisesNoDrawToARequestWithoutAnId) {
+  const std::string line = "POST /model/a.b/converse HTTP/1.1\nHost: x\n";
+  EXPECT_THAT(explained("{percent: 0}", line + "\n{}", "{percent: 50}"),
+              HasSubstr("copy         drawn anew each time"));
+  EXPECT_THAT(explained("{percent: 0}", line + "amz-sdk-invocation-id: 1\n\n{}", "{percent: 50}"),
+              MatchesRegex(".*copy         (yes|no): bucket .*"));
 }
 
 }  // namespace
