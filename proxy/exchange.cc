@@ -19,10 +19,6 @@ using std::chrono::steady_clock;
 
 namespace {
 
-// What an exchange without a copy keeps of its answer: enough for usage, stop reason and the first
-// token's time.
-constexpr metrics::ResponseReader::Budget kGlance{};
-
 ShadowJob::Attempt attempt_of(const RequestHead& head) noexcept {
   const auto count = routing::find_field(head.fields, "x-stainless-retry-count");
   if (!count) return ShadowJob::Attempt::untold;
@@ -30,21 +26,6 @@ ShadowJob::Attempt attempt_of(const RequestHead& head) noexcept {
 }
 
 }  // namespace
-
-ExchangeId WorkerContext::next_id() noexcept {
-  // SplitMix64: unique as long as the state is, and the state counts.
-  std::uint64_t z = (id_state += 0x9E3779B97F4A7C15u);
-  z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
-  z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
-  z ^= z >> 31;
-  constexpr std::string_view kHex = "0123456789abcdef";
-  ExchangeId id;
-  for (char& digit : id.digits) {
-    digit = kHex[z & 15];
-    z >>= 4;
-  }
-  return id;
-}
 
 Exchange::Exchange(WorkerContext& worker, DownstreamRequest request, ResponseSink& client)
     : worker_(worker),
@@ -56,7 +37,7 @@ Exchange::Exchange(WorkerContext& worker, DownstreamRequest request, ResponseSin
       id_(worker.next_id()),
       scratch_(worker.scratch.take()),
       body_hash_(request_.client.body_hash()),
-      held_(worker.dispatcher.memory()) {}
+      capture_(worker) {}
 
 asio::awaitable<void> Exchange::run() {
   decide();
@@ -182,15 +163,25 @@ void Exchange::take_over() {
   meter().took_over(*gone_);
   if (*gone_ != ModelGone::drill) {
     count_attempt();
-    if (gone_models().add(primary_upstream(), asked_primary(), *gone_, begun_))
+    if (note_gone(*gone_))
       log_error("candidate_took_over", {{"route", std::string_view{decision_.route->name}},
                                         {"model", asked_primary()},
                                         {"how", label(*gone_)}});
-    worker_.analysis.models().note_gone(decision_.route->name, Variant::primary, asked_primary(),
-                                        *gone_, std::chrono::system_clock::now());
     serve_by_candidate_alone();
   }
   change_to(Variant::candidate);
+}
+
+// True where that is news. A lock-out is an account's, and where clients bring their own, one's
+// lock-out is not another's.
+bool Exchange::note_gone(ModelGone kind) {
+  const auto& upstream = snapshot_->upstreams[decision_.route->primary.upstream]->config;
+  if (kind == ModelGone::locked_out &&
+      upstream.credentials.source == routing::CredentialsConfig::Source::forward_bearer)
+    return false;
+  worker_.analysis.models().note_gone(decision_.route->name, Variant::primary, asked_primary(),
+                                      kind, std::chrono::system_clock::now());
+  return gone_models().add(primary_upstream(), asked_primary(), kind, steady_clock::now());
 }
 
 // Nothing is left to compare with, or to fall back on.
@@ -220,9 +211,12 @@ bool Exchange::primary_was_good() const {
 }
 
 bool Exchange::may_fall_back() const noexcept {
-  const bool primary_is_there = !gone_ || *gone_ == ModelGone::drill;
-  return decision_.served == Variant::candidate && primary_is_there &&
-         decision_.route->canary.fallback && !client_gone_ && !answer_begun_;
+  const bool possible = decision_.served == Variant::candidate &&
+                        decision_.route->canary.fallback && !client_gone_ && !answer_begun_;
+  if (!possible) return false;
+  if (gone_) return *gone_ == ModelGone::drill;
+  // The candidate's own error tells a client more than that the primary has gone.
+  return !gone_models().knows(primary_upstream(), asked_primary(), attempt_begun_);
 }
 
 std::optional<metrics::FallbackReason> Exchange::reason_to_fall_back(
@@ -329,7 +323,7 @@ asio::awaitable<Status> Exchange::serve() {
     (void)call.buffered();  // an error that is here whole leaves its connection for others
     co_return Status{};
   }
-  if (may_take_over() && metrics::may_say_gone((**head).status)) {
+  if ((may_take_over() || fell_back_) && metrics::may_say_gone((**head).status)) {
     co_return co_await relay_unless_gone(call, scratch_->answer);
   }
   co_return co_await relay(call, **head, call.buffered());
@@ -339,8 +333,11 @@ asio::awaitable<Status> Exchange::serve() {
 asio::awaitable<Status> Exchange::relay_unless_gone(UpstreamCall& call, ResponseHead& head) {
   HeldAnswer held;
   if (auto read = co_await hold_answer(call, head, held); !read) co_return read;
-  if (held.last) gone_ = metrics::model_gone_by_body(head.status, held.body, primary_was_good());
-  if (gone_) {
+  std::optional<ModelGone> gone;
+  if (held.last) gone = metrics::model_gone_by_body(head.status, held.body, primary_was_good());
+  if (gone && fell_back_) (void)note_gone(*gone);  // so that no other request falls back on it
+  if (gone && may_take_over()) {
+    gone_ = gone;
     refused_status_ = head.status;
     co_return Status{};
   }
@@ -353,27 +350,20 @@ asio::awaitable<Status> Exchange::relay_unless_gone(UpstreamCall& call, Response
 asio::awaitable<Status> Exchange::relay(UpstreamCall& call, const ResponseHead& head,
                                         Result<UpstreamCall::Part> part) {
   status_ = head.status;
-  const auto glance_or_all =
-      decision_.shadow
-          ? metrics::ResponseReader::Budget{.beginning_bytes =
-                                                decision_.route->shadow.max_capture_bytes,
-                                            .tail_bytes = kGlance.tail_bytes}
-          : kGlance;
-  answer_ = worker_.memory.answers.take();
-  reader_.emplace(worker_.resources.blocks, glance_or_all, std::move(answer_->captured));
-  reader_->on_head(head.status, head.fields);
+  capture_.begin(head, decision_.shadow ? std::optional{decision_.route->shadow.max_capture_bytes}
+                                        : std::nullopt);
 
   // The head goes out with whatever of the body came along, and at once when nothing did.
   if (!part) co_return part.error();
   if (auto passed = co_await pass_on(head, *part); !passed) co_return passed;
-  look_at(*part, call.last_read_at());
+  capture_.look_at(*part, call.last_read_at());
   while (!part->last) {
     part = co_await call.read_part();
     if (!part) co_return part.error();
     // Written before it is looked at: no byte waits for what we want to know.
     if (auto written = co_await client_.write(part->pieces, part->last); !written)
       co_return written;
-    look_at(*part, call.last_read_at());
+    capture_.look_at(*part, call.last_read_at());
   }
   co_return Status{};
 }
@@ -394,16 +384,6 @@ asio::awaitable<Status> Exchange::pass_on(const ResponseHead& head,
       .has_body = request_.head->method != "HEAD" && head.status != 204 && head.status != 304};
   answer_begun_ = true;
   return client_.begin(answer, part.pieces, part.last);
-}
-
-void Exchange::look_at(const UpstreamCall::Part& part, metrics::TimePoint when) {
-  for (const std::string_view piece : part.pieces) {
-    if (decision_.shadow && !capture_refused_ && !held_.grow(piece.size())) {
-      capture_refused_ = true;
-      reader_->stop_keeping();
-    }
-    reader_->on_body(piece, when);
-  }
 }
 
 // --- 5. When it did not work
@@ -446,7 +426,8 @@ void Exchange::record() {
   tell_account(status_, ended_);
   // The one request that tried a model that was gone.
   if (status_ == 200 && decision_.route && decision_.served == Variant::primary &&
-      gone_models().any() && gone_models().remove(primary_upstream(), asked_primary()))
+      gone_models().any() &&
+      gone_models().remove(primary_upstream(), asked_primary(), attempt_begun_))
     log_warn("model_is_back",
              {{"route", std::string_view{decision_.route->name}}, {"model", asked_primary()}});
 }
@@ -462,7 +443,7 @@ std::optional<SkipReason> Exchange::reason_to_skip(const Status& outcome) const 
   if (!decision_.shadow) return decision_.skip;
   if (client_gone_) return SkipReason::client_gone;
   if (!outcome)
-    return answer_begun_ && reader_ ? SkipReason::primary_cut : SkipReason::primary_failed;
+    return answer_begun_ && capture_.begun() ? SkipReason::primary_cut : SkipReason::primary_failed;
   if (status_ != 200) return SkipReason::primary_failed;
   if (request_.body.size() > decision_.route->shadow.max_body_bytes) return SkipReason::too_large;
   return std::nullopt;
@@ -475,17 +456,18 @@ void Exchange::hand_over(const Status& outcome) {
     meter().eligible();
     if (const auto reason = reason_to_skip(outcome)) {
       meter().skipped(*reason);
-    } else if (capture_refused_) {
+    } else if (capture_.refused()) {
       meter().dropped(metrics::DropReason::memory);
     } else {
       slot = std::make_shared<ServedSlot>();
     }
   }
-  if (!reader_) return;
+  if (!capture_.begun()) return;
   const auto end = outcome
                        ? metrics::AnswerEnd::complete
                        : (client_gone_ ? metrics::AnswerEnd::abandoned : metrics::AnswerEnd::cut);
-  ServedAnswerTask& task = *answer_;
+  auto answer = capture_.take(end);
+  ServedAnswerTask& task = *answer;
   task.facts.variant = decision_.served;
   task.facts.leg = metrics::Leg::served;
   task.facts.operation = request_.target.operation;
@@ -494,13 +476,11 @@ void Exchange::hand_over(const Status& outcome) {
   task.facts.begun = attempt_begun_;
   task.facts.first_byte = first_byte_;
   task.facts.ended = ended_;
-  task.captured = reader_->finish(end);
   task.snapshot = snapshot_;
   if (decision_.route) task.route = decision_.route_index;
   task.meter = &meter();
   task.slot = slot;
-  task.bytes = task.captured.kept_bytes();
-  worker_.analysis.offer(AnalysisTask::Pointer(answer_.release()));
+  worker_.analysis.offer(AnalysisTask::Pointer(answer.release()));
   if (slot) offer_copy(std::move(slot));
 }
 

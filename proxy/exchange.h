@@ -9,9 +9,9 @@
 #include <string>
 
 #include "metrics/answer.h"
-#include "metrics/response_reader.h"
 #include "proxy/downstream.h"
 #include "proxy/error_answer.h"
+#include "proxy/served_capture.h"
 #include "proxy/upstream_call.h"
 #include "proxy/upstream_request.h"
 #include "proxy/worker_context.h"
@@ -48,6 +48,7 @@ class Exchange {
   bool may_take_over() const noexcept;
   void spare_gone_primary();
   void take_over();
+  bool note_gone(metrics::ModelGone kind);
   void serve_by_candidate_alone();
   std::string_view asked_primary() const noexcept;
   std::string_view primary_upstream() const noexcept;
@@ -64,7 +65,6 @@ class Exchange {
   boost::asio::awaitable<Status> relay(UpstreamCall& call, const ResponseHead& head,
                                        Result<UpstreamCall::Part> part);
   boost::asio::awaitable<Status> pass_on(const ResponseHead& head, const UpstreamCall::Part& part);
-  void look_at(const UpstreamCall::Part& part, metrics::TimePoint when);
   boost::asio::awaitable<void> answer_error(int status, std::string_view type,
                                             std::string_view message, std::string_view cause);
   std::optional<routing::SkipReason> reason_to_skip(const Status& outcome) const noexcept;
@@ -94,13 +94,10 @@ class Exchange {
   std::optional<metrics::ModelGone> gone_;  // the primary's model is
   bool fell_back_ = false;                  // the primary answers for the candidate
   bool client_gone_ = false;
-  bool answer_begun_ = false;                   // something went to the client
-  int refused_status_ = 0;                      // of an attempt whose answer nobody gets
-  int status_ = 0;                              // that the client got
-  Recycler<ServedAnswerTask>::Pointer answer_;  // what is known of the answer, once it begins
-  std::optional<metrics::ResponseReader> reader_;
-  HeldBytes held_;
-  bool capture_refused_ = false;
+  bool answer_begun_ = false;  // something went to the client
+  int refused_status_ = 0;     // of an attempt whose answer nobody gets
+  int status_ = 0;             // that the client got
+  ServedCapture capture_;
   metrics::TimePoint first_byte_{}, ended_{};
 };
 

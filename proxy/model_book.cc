@@ -12,10 +12,6 @@ using metrics::ModelGone;
 
 namespace {
 
-std::string full_name(std::string_view upstream, std::string_view model) {
-  return std::string(upstream).append("/").append(model);
-}
-
 std::string_view problem_of(const metrics::Observation& seen) noexcept {
   switch (seen.error_class) {
     case ErrorClass::ok:
@@ -39,16 +35,15 @@ std::string_view problem_of(const metrics::Observation& seen) noexcept {
 
 // --- The models that are gone
 
-std::vector<GoneModels::Entry>::iterator GoneModels::find(std::string_view upstream,
-                                                          std::string_view model) {
-  return std::ranges::find(entries_, full_name(upstream, model), &Entry::model);
+std::string GoneModels::full_name(std::string_view upstream, std::string_view model) {
+  return std::string(upstream).append("/").append(model);
 }
 
 std::optional<ModelGone> GoneModels::ask(std::string_view upstream, std::string_view model,
                                          Time now) {
   if (!any()) return std::nullopt;
   const std::lock_guard lock(mutex_);
-  const auto entry = find(upstream, model);
+  const auto entry = std::ranges::find(entries_, full_name(upstream, model), &Entry::model);
   if (entry == entries_.end()) return std::nullopt;
   if (now >= entry->try_again) {
     entry->try_again = now + kTryAgain;
@@ -59,7 +54,7 @@ std::optional<ModelGone> GoneModels::ask(std::string_view upstream, std::string_
 
 bool GoneModels::add(std::string_view upstream, std::string_view model, ModelGone kind, Time now) {
   const std::lock_guard lock(mutex_);
-  const auto entry = find(upstream, model);
+  const auto entry = std::ranges::find(entries_, full_name(upstream, model), &Entry::model);
   if (entry != entries_.end()) {
     entry->kind = kind;
     entry->try_again = now + kTryAgain;
@@ -75,10 +70,17 @@ bool GoneModels::add(std::string_view upstream, std::string_view model, ModelGon
   return true;
 }
 
-bool GoneModels::remove(std::string_view upstream, std::string_view model) {
+bool GoneModels::knows(std::string_view upstream, std::string_view model, Time now) const {
+  if (!any()) return false;
   const std::lock_guard lock(mutex_);
-  const auto entry = find(upstream, model);
-  if (entry == entries_.end()) return false;
+  const auto entry = std::ranges::find(entries_, full_name(upstream, model), &Entry::model);
+  return entry != entries_.end() && now < entry->try_again;
+}
+
+bool GoneModels::remove(std::string_view upstream, std::string_view model, Time asked) {
+  const std::lock_guard lock(mutex_);
+  const auto entry = std::ranges::find(entries_, full_name(upstream, model), &Entry::model);
+  if (entry == entries_.end() || asked < entry->since) return false;
   entries_.erase(entry);
   any_.store(!entries_.empty(), std::memory_order_relaxed);
   return true;
@@ -95,7 +97,7 @@ ModelBook::Entry* ModelBook::entry(std::string_view route, routing::Variant vari
                                    std::string_view model, Time now) {
   auto found = entries_.find(KeyView{route, variant, model});
   if (found == entries_.end()) {
-    if (entries_.size() >= kMaxEntries) {
+    if (entries_.size() >= kMaxEntries && !make_room()) {
       ++left_out_;
       return nullptr;
     }
@@ -109,19 +111,39 @@ ModelBook::Entry* ModelBook::entry(std::string_view route, routing::Variant vari
   return &found->second;
 }
 
+// Anybody may ask for models that do not exist: those must not keep out the ones that do.
+bool ModelBook::make_room() {
+  auto oldest = entries_.end();
+  for (auto known = entries_.begin(); known != entries_.end(); ++known) {
+    if (known->second.last_success) continue;
+    if (oldest == entries_.end() || known->second.last_seen < oldest->second.last_seen)
+      oldest = known;
+  }
+  if (oldest == entries_.end()) return false;
+  entries_.erase(oldest);
+  return true;
+}
+
+void ModelBook::set_good(Entry& known, Time asked, Time now) {
+  known.last_success = now;
+  if (known.gone_since && asked < *known.gone_since) return;
+  known.problem = {};
+  known.gone.reset();
+  known.gone_since.reset();
+}
+
 void ModelBook::note(std::string_view route, const metrics::Observation& seen, Time now) {
   if (seen.model_id.empty()) return;
   const std::lock_guard lock(mutex_);
   Entry* known = entry(route, seen.variant, seen.model_id, now);
   if (known == nullptr) return;
   ++known->answers;
-  known->problem = problem_of(seen);
-  if (known->problem.empty()) {
-    known->last_success = now;
-    known->gone.reset();
-    known->gone_since.reset();
-    return;
+  const std::string_view problem = problem_of(seen);
+  if (problem.empty()) {
+    const auto took = std::chrono::duration_cast<Time::duration>(seen.total);
+    return set_good(*known, now - took, now);
   }
+  known->problem = problem;
   const auto gone =
       metrics::model_gone(seen.status, seen.error_message, known->last_success.has_value());
   if (gone) set_gone(*known, *gone, now);
@@ -132,11 +154,8 @@ void ModelBook::note(std::string_view route, routing::Variant variant, std::stri
   const std::lock_guard lock(mutex_);
   Entry* known = entry(route, variant, model, now);
   if (known == nullptr) return;
+  if (problem.empty()) return set_good(*known, now, now);
   known->problem = problem;
-  if (!problem.empty()) return;
-  known->last_success = now;
-  known->gone.reset();
-  known->gone_since.reset();
 }
 
 void ModelBook::note_gone(std::string_view route, routing::Variant variant, std::string_view model,

@@ -41,13 +41,16 @@ class GoneModels {
                                         Time now);
   // True where that is news.
   bool add(std::string_view upstream, std::string_view model, metrics::ModelGone kind, Time now);
-  // It has answered. True where it was gone.
-  bool remove(std::string_view upstream, std::string_view model);
+  // Whether it is gone and not due to be tried again; uses no turn up.
+  bool knows(std::string_view upstream, std::string_view model, Time now) const;
+  // It has answered a request of `asked`. True where it was gone; what it was asked before it went
+  // says nothing.
+  bool remove(std::string_view upstream, std::string_view model, Time asked);
   bool any() const noexcept { return any_.load(std::memory_order_relaxed); }
   std::vector<Entry> entries() const;
 
  private:
-  std::vector<Entry>::iterator find(std::string_view upstream, std::string_view model);
+  static std::string full_name(std::string_view upstream, std::string_view model);
 
   std::atomic<bool> any_{false};
   mutable std::mutex mutex_;
@@ -73,7 +76,8 @@ class ModelBook {
     std::optional<Time> gone_since{};
   };
 
-  // An answer of that model, of any leg. Logs it the first time that one says that it is gone.
+  // An answer of that model, of any leg, which ended about `now`. Logs it the first time that one
+  // says that it is gone.
   void note(std::string_view route, const metrics::Observation& seen, Time now);
   // What a call that no exchange made came to: see Entry::problem; empty is a success.
   void note(std::string_view route, routing::Variant variant, std::string_view model,
@@ -83,7 +87,8 @@ class ModelBook {
                  metrics::ModelGone kind, Time now);
   bool answered_before(std::string_view route, std::string_view model) const;
   std::vector<Entry> entries() const;
-  // Models for which there was no room.
+  // Models for which there was no room: the oldest one that never answered makes it, where there is
+  // one.
   std::uint64_t left_out() const;
 
   // The gone models of a route: the same object for the same name as long as the process lives.
@@ -100,6 +105,8 @@ class ModelBook {
     }
   };
   Entry* entry(std::string_view route, routing::Variant variant, std::string_view model, Time now);
+  bool make_room();
+  void set_good(Entry& entry, Time asked, Time now);
   void set_gone(Entry& entry, metrics::ModelGone kind, Time now);
 
   mutable std::mutex mutex_;

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <future>
 
 #include "metrics/end_of_life.h"
 #include "tests/support/fake_bedrock.h"
@@ -170,6 +171,64 @@ TEST_F(EndOfLife, WhereNobodyCanAnswerTheClientGetsAnError) {
   const Answer got = RawClient(proxy.port()).ask(converse("hi"));
   EXPECT_EQ(got.status, 404);
   EXPECT_EQ(got.body, message(metrics::kEndOfLifeText));
+}
+
+// A client can try again after a 503, but not after a 404.
+TEST_F(EndOfLife, NoRequestFallsBackOnAPrimaryThatIsKnownToBeGone) {
+  candidate = FakeBedrock::sends(answer(message("busy"), "503 Service Unavailable"));
+  for (const std::string route : {"on_end_of_life: serve_candidate", "on_end_of_life: alarm"}) {
+    ProxySetup serving = setup(route);
+    serving.canary = "percent: 100";
+    ProxyUnderTest proxy(serving);
+    RawClient client(proxy.port());
+    const std::size_t asked_before = primary->count();
+    EXPECT_EQ(client.ask(converse("hi")).status, 404) << "it is found out once";
+    for (int i = 0; i < 3; ++i) {
+      const Answer got = client.ask(converse("hi"));
+      EXPECT_EQ(got.status, 503);
+      EXPECT_EQ(got.body, message("busy"));
+    }
+    EXPECT_EQ(primary->count() - asked_before, 1U);
+  }
+}
+
+TEST_F(EndOfLife, OneClientsLockOutIsNotAnothersWhereEachBringsItsOwnToken) {
+  primary = std::make_unique<FakeBedrock>([](const FakeRequest& request, FakePeer& peer) {
+    const bool locked_out = request.field("authorization") == "Bearer of-a";
+    peer.send(locked_out ? kLockedOut : answer(converse_answer("primary")));
+  });
+  ProxySetup forwarding = setup();
+  forwarding.primary_credentials = "source: forward_bearer";
+  ProxyUnderTest proxy(forwarding);
+  RawClient client(proxy.port());
+  const auto served_by = [&](const std::string& token) {
+    return client.ask(converse("hi", "authorization: Bearer " + token + "\r\n"))
+        .field("x-understudy-variant");
+  };
+  EXPECT_EQ(served_by("of-a"), "candidate");
+  EXPECT_EQ(served_by("of-b"), "primary");
+  EXPECT_EQ(served_by("of-a"), "candidate");
+}
+
+// Its stream began while the model was there.
+TEST_F(EndOfLife, AnAnswerThatBeganBeforeTheEndDoesNotBringTheModelBack) {
+  std::promise<void> ended;
+  auto has_ended = ended.get_future().share();
+  primary = std::make_unique<FakeBedrock>([&](const FakeRequest& request, FakePeer& peer) {
+    if (request.body.find("early") == std::string::npos) return void(peer.send(kEnded));
+    has_ended.wait();
+    peer.send(answer(converse_answer("primary")));
+  });
+  ProxyUnderTest proxy(setup());
+  RawClient early(proxy.port());
+  RawClient late(proxy.port());
+  early.send(converse("early"));
+  ASSERT_TRUE(primary->wait_for_requests(1));
+  EXPECT_EQ(late.ask(converse("late")).body, converse_answer("candidate"));
+  ended.set_value();
+  EXPECT_EQ(early.receive().body, converse_answer("primary"));
+  EXPECT_EQ(late.ask(converse("late")).body, converse_answer("candidate"));
+  EXPECT_EQ(primary->count(), 2U) << "it is not asked again";
 }
 
 TEST_F(EndOfLife, AReloadForgetsNothing) {

@@ -60,6 +60,32 @@ TEST(ModelBook, KeepsNoMoreThanItsBound) {
   EXPECT_EQ(book.left_out(), 7U);
 }
 
+TEST(ModelBook, LetsModelsThatNeverAnsweredMakeRoom) {
+  ModelBook book;
+  book.note("r", answered("a.first", 200), kNow);
+  for (std::size_t i = 0; i < ModelBook::kMaxEntries + 7; ++i)
+    book.note("r", answered("a.m" + std::to_string(i), 404), kNow + std::chrono::seconds(i));
+  book.note("r", answered("a.last", 200), kNow);
+  EXPECT_EQ(book.entries().size(), ModelBook::kMaxEntries);
+  EXPECT_TRUE(book.answered_before("r", "a.first"));
+  EXPECT_TRUE(book.answered_before("r", "a.last"));
+  EXPECT_EQ(book.left_out(), 0U);
+}
+
+TEST(ModelBook, AnAnswerThatBeganBeforeTheEndSaysNothingAgainstIt) {
+  ModelBook book;
+  book.note_gone("r", Variant::primary, "a.b", ModelGone::ended, kNow);
+  metrics::Observation slow = answered("a.b", 200);
+  slow.total = 60s;
+  book.note("r", slow, kNow + 10s);
+  EXPECT_EQ(book.entries()[0].gone, ModelGone::ended);
+  EXPECT_EQ(book.entries()[0].problem, "gone");
+  slow.total = 1s;
+  book.note("r", slow, kNow + 10s);
+  EXPECT_FALSE(book.entries()[0].gone);
+  EXPECT_EQ(book.entries()[0].problem, "");
+}
+
 TEST(GoneModels, AreSparedButForARequestNowAndThen) {
   GoneModels gone;
   const GoneModels::Time now{};
@@ -79,9 +105,21 @@ TEST(GoneModels, ComeBackWhenTheyAnswer) {
   GoneModels gone;
   gone.add("u", "a.b", ModelGone::locked_out, {});
   EXPECT_TRUE(gone.any());
-  EXPECT_TRUE(gone.remove("u", "a.b"));
-  EXPECT_FALSE(gone.remove("u", "a.b"));
+  EXPECT_FALSE(gone.remove("u", "a.b", GoneModels::Time{} - 1s)) << "asked before it went";
+  EXPECT_TRUE(gone.remove("u", "a.b", GoneModels::Time{}));
+  EXPECT_FALSE(gone.remove("u", "a.b", GoneModels::Time{}));
   EXPECT_FALSE(gone.any());
+}
+
+TEST(GoneModels, AreKnownWithoutUsingUpTheNextTry) {
+  GoneModels gone;
+  const GoneModels::Time now{};
+  EXPECT_FALSE(gone.knows("u", "a.b", now));
+  gone.add("u", "a.b", ModelGone::ended, now);
+  const auto later = now + GoneModels::kTryAgain;
+  EXPECT_TRUE(gone.knows("u", "a.b", now));
+  EXPECT_FALSE(gone.knows("u", "a.b", later));
+  EXPECT_EQ(gone.ask("u", "a.b", later), std::nullopt) << "still to be tried";
 }
 
 TEST(GoneModels, AreBounded) {
