@@ -62,17 +62,21 @@ std::string tools_family(Json body) {
 
 }  // namespace
 
-std::string FamilyFinder::family_of(std::string_view tag, std::string_view model_id,
-                                    const std::optional<Json>& json) {
+std::string named_family(std::string_view tag, std::string_view model_id,
+                         const std::optional<Json>& body) {
   if (!tag.empty()) return cleaned(tag);
-  if (json) {
-    if (const auto named = metadata_family(*json); named && !named->empty()) return cleaned(*named);
+  if (body) {
+    if (const auto named = metadata_family(*body); named && !named->empty()) return cleaned(*named);
   }
   if (const std::string_view purpose = purpose_of(model_id); !purpose.empty())
     return cleaned(purpose);
-  if (!json) return {};
-  std::string by_tools = tools_family(*json);
-  return by_tools.empty() ? miner_.family_of(prompt_text(*json)) : by_tools;
+  return body ? tools_family(*body) : std::string();
+}
+
+std::string FamilyFinder::family_of(std::string_view tag, std::string_view model_id,
+                                    const std::optional<Json>& body) {
+  std::string named = named_family(tag, model_id, body);
+  return named.empty() && body ? miner_.family_of(prompt_text(*body)) : named;
 }
 
 }  // namespace understudy::metrics

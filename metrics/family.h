@@ -11,13 +11,18 @@
 
 namespace understudy::metrics {
 
+// The family that a request names by itself: the first that there is of the tag of the
+// x-understudy-family header; `family` of the request's metadata; the inference profile or prompt
+// that the model id names; the names of the tools, sorted, with a hash of them. Else empty. At most
+// 64 characters, of letters, digits, '-', '_' and '.': others become '-'. The same request, the
+// same family, on every replica.
+std::string named_family(std::string_view tag, std::string_view model_id,
+                         const std::optional<Json>& body);
+
 class FamilyFinder {
  public:
-  // The first that there is: the tag of the x-understudy-family header; `family` of the request's
-  // metadata; the inference profile or prompt that the model id names; the names of the tools,
-  // sorted, with a hash of them; what FamilyMiner finds. Else empty. At most 64 characters, of
-  // letters, digits, '-', '_' and '.': others become '-', and no text of a prompt ever stands in
-  // it. Call it once for a request: the miner counts.
+  // named_family(), or else what FamilyMiner finds, or else empty. No text of a prompt ever stands
+  // in it. Call it once for a request: the miner counts.
   std::string family_of(std::string_view tag, std::string_view model_id,
                         const std::optional<Json>& body);
 

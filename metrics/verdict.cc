@@ -172,6 +172,28 @@ std::vector<std::string> missing_coverage(const RouteEvidence& evidence, const V
   return missing;
 }
 
+bool has_enough_pairs(const FamilyEvidence& family, bool in_stage, const VerdictConfig& rules) {
+  if (family.pairs < rules.min_pairs_per_family) return false;
+  if (!in_stage) return true;
+  std::uint64_t most = 0;  // of the gates: each counts the pairs in which it could be judged
+  for (std::size_t gate = 0; gate < kGateCount; ++gate)
+    most = std::max(most, family.stage.gate(gate).total());
+  return most >= rules.min_pairs_per_family;
+}
+
+bool all_gates_safe(const std::string& name, const FamilyEvidence& family,
+                    const VerdictConfig& rules, const AlarmWatch& watch) {
+  for (std::size_t gate = 0; gate < kGateCount; ++gate) {
+    const auto& thresholds = rules.gates[gate];
+    if (!thresholds) continue;
+    if (watch.alarms(name, gate)) return false;
+    const double safe = log_e(family.gates[gate].counts(gate), Null::mean_at_least,
+                              mean_at(gate, thresholds->margin));
+    if (safe < log_threshold(kConfidence)) return false;
+  }
+  return true;
+}
+
 // Alarms first, critical ones and those over all traffic before others; then what is open, the
 // nearest to an alarm first.
 auto rank(const GateResult& result) {
@@ -223,6 +245,21 @@ std::string_view label(GateState state) noexcept {
       return "info";
   }
   return "info";
+}
+
+std::set<std::string, std::less<>> settled_families(const RouteEvidence& evidence,
+                                                    const VerdictConfig& rules) {
+  AlarmWatch watch(rules);
+  watch.look(evidence);
+  std::set<std::string, std::less<>> settled;
+  for (const auto& [name, family] : evidence.families()) {
+    // What found no family is no family.
+    if (name == RouteEvidence::kOther || family.alarmed.any()) continue;
+    if (has_enough_pairs(family, evidence.stage().has_value(), rules) &&
+        all_gates_safe(name, family, rules, watch))
+      settled.insert(name);
+  }
+  return settled;
 }
 
 Verdict judge(const RouteEvidence& evidence, const VerdictConfig& rules,

@@ -3,7 +3,9 @@
 // still missing. A pure function of counts and rules (divergence reference 2.6 and 5).
 
 #include <cstdint>
+#include <functional>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -78,6 +80,11 @@ struct Verdict {
   std::vector<std::string> missing;       // why it is not safe_to_promote, where no gate says so
   std::uint64_t pairs = 0, triples = 0, hours = 0;
 };
+
+// Families of which no more has to be known: every gate that is on is safe there, none alarms, and
+// they have min_pairs_per_family pairs, also in the rollout's stage where there is one.
+std::set<std::string, std::less<>> settled_families(const RouteEvidence& evidence,
+                                                    const routing::VerdictConfig& rules);
 
 Verdict judge(const RouteEvidence& evidence, const routing::VerdictConfig& rules,
               const CoverageFacts& facts);

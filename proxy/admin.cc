@@ -65,6 +65,7 @@ AdminReply safe_answer(const Request& request, const Door& door, const AdminSour
                              .origins = values_of(request, http::field::origin),
                              .fetch_sites = values_of(request, "Sec-Fetch-Site"),
                              .authorizations = values_of(request, http::field::authorization),
+                             .body = request.body(),
                              .local_address = door.local_address,
                              .tls = door.tls};
     return door.read_only ? read_only_answer(asked, sources) : answer(asked, door.port, sources);

@@ -152,6 +152,7 @@ RouteSources route_sources(const AdminSources& sources) {
   return {.evidence = sources.evidence,
           .rollouts = [&sources](std::string_view route) { return sources.rollouts.view(route); },
           .shadow = sources.shadow,
+          .volumes = sources.volumes,
           .models = sources.process().models};
 }
 
@@ -162,7 +163,8 @@ AdminReply metrics_page(const AdminSources& sources) {
   reply.body =
       sources.exposition() + verdict_exposition(*snapshot, sources.evidence) +
       rollout_exposition(*snapshot, route_sources(sources).rollouts, sources.rollouts.rollbacks()) +
-      shadow_use_exposition(snapshot->config(), sources.shadow, std::chrono::steady_clock::now());
+      shadow_use_exposition(snapshot->config(), sources.shadow, std::chrono::steady_clock::now()) +
+      volume_exposition(snapshot->config(), sources.volumes);
   const ProcessStatus process = sources.process();
   reply.body +=
       rollback_exposition(snapshot->config(), process.models, std::chrono::system_clock::now());
@@ -222,6 +224,11 @@ AdminReply reload(const AdminSources& sources) {
   return json_reply(reload_json(outcome), refused ? 422 : 200);
 }
 
+AdminReply post_lifecycle(const AdminRequest& request, const AdminSources& sources) {
+  LifecyclePosts::Answer answer = sources.post_lifecycle(request.body);
+  return json_reply(std::move(answer.body), answer.status);
+}
+
 struct Page {
   std::string_view path;
   AdminReply (*answer)(const AdminSources&);
@@ -254,6 +261,7 @@ AdminReply answer(const AdminRequest& request, std::uint16_t port, const AdminSo
   if (path == "/api/reload") {
     return request.method == "POST" ? reload(sources) : method_not_allowed("POST");
   }
+  if (path == "/api/lifecycle" && request.method == "POST") return post_lifecycle(request, sources);
   const auto* const found =
       std::find_if(kPages.begin(), kPages.end(), [&](const Page& one) { return one.path == path; });
   const bool is_route = path.starts_with(kRoutePrefix);
@@ -262,7 +270,8 @@ AdminReply answer(const AdminRequest& request, std::uint16_t port, const AdminSo
       is_route ? path.substr(kRoutePrefix.size()) : std::string_view();
   if (auto reply = give_order(of_route, request, sources)) return std::move(*reply);
   if (found == kPages.end() && !is_route) return error(404, "there is nothing here");
-  if (request.method != "GET") return method_not_allowed("GET");
+  if (request.method != "GET")
+    return method_not_allowed(path == "/api/lifecycle" ? "GET, POST" : "GET");
   return is_route ? one_route(of_route, sources) : found->answer(sources);
 }
 

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "proxy/events.h"
+#include "proxy/lifecycle_posts.h"
 #include "proxy/rollout_keeper.h"
 #include "proxy/server.h"
 #include "proxy/snapshot.h"
@@ -25,6 +26,8 @@ struct AdminSources {
   std::function<ReloadOutcome()> reload;
   EvidenceSource evidence;
   ShadowSource shadow;
+  VolumeSource volumes;
+  std::function<LifecyclePosts::Answer(std::string_view body)> post_lifecycle;
   std::function<void(std::string_view limit)> refused;  // Recorder::refused
   RolloutKeeper& rollouts;
   const EventLog& events;
@@ -37,7 +40,8 @@ struct AdminRequest {
   std::vector<std::string_view> origins;           // of all Origin fields
   std::vector<std::string_view> fetch_sites{};     // of all Sec-Fetch-Site fields
   std::vector<std::string_view> authorizations{};  // of all Authorization fields
-  std::string_view local_address{};                // that the client connected to, without a port
+  std::string_view body{};
+  std::string_view local_address{};  // that the client connected to, without a port
   bool tls = false;
 };
 

@@ -5,6 +5,7 @@
 #include "metrics/usage.h"
 #include "proxy/log.h"
 #include "proxy/shadow_account.h"
+#include "routing/sampling.h"
 
 namespace understudy::proxy {
 namespace {
@@ -77,11 +78,12 @@ metrics::Comparison compare_and_weigh(const PairContext& pair, metrics::Leg leg,
                               .served = *primary.observation,
                               .other = *candidate.observation,
                               .cost = cost ? &*cost : nullptr,
-                              .exchange_id = pair.exchange_id});
+                              .exchange_id = pair.exchange_id,
+                              .in_pool = pair.in_pool});
     evidence.learn(experiment, slot.family, *primary.observation, *primary.text);
   }
   if (slot.shadow && slot.control && slot.counts_as_evidence)
-    evidence.record_triple(experiment, slot.family, *slot.shadow, *slot.control);
+    evidence.record_triple(experiment, slot.family, *slot.shadow, *slot.control, pair.in_pool);
   return comparison;
 }
 
@@ -97,9 +99,27 @@ void ServedAnswerTask::run(AnalysisThread& thread) {
   meter->answer(observation);
   thread.models.note(route ? std::string_view{snapshot->config().routes[*route].name} : "default",
                      observation, std::chrono::system_clock::now());
+  measure_volume(observation, thread.volumes);
   if (!slot) return;
   slot->request_id = metrics::captured_field(captured.fields, "x-amzn-requestid");
   slot->text.emplace(slot->observation.emplace(std::move(observation)).answer.text);
+}
+
+// What the request would ask of the candidate's quota.
+void ServedAnswerTask::measure_volume(const metrics::Observation& served,
+                                      VolumeBook& volumes) const {
+  if (!route || request_body.size() == 0) return;
+  const routing::RouteConfig& of_route = snapshot->config().routes[*route];
+  const routing::VariantConfig& candidate = *of_route.candidate;
+  const std::string_view asked =
+      candidate.model.empty() ? std::string_view{served.model_id} : candidate.model;
+  const auto ago = std::chrono::duration_cast<std::chrono::milliseconds>(
+      std::chrono::steady_clock::now() - facts.begun);
+  volumes.note(of_route.name, {.by_candidate = by_candidate(served),
+                               .usage = served.usage,
+                               .max_output = routing::max_output_tokens(request_body.view()),
+                               .rule = quota_rule(*snapshot, candidate, asked),
+                               .begun = std::chrono::system_clock::now() - ago});
 }
 
 void ServedAnswerTask::clear() noexcept {
@@ -108,6 +128,7 @@ void ServedAnswerTask::clear() noexcept {
   snapshot.reset();
   route.reset();
   slot.reset();
+  request_body = {};
 }
 
 void PairTask::clear() noexcept {
@@ -146,6 +167,18 @@ void PairTask::settle_budget(const metrics::Observation& other) const {
     account.settle_tokens(tokens, *counted);
 }
 
+// The same request in the tokens of both models.
+void PairTask::compare_inputs(const metrics::Observation& other, VolumeBook& volumes) const {
+  const routing::RouteConfig& route = pair->snapshot->config().routes[pair->route];
+  const auto& served = pair->served->observation;
+  if (!route.candidate->quota.limits() || facts.leg != metrics::Leg::shadow || !served) return;
+  const auto& primary = by_candidate(other) ? *served : other;
+  const auto& candidate = by_candidate(other) ? other : *served;
+  const auto by_primary = metrics::whole_input(primary.usage);
+  const auto by_candidates = metrics::whole_input(candidate.usage);
+  if (by_primary && by_candidates) volumes.note_pair(route.name, *by_primary, *by_candidates);
+}
+
 void PairTask::count(const metrics::Comparison& comparison,
                      metrics::RouteMeter& meter) const noexcept {
   if (facts.leg == metrics::Leg::control) {
@@ -161,6 +194,7 @@ void PairTask::run(AnalysisThread& thread) {
   price(other, *pair->snapshot->prices);
   meter.answer(other);
   settle_budget(other);
+  compare_inputs(other, thread.volumes);
   thread.models.note(pair->snapshot->config().routes[pair->route].name, other,
                      std::chrono::system_clock::now());
   // The served answer found no room in the queue, so there is nothing to hold this one against.
@@ -214,7 +248,8 @@ Analysis::Analysis(const routing::Config& config, metrics::Recorder& recorder)
     : recorder_(recorder),
       max_queued_(config.limits.max_analysis_queue),
       max_bytes_(config.limits.max_analysis_bytes),
-      evidence_(config.state_directory) {
+      evidence_(config.state_directory),
+      volumes_(config.state_directory) {
   new_records_ = config.records;
   has_new_records_ = true;
   thread_ = std::thread([this] { loop(); });
@@ -262,7 +297,7 @@ void Analysis::take_new_records() {
 
 void Analysis::run_one(AnalysisTask::Pointer task) noexcept {
   try {
-    AnalysisThread thread{records_.get(), evidence_, models_};
+    AnalysisThread thread{records_.get(), evidence_, models_, volumes_};
     task->run(thread);
   } catch (const std::exception& problem) {
     // A bug, or no memory: this one answer is lost.
@@ -280,6 +315,7 @@ void Analysis::loop() {
     const bool any =
         tasks_.take_all([this](AnalysisTask::Pointer task) { run_one(std::move(task)); });
     evidence_.publish();
+    volumes_.save_when_due();
     if (last_round && !any) return;
     if (!last_round) std::this_thread::sleep_for(kLookEvery);
   }

@@ -19,6 +19,7 @@
 #include "proxy/model_book.h"
 #include "proxy/recycler.h"
 #include "proxy/snapshot.h"
+#include "proxy/volume_book.h"
 
 namespace understudy::proxy {
 
@@ -49,6 +50,9 @@ struct PairContext {
   metrics::Block request_body;
   std::shared_ptr<ServedSlot> served;
   std::shared_ptr<ShadowAccount> account;  // the route's shadow budget
+  // It stands for all of the route's traffic. Not so a pair of a family that is copied more often
+  // than others (shadow.settled_percent): that one counts in its family alone.
+  bool in_pool = true;
 };
 
 // What tasks use of the analysis thread.
@@ -56,6 +60,7 @@ struct AnalysisThread {
   metrics::RecordLog* records = nullptr;  // none: nothing is recorded
   EvidenceBook& evidence;
   ModelBook& models;
+  VolumeBook& volumes;
 };
 
 class AnalysisTask : public HandoverNode<AnalysisTask> {
@@ -86,12 +91,14 @@ class ServedAnswerTask final : public AnalysisTask, public Recycled<ServedAnswer
   std::optional<std::size_t> route;  // index into the snapshot's routes; none: the default route
   metrics::RouteMeter* meter = nullptr;
   std::shared_ptr<ServedSlot> slot;
+  metrics::Block request_body{};  // where its volume is measured
   void refused() noexcept override;
   void clear() noexcept;
 
  private:
   void run(AnalysisThread& thread) override;
   void done() noexcept override { Recycler<ServedAnswerTask>::give_back(this); }
+  void measure_volume(const metrics::Observation& served, VolumeBook& volumes) const;
 };
 
 // The answer to a copy: the same, then the comparison with what was served.
@@ -109,6 +116,7 @@ class PairTask final : public AnalysisTask, public Recycled<PairTask> {
   void done() noexcept override { Recycler<PairTask>::give_back(this); }
   void drop() const noexcept;
   void settle_budget(const metrics::Observation& other) const;
+  void compare_inputs(const metrics::Observation& other, VolumeBook& volumes) const;
   void count(const metrics::Comparison& comparison, metrics::RouteMeter& meter) const noexcept;
   void record(metrics::RecordLog& records, const metrics::Observation& other,
               const metrics::Comparison& comparison) const;
@@ -148,6 +156,8 @@ class Analysis {
   const EvidenceBook& evidence() const noexcept { return evidence_; }
   // What it learned of the models from their answers. Any thread.
   ModelBook& models() noexcept { return models_; }
+  // The routes' measured peaks. Any thread.
+  VolumeBook& volumes() noexcept { return volumes_; }
 
  private:
   void loop();
@@ -168,6 +178,7 @@ class Analysis {
   std::unique_ptr<metrics::RecordLog> records_;
   EvidenceBook evidence_;
   ModelBook models_;
+  VolumeBook volumes_;
   routing::RecordsConfig records_config_;
 
   std::atomic<bool> stopping_{false};

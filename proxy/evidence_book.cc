@@ -138,8 +138,8 @@ bool EvidenceBook::record_pair(const ExperimentContext& context, std::string_vie
 
 void EvidenceBook::record_triple(const ExperimentContext& context, std::string_view family,
                                  const metrics::Comparison& shadow,
-                                 const metrics::Comparison& control) {
-  entry(context).evidence.record_triple(family, shadow, control);
+                                 const metrics::Comparison& control, bool in_pool) {
+  entry(context).evidence.record_triple(family, shadow, control, in_pool);
 }
 
 std::string EvidenceBook::family(const ExperimentContext& context, std::string_view tag,

@@ -42,7 +42,8 @@ class EvidenceBook {
   bool record_pair(const ExperimentContext& context, std::string_view family,
                    std::string_view request_body, const metrics::PairOutcome& pair);
   void record_triple(const ExperimentContext& context, std::string_view family,
-                     const metrics::Comparison& shadow, const metrics::Comparison& control);
+                     const metrics::Comparison& shadow, const metrics::Comparison& control,
+                     bool in_pool = true);
   // The family that a request is judged in: named by itself, or found by the words it shares with
   // others. Call it once for a request.
   std::string family(const ExperimentContext& context, std::string_view tag,

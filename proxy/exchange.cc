@@ -480,6 +480,11 @@ void Exchange::hand_over(const Status& outcome) {
   if (decision_.route) task.route = decision_.route_index;
   task.meter = &meter();
   task.slot = slot;
+  if (decision_.eligible && decision_.route->candidate->quota.limits() &&
+      !routing::only_counts_tokens(request_.target.operation)) {
+    task.request_body = request_.body;
+    task.bytes += request_.body.size();
+  }
   worker_.analysis.offer(AnalysisTask::Pointer(answer.release()));
   if (slot) offer_copy(std::move(slot));
 }

@@ -213,14 +213,17 @@ void RolloutKeeper::take_look(const std::string& route, Entry& entry, const Rout
   }
   entry.evidence = says(seen.verdict, entry.plan);
   entry.verdict_text = seen.verdict_text;
+  entry.no_room = seen.no_room;
   const Moment now = now_();
   if (entry.plan.gates && is_watched(entry.state, entry.plan, now))
     entry.gates.look(*entry.plan.gates, seen.primary, seen.candidate, now);
   const routing::RolloutTick tick{.evidence = entry.evidence,
                                   .pairs = entry.pairs - entry.pairs_before,
                                   .gates_pass = entry.gates.pass(),
+                                  .next_fits = entry.next_no_room().empty(),
                                   .broken_gate = entry.gates.broken()};
   take_step(route, entry, transition(entry.state, tick, entry.plan, now));
+  tell_no_room(route, entry);
 }
 
 OrderAnswer RolloutKeeper::order(std::string_view route, RolloutOrder order) {
@@ -231,7 +234,8 @@ OrderAnswer RolloutKeeper::order(std::string_view route, RolloutOrder order) {
             "there is no route with a candidate called " + std::string(route)};
   }
   Entry& entry = found->second;
-  const routing::RolloutRequest request{.order = order, .evidence = entry.evidence};
+  const routing::RolloutRequest request{
+      .order = order, .evidence = entry.evidence, .no_room = entry.next_no_room()};
   RolloutStep step = transition(entry.state, request, entry.plan, now_());
   if (!step.refusal.empty()) return {OrderAnswer::Result::refused, std::move(step.refusal)};
   take_step(found->first, entry, std::move(step));
@@ -290,6 +294,23 @@ void RolloutKeeper::tell(const std::string& route, const Entry& entry, RolloutPh
                    .warning = state.phase == RolloutPhase::rolled_back});
 }
 
+// Said once, when the volume alone holds the rollout before its next stage.
+void RolloutKeeper::tell_no_room(const std::string& route, Entry& entry) {
+  const RolloutPhase phase = entry.state.phase;
+  const std::string no_room = entry.next_no_room();
+  const bool held = !no_room.empty() && entry.evidence == EvidenceSays::safe &&
+                    (phase == RolloutPhase::pending || phase == RolloutPhase::holding);
+  if (std::exchange(entry.told_no_room, held) || !held) return;
+  events_.publish(
+      {.kind = "rollout",
+       .route = route,
+       .text = "rollout of " + route + ": the next stage " + no_room,
+       .facts = {{"stage", std::to_string(entry.state.stage + 1)},
+                 {"percent", percent_text(entry.plan.stages[entry.state.stage].percent)},
+                 {"reason", "volume"}},
+       .warning = true});
+}
+
 // --- What is told
 
 std::optional<RolloutView> RolloutKeeper::view(std::string_view route) const {
@@ -303,6 +324,7 @@ std::optional<RolloutView> RolloutKeeper::view(std::string_view route) const {
                    .pairs = entry.pairs - entry.pairs_before,
                    .evidence = entry.evidence,
                    .verdict_text = entry.verdict_text,
+                   .no_room = entry.next_no_room(),
                    .gates = {},
                    .cap = cap_text(route, entry.state),
                    .storage_problem = entry.storage_problem};

@@ -32,6 +32,7 @@ struct RouteLook {
   std::string verdict_text{};
   std::optional<std::uint64_t> pairs{};  // of this experiment; none: not known at this moment
   ServedFigures primary{}, candidate{};
+  std::vector<std::string> no_room{};  // as canary.stages: why one must not begin (volume_status)
 };
 
 // A rollout as it is told.
@@ -42,6 +43,7 @@ struct RolloutView {
   std::uint64_t pairs = 0;  // compared in this stage
   routing::EvidenceSays evidence = routing::EvidenceSays::inconclusive;
   std::string verdict_text;
+  std::string no_room;  // why the next stage does not fit the candidate's quota
   std::vector<std::pair<routing::OperationalGate, GateCheck>> gates;
   std::string cap;              // why nothing is served, and until when; empty: it is not capped
   std::string storage_problem;  // why a restart would not find it
@@ -89,7 +91,13 @@ class RolloutKeeper {
     OperationalGates gates{};
     routing::EvidenceSays evidence = routing::EvidenceSays::inconclusive;
     std::string verdict_text{};
+    std::vector<std::string> no_room{};  // as plan.stages; empty: there is room for all
+    bool told_no_room = false;           // that nothing else holds it
     std::string storage_problem{};
+
+    std::string next_no_room() const {
+      return state.stage < std::min(plan.stages.size(), no_room.size()) ? no_room[state.stage] : "";
+    }
   };
 
   Entry first_entry(const routing::RouteConfig& route, RolloutIdentity identity);
@@ -101,6 +109,7 @@ class RolloutKeeper {
   void cap_prepared(const std::string& route);
   void save(const std::string& route, Entry& entry);
   void tell(const std::string& route, const Entry& entry, routing::RolloutPhase before);
+  void tell_no_room(const std::string& route, Entry& entry);
 
   EventLog& events_;
   const std::function<routing::Moment()> now_;

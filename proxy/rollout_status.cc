@@ -66,6 +66,7 @@ std::vector<std::string> waits_for(const RolloutView& rollout, Moment now) {
     }
   }
   if (rollout.evidence != EvidenceSays::safe) waits.push_back("evidence: " + rollout.verdict_text);
+  if (!rollout.no_room.empty()) waits.push_back("volume: " + rollout.no_room);
   for (const auto& [gate, check] : rollout.gates) {
     if (check.state == GateCheck::State::fails) waits.push_back("gate " + check.text);
   }

@@ -8,7 +8,9 @@
 #include <random>
 #include <thread>
 
+#include "metrics/verdict.h"
 #include "proxy/log.h"
+#include "proxy/volume_status.h"
 #include "proxy/worker.h"
 #include "proxy/worker_context.h"
 
@@ -176,6 +178,30 @@ void Server::begin_stage(std::string_view route, std::string_view stage) {
 
 ModelBook& Server::models() {
   return impl_->analysis.models();
+}
+
+VolumeBook& Server::volumes() {
+  return impl_->analysis.volumes();
+}
+
+std::vector<std::string> Server::refused_stages(const std::string& name) {
+  const auto in_force = snapshot();
+  for (const routing::RouteConfig& route : in_force->config().routes) {
+    if (route.name == name) return proxy::refused_stages(route, volumes().peak(name));
+  }
+  return {};
+}
+
+void Server::look_at_families() {
+  const auto in_force = snapshot();
+  for (const routing::RouteConfig& route : in_force->config().routes) {
+    if (!route.candidate) continue;
+    const auto account = impl_->dispatcher.account(route.name);
+    const auto of_route = evidence(route.name);
+    const bool thins = route.shadow.settled < routing::kAllTraffic && of_route;
+    account->set_settled(thins ? metrics::settled_families(*of_route, route.verdict)
+                               : std::set<std::string, std::less<>>());
+  }
 }
 
 Server::Load Server::load() const {

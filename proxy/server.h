@@ -21,6 +21,7 @@
 namespace understudy::proxy {
 
 class ShadowAccount;
+class VolumeBook;
 
 struct ReloadOutcome {
   metrics::ReloadResult result = metrics::ReloadResult::refused;
@@ -63,6 +64,12 @@ class Server {
   void begin_stage(std::string_view route, std::string_view stage);
   // What is known of the models that were asked. Any thread.
   ModelBook& models();
+  // The routes' measured peaks, where a candidate's quota asks for them. Any thread.
+  VolumeBook& volumes();
+  // As canary.stages: why a stage does not fit the candidate's quota, by the measured peak.
+  std::vector<std::string> refused_stages(const std::string& route);
+  // Looks which families' gates have the evidence they need, where a route copies those less.
+  void look_at_families();
 
  private:
   struct Impl;

@@ -201,6 +201,22 @@ std::uint64_t ShadowAccount::estimated_input(std::size_t body_bytes) const noexc
   return static_cast<std::uint64_t>(std::ceil(tokens));
 }
 
+void ShadowAccount::set_settled(Families families) {
+  const std::lock_guard lock(settled_mutex_);
+  any_settled_.store(!families.empty(), std::memory_order_relaxed);
+  settled_ = std::move(families);
+}
+
+ShadowAccount::Families ShadowAccount::settled() const {
+  const std::lock_guard lock(settled_mutex_);
+  return settled_;
+}
+
+bool ShadowAccount::is_settled(std::string_view family) const {
+  const std::lock_guard lock(settled_mutex_);
+  return settled_.contains(family);
+}
+
 bool ShadowAccount::take_rate(const routing::ShadowBudget& budget, SteadyTime now) noexcept {
   if (!budget.requests_per_minute) return true;
   const auto per_minute = static_cast<double>(*budget.requests_per_minute);

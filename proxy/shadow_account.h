@@ -8,7 +8,12 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <functional>
+#include <mutex>
 #include <optional>
+#include <set>
+#include <string>
+#include <string_view>
 
 #include "metrics/shadow_outcome.h"
 #include "proxy/minute_window.h"
@@ -108,6 +113,13 @@ class ShadowAccount {
   void input_was(std::size_t body_bytes, std::uint64_t tokens) noexcept;
   std::uint64_t estimated_input(std::size_t body_bytes) const noexcept;
 
+  // The families that are copied less, as the evidence has it now. Any thread.
+  using Families = std::set<std::string, std::less<>>;
+  void set_settled(Families families);
+  Families settled() const;
+  bool any_settled() const noexcept { return any_settled_.load(std::memory_order_relaxed); }
+  bool is_settled(std::string_view family) const;
+
   // What a call cost, where that is known. Any thread. An unknown cost is taken for the mean of the
   // known ones.
   void spent(std::optional<double> usd) noexcept;
@@ -128,6 +140,9 @@ class ShadowAccount {
   std::atomic<std::uint64_t> suspensions_{0};
   std::atomic<std::uint64_t> known_bytes_{0}, known_input_{0};
   MinuteWindow tokens_;
+  std::atomic<bool> any_settled_{false};
+  mutable std::mutex settled_mutex_;
+  Families settled_;  // guarded by settled_mutex_
   // Rate, shadow thread:
   double rate_tokens_ = 0.0;
   SteadyTime rate_filled_{};

@@ -13,6 +13,8 @@
 #include <mutex>
 #include <thread>
 
+#include "metrics/family.h"
+#include "metrics/json_reader.h"
 #include "proxy/log.h"
 #include "proxy/pool_trim.h"
 #include "proxy/rewriter.h"
@@ -125,10 +127,31 @@ struct ShadowDispatcher::Impl {
     if (route_of(*job).shadow.skip_probes && routing::is_probe(job->pair.request_body.view())) {
       return skip(*job, routing::SkipReason::probe);
     }
+    if (leaves_out(*job)) return skip(*job, routing::SkipReason::settled);
     ++queued;
     RouteState& state = state_of(*job);
     state.waiting.push_back(std::move(job));
     start_waiting(state, now);
+  }
+
+  // Of a family whose gates have the evidence they need, a share is copied, drawn by a hash of its
+  // own. While there is such a family the pool takes the same share of every family: it stays a
+  // uniform sample of the traffic, whoever is copied more often.
+  bool leaves_out(ShadowJob& job) {
+    const routing::RouteConfig& route = route_of(job);
+    if (route.shadow.settled == routing::kAllTraffic || !job.pair.account->any_settled())
+      return false;
+    const auto place = routing::bucket(job.pair.snapshot->config().sampling_salt, "settled",
+                                       route.name, job.sampling_key);
+    job.pair.in_pool = routing::drawn(place, route.shadow.settled);
+    return !job.pair.in_pool && job.pair.account->is_settled(family_of(job));
+  }
+
+  static std::string family_of(const ShadowJob& job) {
+    const std::string& model = route_of(job).primary.model;
+    metrics::JsonParser json;
+    return metrics::named_family(job.pair.family, model.empty() ? job.pair.asked_model : model,
+                                 json.parse(job.pair.request_body.view()));
   }
 
   // Attempts of one call carry one id, or else a count (x-stainless-retry-count). With a count
@@ -363,6 +386,8 @@ void ShadowJob::clear() noexcept {
   pair.request_body = {};
   pair.served.reset();
   pair.account.reset();
+  pair.in_pool = true;
+  shadow_tokens = control_tokens = {};
   body_hash.reset();
   is_probe = false;
 }

@@ -43,6 +43,12 @@ constexpr std::array kSeries{
            [](const ShadowAccount& account, SteadyTime now) {
              return std::to_string(account.tokens_of_last_minute(now));
            }},
+    Series{"understudy_shadow_settled_families",
+           "Families that are copied less because their gates have the evidence they need.",
+           "gauge",
+           [](const ShadowAccount& account, SteadyTime) {
+             return std::to_string(account.settled().size());
+           }},
 };
 
 }  // namespace
@@ -59,7 +65,9 @@ json describe_shadow_use(const routing::ShadowConfig& config, const ShadowAccoun
           {"usd_per_day", or_null(config.budget.usd_per_day)},
           {"requests_per_minute", or_null(config.budget.requests_per_minute)},
           {"tokens_last_minute", used.tokens_of_last_minute(now)},
-          {"tokens_per_minute", or_null(config.budget.tokens_per_minute)}};
+          {"tokens_per_minute", or_null(config.budget.tokens_per_minute)},
+          {"settled_percent", config.settled.hundredths / 100.0},
+          {"settled_families", used.settled()}};
 }
 
 std::string shadow_use_exposition(const routing::Config& config, const ShadowSource& accounts,

@@ -16,6 +16,7 @@
 #include "proxy/shadow_status.h"
 #include "proxy/snapshot.h"
 #include "proxy/verdict_status.h"
+#include "proxy/volume_status.h"
 
 namespace understudy::proxy {
 
@@ -35,6 +36,7 @@ struct RouteSources {
   EvidenceSource evidence;
   RolloutSource rollouts;
   ShadowSource shadow;
+  VolumeSource volumes;
   std::vector<ModelBook::Entry> models{};  // that were asked
 };
 

@@ -121,8 +121,12 @@ std::uint64_t total(const std::map<std::string, std::uint64_t>& reasons) {
 
 metrics::Verdict judge_route(const routing::RouteConfig& route, const metrics::RouteCounts& counts,
                              const metrics::RouteEvidence* evidence) {
-  const auto not_drawn = counts.skipped.find(std::string(label(routing::SkipReason::not_sampled)));
-  const std::uint64_t undrawn = not_drawn == counts.skipped.end() ? 0 : not_drawn->second;
+  using routing::SkipReason;
+  std::uint64_t undrawn = 0;
+  for (const SkipReason reason : {SkipReason::not_sampled, SkipReason::settled}) {
+    const auto skipped = counts.skipped.find(std::string(label(reason)));
+    if (skipped != counts.skipped.end()) undrawn += skipped->second;
+  }
   const metrics::CoverageFacts facts{
       .drawn = counts.eligible - std::min(undrawn, counts.eligible),
       .dropped = total(counts.dropped),

@@ -276,6 +276,7 @@ void read_shadow(Section& route, ShadowConfig& shadow) {
   section.read("timeout", shadow.timeout, time);
   section.read("skip_probes", shadow.skip_probes, parse_bool);
   section.read("suspend_for", shadow.suspend_for, duration_between(1s, 1h));
+  section.read("settled_percent", shadow.settled, parse_percent);
   read_budget(section, shadow.budget);
   read_breaker(section, shadow.breaker);
   section.not_yet({"delay", "sample_by", "schedule"});

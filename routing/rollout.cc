@@ -60,7 +60,9 @@ RolloutStep on_tick(const RolloutState& state, const RolloutTick& tick, const Ca
     if (tick.broken_gate) return roll_back(state, label(*tick.broken_gate), now);
   }
   if (state.phase == Phase::paused || state.phase == Phase::complete) return stay(state);
-  const bool safe = tick.evidence == EvidenceSays::safe && (state.stage == 0 || tick.gates_pass);
+  const bool fits = state.stage == plan.stages.size() || tick.next_fits;
+  const bool safe =
+      tick.evidence == EvidenceSays::safe && (state.stage == 0 || tick.gates_pass) && fits;
   if (state.stage == 0 && !safe) return enter(state, Phase::pending, now);
   if (!baked(state, tick, plan, now)) return enter(state, Phase::baking, now);
   if (!safe) return enter(state, Phase::holding, now);
@@ -68,8 +70,9 @@ RolloutStep on_tick(const RolloutState& state, const RolloutTick& tick, const Ca
   return advance(state, plan, now);
 }
 
-RolloutStep promote(const RolloutState& state, EvidenceSays evidence, const CanaryConfig& plan,
-                    Moment now) {
+RolloutStep promote(const RolloutState& state, const RolloutRequest& request,
+                    const CanaryConfig& plan, Moment now) {
+  const EvidenceSays evidence = request.evidence;
   if (plan.stages.empty())
     return refuse(state, "the route has no stages: raise canary.percent in the config");
   if (state.phase == Phase::complete)
@@ -79,6 +82,8 @@ RolloutStep promote(const RolloutState& state, EvidenceSays evidence, const Cana
   if (state.phase == Phase::paused) return refuse(state, "the rollout is paused: resume it first");
   if (evidence == EvidenceSays::against || evidence == EvidenceSays::roll_back)
     return refuse(state, "the evidence speaks against the candidate: see `understudy verdict`");
+  if (state.stage < plan.stages.size() && !request.no_room.empty())
+    return refuse(state, "the next stage " + request.no_room);
   return advance(state, plan, now);
 }
 
@@ -118,7 +123,7 @@ RolloutStep on_request(const RolloutState& state, const RolloutRequest& request,
     case RolloutOrder::resume:
       return resume(state, request.evidence, plan, now);
     case RolloutOrder::promote:
-      return promote(state, request.evidence, plan, now);
+      return promote(state, request, plan, now);
   }
   return stay(state);
 }

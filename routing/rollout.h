@@ -4,8 +4,9 @@
 // events and carries out what follows. Values only; any thread.
 //
 // A stage is left for the next one when its time and pairs are there, the evidence says safe and no
-// gate fails, in two looks in a row (`advancing` lies between them). What is inconclusive holds. A
-// broken gate, bad evidence or a person rolls back; only a person leads out of that.
+// gate fails, in two looks in a row (`advancing` lies between them). What is inconclusive holds,
+// and so does a next stage for which the candidate has no room. A broken gate, bad evidence or a
+// person rolls back; only a person leads out of that.
 
 #include <chrono>
 #include <cstddef>
@@ -66,6 +67,7 @@ struct RolloutTick {
   EvidenceSays evidence = EvidenceSays::inconclusive;
   std::uint64_t pairs = 0;  // compared in this stage
   bool gates_pass = false;  // every operational gate that can be judged passes
+  bool next_fits = true;    // the next stage asks no more of the candidate than its quota allows
   std::optional<OperationalGate> broken_gate{};
 };
 
@@ -77,6 +79,8 @@ std::optional<RolloutOrder> order_from_name(std::string_view name) noexcept;
 struct RolloutRequest {
   RolloutOrder order = RolloutOrder::rollback;
   EvidenceSays evidence = EvidenceSays::inconclusive;  // at the last look
+  // Why the next stage does not fit the candidate's quota; empty: it does.
+  std::string no_room{};
 };
 
 // The config has another plan: other stages, or another candidate.

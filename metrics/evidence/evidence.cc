@@ -208,16 +208,20 @@ void RouteEvidence::record_pair(std::string_view family_name, const PairOutcome&
   if (std::exchange(last_hour_, hour) != hour) ++hours_;
   const PairMarks marks = marks_of(pair);
   const auto spend = spend_of(pair);
-  for (FamilyEvidence* evidence : {&pooled_, &family(family_name)}) {
-    ++evidence->pairs;
-    evidence->add(marks, hour, stage_.has_value());
-    if (!spend) continue;
-    evidence->primary.merge(spend->primary);
-    evidence->candidate.merge(spend->candidate);
-  }
+  const auto count = [&](FamilyEvidence& evidence) {
+    ++evidence.pairs;
+    evidence.add(marks, hour, stage_.has_value());
+    // Money is added up over the families, too, so it stays with what stands for all traffic.
+    if (!spend || !pair.in_pool) return;
+    evidence.primary.merge(spend->primary);
+    evidence.candidate.merge(spend->candidate);
+  };
+  count(family(family_name));
+  if (pair.in_pool) count(pooled_);
   record_examples(family_name.empty() ? kOther : family_name, pair, now);
-  if (spend && pair.cost) record_prices(pair.cost->prices_as_of, pair.cost->prices_as_of);
-  if (!both_answered(pair)) return;
+  if (spend && pair.cost && pair.in_pool)
+    record_prices(pair.cost->prices_as_of, pair.cost->prices_as_of);
+  if (!both_answered(pair) || !pair.in_pool) return;
   for (const Observation* seen : {&pair.served, &pair.other}) {
     const auto variant = static_cast<std::size_t>(seen->variant);
     latency_[variant].add(milliseconds(seen->total));
@@ -226,12 +230,14 @@ void RouteEvidence::record_pair(std::string_view family_name, const PairOutcome&
 }
 
 void RouteEvidence::record_triple(std::string_view family_name, const Comparison& shadow,
-                                  const Comparison& control) {
+                                  const Comparison& control, bool in_pool) {
   const PairMarks marks = marks_of_triple(shadow, control);
-  for (FamilyEvidence* evidence : {&pooled_, &family(family_name)}) {
-    ++evidence->triples;
-    evidence->add(marks, last_hour_, stage_.has_value());
-  }
+  const auto count = [&](FamilyEvidence& evidence) {
+    ++evidence.triples;
+    evidence.add(marks, last_hour_, stage_.has_value());
+  };
+  count(family(family_name));
+  if (in_pool) count(pooled_);
 }
 
 void RouteEvidence::record_examples(std::string_view family_name, const PairOutcome& pair,

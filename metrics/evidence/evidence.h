@@ -64,6 +64,9 @@ struct PairOutcome {
   const Observation& other;
   const PairCost* cost = nullptr;  // none: not known
   std::string_view exchange_id{};  // names it in the records; empty: it is no example
+  // It stands for all traffic. A pair of a family that is copied more often than others does not:
+  // it counts in its family alone, so that the pool stays a uniform sample.
+  bool in_pool = true;
 };
 
 // A stage of the rollout: evidence gathered in it is also judged by itself.
@@ -85,7 +88,8 @@ class RouteEvidence {
   // A pair, at once; and, when the control leg answered as well, the same pair with its noise.
   void record_pair(std::string_view family, const PairOutcome& pair,
                    std::chrono::system_clock::time_point now);
-  void record_triple(std::string_view family, const Comparison& shadow, const Comparison& control);
+  void record_triple(std::string_view family, const Comparison& shadow, const Comparison& control,
+                     bool in_pool = true);
   // A pair that says nothing: the candidate was throttled; a repeated conversation or body.
   void record_missing() noexcept { ++missing_; }
   void record_repeat() noexcept { ++repeats_; }

@@ -101,6 +101,19 @@ void print_stand_ins(const routing::RouteConfig& route, std::ostream& out) {
       << (route.keep_warm.count() > 0 ? routing::duration_text(route.keep_warm) : "never") << "\n";
 }
 
+// What the rollout's volume is held against.
+void print_quota(const routing::RouteConfig& route, std::ostream& out) {
+  if (!route.candidate || !route.candidate->quota.limits()) return;
+  const routing::QuotaConfig& quota = route.candidate->quota;
+  std::vector<std::string> limits;
+  if (quota.requests_per_minute)
+    limits.push_back(std::to_string(*quota.requests_per_minute) + " requests");
+  if (quota.tokens_per_minute)
+    limits.push_back(std::to_string(*quota.tokens_per_minute) + " tokens");
+  out << route.name << ": the candidate's quota is " << joined(limits, "")
+      << " a minute; a stage that would ask more is not begun\n";
+}
+
 void print_effective(const Config& config, std::ostream& out) {
   for (const routing::ListenerConfig& listener : config.listeners) {
     out << "listens on  " << (listener.tls ? "https://" : "http://") << listener.address.host << ":"
@@ -120,7 +133,10 @@ void print_effective(const Config& config, std::ostream& out) {
   }
   print_table(rows, out);
   out << "\nThe first route that matches decides.\n";
-  for (const routing::RouteConfig& route : config.routes) print_stand_ins(route, out);
+  for (const routing::RouteConfig& route : config.routes) {
+    print_stand_ins(route, out);
+    print_quota(route, out);
+  }
 }
 
 // Where each upstream's credentials would come from on this machine, in this environment.

@@ -21,6 +21,8 @@
 #include "proxy/exposition.h"
 #include "proxy/keep_warm.h"
 #include "proxy/lifecycle_poll.h"
+#include "proxy/lifecycle_posts.h"
+#include "proxy/lifecycle_report.h"
 #include "proxy/log.h"
 #include "proxy/periodic.h"
 #include "proxy/reload.h"
@@ -28,6 +30,7 @@
 #include "proxy/rollout_status.h"
 #include "proxy/server.h"
 #include "proxy/snapshot.h"
+#include "proxy/volume_book.h"
 #include "proxy/webhook.h"
 #include "routing/config_loader.h"
 
@@ -69,7 +72,7 @@ std::string url_of(const routing::Address& address, std::uint16_t port, bool tls
 class Program {
  public:
   Program(std::filesystem::path file, metrics::Recorder& recorder, aws::CredentialsKeeper& keeper,
-          RolloutKeeper& rollouts, const EventLog& events, Webhook& webhook,
+          RolloutKeeper& rollouts, EventLog& events, Webhook& webhook,
           std::unique_ptr<Server> server)
       : file_(std::move(file)),
         recorder_(recorder),
@@ -83,8 +86,8 @@ class Program {
         companions_([this] { reloader_.reload(ReloadSource::companion); },
                     CompanionWatch::Options{}),
         keep_warm_([this] { return in_force(); }, server_->models(), KeepWarm::Options{}),
-        lifecycle_poll_([this] { return in_force(); }, server_->models(),
-                        LifecyclePoll::Options{}) {}
+        lifecycle_poll_([this] { return in_force(); }, server_->models(), LifecyclePoll::Options{}),
+        lifecycle_posts_(events, config().state_directory, today) {}
 
   Status start_admin() {
     auto admin = Admin::start(config().admin, admin_sources());
@@ -186,8 +189,11 @@ class Program {
     std::optional<std::vector<Sample>> samples;  // read once, and only where a route has gates
     rollouts_.look([&](const std::string& route) {
       if (!samples) samples = parse_exposition(recorder_.render());
-      return look_at(*snapshot, route, evidence, *samples);
+      RouteLook look = look_at(*snapshot, route, evidence, *samples);
+      look.no_room = server_->refused_stages(route);
+      return look;
     });
+    server_->look_at_families();
     for (const routing::RouteConfig& route : snapshot->config().routes) {
       const auto rollout = rollouts_.view(route.name);
       if (rollout && is_in_stage(*rollout)) server_->begin_stage(route.name, stage_name(*rollout));
@@ -205,6 +211,8 @@ class Program {
         .reload = [this] { return reloader_.reload(ReloadSource::request); },
         .evidence = [this](std::string_view route) { return server_->evidence(route); },
         .shadow = [this](std::string_view route) { return server_->shadow_account(route); },
+        .volumes = [this](std::string_view route) { return server_->volumes().peak(route); },
+        .post_lifecycle = [this](std::string_view body) { return lifecycle_posts_.post(body); },
         .refused = [this](std::string_view limit) { recorder_.refused(limit); },
         .rollouts = rollouts_,
         .events = events_};
@@ -219,7 +227,8 @@ class Program {
             .last_reload = reloader_.last(),
             .lacking = std::move(credentials.lacking),
             .models = server_->models().entries(),
-            .lifecycles = lifecycle_poll_.with_told(in_force()->lifecycles)};
+            .lifecycles =
+                lifecycle_posts_.with_posted(lifecycle_poll_.with_told(in_force()->lifecycles))};
   }
 
   const std::filesystem::path file_;
@@ -237,6 +246,7 @@ class Program {
   CompanionWatch companions_;
   KeepWarm keep_warm_;
   LifecyclePoll lifecycle_poll_;
+  LifecyclePosts lifecycle_posts_;
   std::unique_ptr<Admin> admin_;
   std::unique_ptr<ConfigWatch> watch_;
 };

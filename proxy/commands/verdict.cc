@@ -206,11 +206,20 @@ void print_refusals(const json& errors, std::ostream& out) {
   }
 }
 
+// The stages that the candidate's quota has no room for.
+void print_volume(const json& volume, std::ostream& out) {
+  if (!volume.is_object()) return;
+  for (const json& stage : volume.value("stages", json::array())) {
+    if (!stage.value("fits", true)) print_line("volume", text_at(stage, "text"), out);
+  }
+}
+
 void print_route(const json& route, std::ostream& out) {
   out << route.value("name", "") << ": " << route.value("verdict", "") << "\n  "
       << route.value("verdict_text", "") << "\n";
   for (const json& missing : route.value("missing", json::array()))
     print_line("missing", missing.get<std::string>(), out);
+  print_volume(route.value("volume", json()), out);
   print_refusals(route.value("validation_errors", json::object()), out);
   print_reasons(route.value("reasons", json::array()), out);
   print_line("time", times_text(route.value("latency", json::object())), out);

@@ -12,6 +12,7 @@
 #include <thread>
 #include <vector>
 
+#include "proxy/volume_book.h"
 #include "tests/support/certificates.h"
 #include "tests/support/fake_aws.h"
 #include "tests/support/fake_bedrock.h"
@@ -145,6 +146,48 @@ TEST_F(RolloutThroughTheProxy, RefusalsTakeTheCandidateBack) {
   look(1'000h);
   EXPECT_EQ(view().served, routing::Percent{});
   EXPECT_THAT(proxy->events().recent().front().text, HasSubstr("refus"));
+}
+
+TEST_F(RolloutThroughTheProxy, AStageThatTheCandidatesQuotaHasNoRoomForIsNotBegun) {
+  constexpr const char* kQuick =
+      "stages: [{percent: 25, min_time: 1h, min_pairs: 0}, {percent: 100, min_time: 1h}]";
+  const auto with_quota = [&](std::uint64_t requests) {
+    ProxySetup made = setup(kQuick);
+    made.rewrite =
+        "[{remove: /absent}], quota: {requests_per_minute: " + std::to_string(requests) + "}";
+    return made;
+  };
+  proxy = std::make_unique<ProxyUnderTest>(
+      with_quota(1).text(), [](std::string_view) { return std::nullopt; },
+      [this] { return clock.now(); });
+  client = std::make_unique<RawClient>(proxy->port());
+  ask(1'500);
+  for (int i = 0; i < 3; ++i) look();
+  EXPECT_EQ(view().state.phase, RolloutPhase::pending) << "the evidence is there, the room is not";
+  const auto events = proxy->events().recent();
+  ASSERT_FALSE(events.empty());
+  EXPECT_THAT(events.front().text, HasSubstr("the next stage does not fit: 25 % would ask up to "));
+  EXPECT_THAT(events.front().text, HasSubstr("its quota is 1 requests"));
+  const auto promoted = proxy->rollouts().order("route", RolloutOrder::promote);
+  EXPECT_EQ(promoted.result, proxy::OrderAnswer::Result::refused);
+  EXPECT_THAT(promoted.text, HasSubstr("does not fit"));
+
+  // While a quarter is served, copies and controls make it 1.25 of all requests; at the end, 2.
+  const auto peak = proxy->server().volumes().peak("route");
+  ASSERT_TRUE(peak);
+  EXPECT_GT(peak->requests, 100U);
+  ASSERT_TRUE(proxy->apply(with_quota(peak->requests * 3 / 2)));
+  look();
+  look();
+  ASSERT_EQ(view().served, routing::Percent{2'500}) << verdict();
+  look(1h);
+  look();
+  EXPECT_EQ(view().state.phase, RolloutPhase::holding);
+  EXPECT_THAT(view().no_room, HasSubstr("100 % would ask up to "));
+  ASSERT_TRUE(proxy->apply(with_quota(peak->requests * 2)));
+  look();
+  look();
+  EXPECT_EQ(view().served, routing::Percent{10'000});
 }
 
 TEST_F(RolloutThroughTheProxy, TooLittleTrafficHoldsHoweverLongItLasts) {

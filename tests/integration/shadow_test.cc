@@ -564,6 +564,46 @@ TEST_F(Shadow, TheMoneyIsBounded) {
   EXPECT_EQ(proxy->counts().dropped["budget"], 9U);
 }
 
+// --- Families of which enough is known
+
+TEST_F(Shadow, CopiesLessOfAFamilyOnceItsGatesHaveTheEvidenceTheyNeed) {
+  std::string gates;
+  for (const auto& gate : routing::kGates)
+    gates += std::string(gates.empty() ? "" : ", ") + std::string(gate.signal) +
+             (gate.signal == "error_class" ? ": {margin: 50}" : ": off");
+  start({.shadow = "percent: 100, settled_percent: 20",
+         .verdict = "min_pairs_per_family: 20, gates: {" + gates + "}"});
+  int asked = 0;
+  const auto ask = [&](std::string_view family, int count) {
+    for (int i = 0; i < count; ++i)
+      expect_primarys_answer(converse("question " + std::to_string(asked++),
+                                      "x-understudy-family: " + std::string(family) + "\r\n"));
+    ASSERT_TRUE(proxy->books_balance(static_cast<std::uint64_t>(asked)));
+  };
+  const auto account = proxy->server().shadow_account("route");
+  ask("invoices", 60);
+  EXPECT_EQ(proxy->counts().compared, 60U);
+  ASSERT_TRUE(eventually([&] {
+    proxy->look_at_rollouts();
+    return account->is_settled("invoices");
+  }));
+  ask("invoices", 200);
+  const auto left_out = proxy->counts().skipped["settled"];
+  EXPECT_GT(left_out, 120U) << "a fifth of 200 is copied: 40, deviation 5.7";
+  EXPECT_LT(left_out, 195U);
+  ask("letters", 100);
+  EXPECT_EQ(proxy->counts().skipped["settled"], left_out) << "nothing is known of letters yet";
+  ASSERT_TRUE(eventually([&] {
+    const auto evidence = proxy->server().evidence("route");
+    const auto letters = evidence->families().find("letters");
+    return letters != evidence->families().end() && letters->second.pairs == 100;
+  }));
+  const auto evidence = proxy->server().evidence("route");
+  const auto pooled = evidence->pooled().pairs - 60;
+  EXPECT_LT(pooled, (200 - left_out) + 45) << "of the letters, a fifth stands for all traffic: 20";
+  EXPECT_GT(pooled, (200 - left_out) + 3);
+}
+
 // --- Records
 // --------------------------------------------------------------------------------------------------------
 

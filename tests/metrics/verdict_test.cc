@@ -280,6 +280,54 @@ TEST(Verdict, OnlyTellsQuantilesWhereLatencyIsNoGate) {
     EXPECT_EQ(result.state, GateState::info);
 }
 
+// --- Families of which enough is known
+
+TEST(SettledFamilies, AreThoseWhoseGatesAllAreSafe) {
+  Evidence seen;
+  seen.pairs(3'000, {}, "invoices");
+  seen.pairs(50, {}, "letters");
+  seen.pairs(3'000, {}, "");
+  EXPECT_EQ(settled_families(seen.evidence, seen.rules),
+            (std::set<std::string, std::less<>>{"invoices"}))
+      << "fifty pairs prove nothing, and what found no family is none";
+  seen.pairs(300, {flag(Signal::refusal, false, true)}, "invoices");
+  EXPECT_TRUE(settled_families(seen.evidence, seen.rules).empty()) << "it refuses now";
+}
+
+TEST(SettledFamilies, AreLookedAtAnewInEachStage) {
+  Evidence seen;
+  seen.pairs(3'000, {}, "invoices");
+  seen.evidence.begin_stage("stage 1 (5 %)", kMorning + 2h);
+  EXPECT_TRUE(settled_families(seen.evidence, seen.rules).empty());
+  seen.pairs(100, {}, "invoices");
+  EXPECT_EQ(settled_families(seen.evidence, seen.rules).size(), 1U);
+}
+
+TEST(Evidence, KeepsWhatIsCopiedMoreOftenOutOfThePool) {
+  RouteEvidence evidence("an experiment", kMorning);
+  Comparison nothing;
+  const Observation served = good(routing::Variant::primary);
+  const Observation other = good(routing::Variant::candidate);
+  for (int i = 0; i < 10; ++i) {
+    evidence.record_pair("rare",
+                         {.comparison = nothing,
+                          .served = served,
+                          .other = other,
+                          .cost = nullptr,
+                          .exchange_id = {},
+                          .in_pool = i == 0},
+                         kMorning);
+    evidence.record_triple("rare", nothing, nothing, i == 0);
+  }
+  EXPECT_EQ(evidence.families().at("rare").pairs, 10U);
+  EXPECT_EQ(evidence.families().at("rare").triples, 10U);
+  EXPECT_EQ(evidence.pooled().pairs, 1U);
+  EXPECT_EQ(evidence.pooled().triples, 1U);
+  EXPECT_EQ(evidence.latency(routing::Variant::candidate).count(), 1U);
+  EXPECT_EQ(evidence.families().at("rare").primary, evidence.pooled().primary)
+      << "money stays with what stands for all traffic";
+}
+
 TEST(Evidence, AddsUpOverProxies) {
   Evidence both, first, second;
   first.pairs(100);

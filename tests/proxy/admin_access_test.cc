@@ -9,6 +9,7 @@
 #include "metrics/recorder.h"
 #include "proxy/admin.h"
 #include "proxy/admin_api.h"
+#include "proxy/lifecycle_report.h"
 #include "tests/support/certificates.h"
 #include "tests/support/plain_client.h"
 #include "tests/support/proxy_under_test.h"
@@ -51,6 +52,8 @@ class AdminAccess : public testing::Test {
             .evidence =
                 [](std::string_view) { return std::shared_ptr<const metrics::RouteEvidence>(); },
             .shadow = [](std::string_view) { return std::shared_ptr<const ShadowAccount>(); },
+            .volumes = [](std::string_view) { return std::optional<VolumePeak>(); },
+            .post_lifecycle = [this](std::string_view body) { return posts_.post(body); },
             .refused = [this](std::string_view limit) { recorder_->refused(limit); },
             .rollouts = rollouts_,
             .events = events_};
@@ -71,6 +74,7 @@ class AdminAccess : public testing::Test {
   std::unique_ptr<metrics::Recorder> recorder_ = metrics::make_prometheus_recorder();
   std::shared_ptr<const Snapshot> snapshot_;
   EventLog events_;
+  LifecyclePosts posts_{events_, "", today};
   RolloutKeeper rollouts_{events_};
   int reloads_ = 0;
 };

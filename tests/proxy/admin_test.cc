@@ -15,6 +15,7 @@
 #include "metrics/recorder.h"
 #include "proxy/admin_page.h"
 #include "proxy/exposition.h"
+#include "proxy/lifecycle_report.h"
 #include "tests/support/plain_client.h"
 
 namespace understudy::proxy {
@@ -74,6 +75,8 @@ class AdminTest : public testing::Test {
                                       },
                                   .evidence = [this](std::string_view) { return evidence_; },
                                   .shadow = [this](auto) { return shadow_; },
+                                  .volumes = [this](auto) { return volume_; },
+                                  .post_lifecycle = [this](auto body) { return posts_.post(body); },
                                   .refused = [this](auto limit) { recorder_->refused(limit); },
                                   .rollouts = rollouts_,
                                   .events = events_});
@@ -105,7 +108,9 @@ class AdminTest : public testing::Test {
   std::atomic<int> reloads_ = 0;
   std::shared_ptr<const metrics::RouteEvidence> evidence_;
   std::shared_ptr<ShadowAccount> shadow_ = std::make_shared<ShadowAccount>();
+  std::optional<VolumePeak> volume_;
   EventLog events_;
+  LifecyclePosts posts_{events_, "", today};
   RolloutKeeper rollouts_{events_};
   std::unique_ptr<Admin> admin_;
   std::string host_;
@@ -430,6 +435,26 @@ TEST_F(AdminTest, BoundsHeadersAndBodies) {
   EXPECT_EQ(reloads_, 0);
 }
 
+TEST_F(AdminTest, TakesAHealthEventByPostFromNoOtherSite) {
+  const std::string event =
+      R"({"source":"aws.health","detail":{"service":"BEDROCK","eventTypeCode":"AWS_BEDROCK_PLANNED_LIFECYCLE_EVENT","startTime":"2027-03-05T00:00:00Z","affectedEntities":[{"entityValue":"amazon.nova-lite-v1:0"}]}})";
+  const auto post = [&](const std::string& body, const std::string& fields = "") {
+    return ask(request("POST", "/api/lifecycle",
+                       fields + "Content-Length: " + std::to_string(body.size()) + "\r\n") +
+               body);
+  };
+  EXPECT_EQ(post(event, "Origin: http://evil.example\r\n").status, 403);
+  EXPECT_TRUE(events_.recent().empty());
+  const PlainReply taken = post(event);
+  EXPECT_EQ(taken.status, 200);
+  EXPECT_EQ(taken.json()["models"][0]["end_of_life"], "2027-03-05");
+  EXPECT_EQ(get("/api/events").json()["events"][0]["kind"], "lifecycle");
+  const PlainReply refused = post(R"({"source":"somebody"})");
+  EXPECT_EQ(refused.status, 400);
+  EXPECT_THAT(refused.json()["error"].get<std::string>(), HasSubstr("source: must be aws.health"));
+  EXPECT_EQ(ask(request("PUT", "/api/lifecycle")).status, 405);
+}
+
 TEST_F(AdminTest, KeepsAtMostSixtyFourConnections) {
   std::vector<std::unique_ptr<PlainClient>> clients;
   for (int i = 0; i < 64; ++i) {
@@ -455,6 +480,8 @@ TEST(Admin, NamesTheAddressThatItCannotHave) {
                                  .reload = {},
                                  .evidence = {},
                                  .shadow = {},
+                                 .volumes = {},
+                                 .post_lifecycle = {},
                                  .refused = {},
                                  .rollouts = rollouts,
                                  .events = events};

@@ -97,6 +97,39 @@ TEST_F(Rollout, HoldsWhileAGateFailsWithinItsPatience) {
   EXPECT_EQ(state.phase, Phase::holding);
 }
 
+TEST_F(Rollout, HoldsBeforeAStageThatTheCandidateHasNoRoomForAndGoesOnWhenItHas) {
+  happens(good_look());
+  happens(good_look());
+  ASSERT_EQ(state.stage, 1u);
+  RolloutTick full = good_look();
+  full.next_fits = false;
+  happens(full, 10h);
+  happens(full);
+  EXPECT_EQ(state.phase, Phase::holding);
+  EXPECT_EQ(state.stage, 1u);
+  const RolloutStep refused = transition(state,
+                                         RolloutRequest{.order = RolloutOrder::promote,
+                                                        .evidence = EvidenceSays::safe,
+                                                        .no_room = "does not fit: too much"},
+                                         plan, now);
+  EXPECT_EQ(refused.state, state);
+  EXPECT_EQ(refused.refusal, "the next stage does not fit: too much");
+  happens(good_look());
+  happens(good_look());
+  EXPECT_EQ(state.stage, 2u) << "the quota was raised";
+}
+
+TEST_F(Rollout, NeedsNoRoomToEnd) {
+  plan.stages.resize(1);
+  happens(good_look());
+  happens(good_look());
+  RolloutTick full = good_look();
+  full.next_fits = false;  // there is no next one
+  happens(full, 10h);
+  happens(full);
+  EXPECT_EQ(state.phase, Phase::complete);
+}
+
 TEST_F(Rollout, RollsBackByEvidenceOrByAGateAndStaysThere) {
   for (const bool by_gate : {false, true}) {
     state = first_state(plan, now);
@@ -226,12 +259,14 @@ struct RandomRun {
   RolloutEvent event() {
     if (below(5) == 0) {
       return RolloutRequest{.order = static_cast<RolloutOrder>(below(4)),
-                            .evidence = static_cast<EvidenceSays>(below(4))};
+                            .evidence = static_cast<EvidenceSays>(below(4)),
+                            .no_room = below(4) == 0 ? "does not fit" : ""};
     }
     RolloutTick tick{
         .evidence = below(3) > 0 ? EvidenceSays::safe : static_cast<EvidenceSays>(below(4)),
         .pairs = below(200),
-        .gates_pass = below(8) > 0};
+        .gates_pass = below(8) > 0,
+        .next_fits = below(8) > 0};
     if (below(50) == 0) tick.broken_gate = OperationalGate::error_rate;
     return tick;
   }
@@ -240,6 +275,7 @@ struct RandomRun {
 bool earned(const RolloutTick& tick, const RolloutState& before, const CanaryConfig& plan,
             Moment now) {
   if (tick.evidence != EvidenceSays::safe) return false;
+  if (before.stage < plan.stages.size() && !tick.next_fits) return false;
   if (before.stage == 0) return true;  // nothing is served yet that a gate could see
   const RolloutStage& stage = plan.stages[before.stage - 1];
   return tick.gates_pass && !tick.broken_gate && tick.pairs >= stage.min_pairs &&
@@ -278,6 +314,7 @@ TEST(RolloutModel, NoSequencePromotesWithoutEvidenceSkipsAStageOrLeavesARollback
         ASSERT_EQ(request->order, RolloutOrder::promote) << at;
         ASSERT_NE(request->evidence, EvidenceSays::against) << at;
         ASSERT_NE(request->evidence, EvidenceSays::roll_back) << at;
+        ASSERT_TRUE(request->no_room.empty() || before.stage == plan.stages.size()) << at;
       }
       if (share_of(state, plan) > share_of(before, plan)) {
         ASSERT_TRUE(promoted) << at << ": a share rose by itself";

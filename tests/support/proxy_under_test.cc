@@ -130,8 +130,11 @@ void ProxyUnderTest::look_at_rollouts() {
   const auto samples = proxy::parse_exposition(recorder_->render());
   rollouts_->look([&](const std::string& route) {
     const auto evidence = [this](std::string_view name) { return server_->evidence(name); };
-    return proxy::look_at(*snapshot, route, evidence, samples);
+    proxy::RouteLook look = proxy::look_at(*snapshot, route, evidence, samples);
+    look.no_room = server_->refused_stages(route);
+    return look;
   });
+  server_->look_at_families();
 }
 
 double ProxyUnderTest::value(std::string_view metric, const Labels& labels) const {
