@@ -174,6 +174,11 @@ void ShadowAccount::spent(std::optional<double> usd) noexcept {
   spent_microcents_.fetch_add(microcents, std::memory_order_relaxed);
 }
 
+void ShadowAccount::spent_before(double usd) noexcept {
+  begin_day();
+  spent_microcents_.fetch_add(std::llround(usd * kMicrocentsPerUsd), std::memory_order_relaxed);
+}
+
 double ShadowAccount::spent_today() const noexcept {
   if (day_.load(std::memory_order_relaxed) != today()) return 0.0;
   return static_cast<double>(spent_microcents_.load(std::memory_order_relaxed)) / kMicrocentsPerUsd;

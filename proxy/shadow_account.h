@@ -124,6 +124,8 @@ class ShadowAccount {
   // known ones.
   void spent(std::optional<double> usd) noexcept;
   double spent_today() const noexcept;  // UTC
+  // What an earlier process spent today. Before the first call.
+  void spent_before(double usd) noexcept;
 
   Breaker breaker;
 

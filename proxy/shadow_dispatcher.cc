@@ -20,6 +20,7 @@
 #include "proxy/rewriter.h"
 #include "proxy/seen_calls.h"
 #include "proxy/shadow_leg.h"
+#include "proxy/spending_file.h"
 #include "proxy/thread_snapshot.h"
 #include "routing/hash.h"
 #include "routing/sampling.h"
@@ -40,11 +41,17 @@ namespace {
 constexpr milliseconds kBusyLook{2};
 constexpr milliseconds kIdleLook{20};
 constexpr auto kStaysBusy = 1s;
+// What was spent since the last time is what a crash forgets.
+constexpr auto kSaveSpendingEvery = 10s;
 // `auto` asks for a control beside every copy until there are this many triples, then for 2 %
 // (divergence reference 2.6). No key for these: they follow from the statistics, and whoever wants
 // another share says `control_percent: N`.
 constexpr std::uint64_t kTriplesWanted = 400;
 constexpr routing::Percent kControlAtRest{200};
+
+std::chrono::sys_days today() {
+  return std::chrono::floor<std::chrono::days>(std::chrono::system_clock::now());
+}
 
 // What one route's copies are doing. Shadow thread only.
 struct RouteState {
@@ -79,6 +86,9 @@ struct ShadowDispatcher::Impl {
         recorder(recorder_),
         memory(config.limits.max_shadow_bytes),
         instance_id(instance),
+        spending(config.state_directory),
+        begun_on(today()),
+        spent_before(spending.load(begun_on)),
         thread_memory(thread_memory_) {
     thread = std::thread([this] {
       asio::co_spawn(context, look_for_jobs(), [](std::exception_ptr) {});
@@ -90,6 +100,7 @@ struct ShadowDispatcher::Impl {
   ~Impl() {
     asio::post(context, [this] { stop(); });
     thread.join();
+    save_spending();
   }
 
   // --- Shadow thread
@@ -108,10 +119,27 @@ struct ShadowDispatcher::Impl {
       }
       for (auto& [name, route] : routes) start_waiting(*route, now);
       recorder.shadow_load(queued, in_flight, memory.held());
+      if (now - saved_spending >= kSaveSpendingEvery) {
+        saved_spending = now;
+        save_spending();
+      }
       timer.expires_after(now - last_work < kStaysBusy ? kBusyLook : kIdleLook);
       co_await timer.async_wait(kAsTuple);
     }
     tell_idle();
+  }
+
+  void save_spending() {
+    // Read with one day, so that yesterday's money is not kept as today's.
+    const std::chrono::sys_days day = today();
+    Spending spent;
+    {
+      const std::lock_guard lock(accounts_mutex);
+      for (const auto& [route, account] : accounts) {
+        if (const double usd = account->spent_today(); usd > 0.0) spent.emplace(route, usd);
+      }
+    }
+    spending.save(spent, day);
   }
 
   RouteState& state_of(const ShadowJob& job) {
@@ -349,12 +377,16 @@ struct ShadowDispatcher::Impl {
 
   std::mutex accounts_mutex;
   std::map<std::string, std::shared_ptr<ShadowAccount>, std::less<>> accounts;
+  SpendingFile spending;  // the shadow thread's, and the destructor's behind it
+  const std::chrono::sys_days begun_on;
+  const Spending spent_before;  // on that day, by an earlier process
   std::mutex idle_mutex;
   std::condition_variable idle_changed;
   bool idle = false;
 
   // Shadow thread.
   ShadowThreadMemory& thread_memory;
+  SteadyTime saved_spending = steady_clock::now();
   // Sockets and timers are this thread's alone, so they need no locks; posting from other threads
   // does and has.
   asio::io_context context{BOOST_ASIO_CONCURRENCY_HINT_UNSAFE_IO};
@@ -408,6 +440,9 @@ std::shared_ptr<ShadowAccount> ShadowDispatcher::account(std::string_view route)
   auto found = impl_->accounts.find(route);
   if (found == impl_->accounts.end()) {
     found = impl_->accounts.emplace(std::string{route}, std::make_shared<ShadowAccount>()).first;
+    const auto before = impl_->spent_before.find(route);
+    if (before != impl_->spent_before.end() && impl_->begun_on == today())
+      found->second->spent_before(before->second);
   }
   return found->second;
 }

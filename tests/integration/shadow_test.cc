@@ -564,6 +564,32 @@ TEST_F(Shadow, TheMoneyIsBounded) {
   EXPECT_EQ(proxy->counts().dropped["budget"], 9U);
 }
 
+TEST_F(Shadow, ARestartDoesNotBeginTheDaysMoneyAnew) {
+  namespace fs = std::filesystem;
+  std::string directory = (fs::temp_directory_path() / "spending-XXXXXX").string();
+  ASSERT_NE(::mkdtemp(directory.data()), nullptr);
+  std::string bill = converse_answer("a");
+  bill.replace(bill.find("\"outputTokens\":5"), 16, "\"outputTokens\":5000000");
+  const ProxySetup setup{.shadow = "percent: 100, budget: {usd_per_day: 0.5}",
+                         .candidate_model = "amazon.nova-lite-v1:0",
+                         .top = "state: {directory: \"" + directory + "\"}\n"};
+  start([&](const FakeRequest&, FakePeer& peer) { peer.send(answer(bill)); }, setup);
+  expect_primarys_answer(converse("hi"));
+  ASSERT_TRUE(proxy->books_balance(1));
+  EXPECT_EQ(proxy->counts().compared, 1U);
+  const double spent = proxy->server().shadow_account("route")->spent_today();
+  EXPECT_GT(spent, 0.5);
+  client.reset();
+  proxy.reset();
+  launch(setup);
+  expect_primarys_answer(converse("hi again"));
+  ASSERT_TRUE(proxy->books_balance(1));
+  EXPECT_EQ(proxy->counts().dropped["budget"], 1U);
+  EXPECT_DOUBLE_EQ(proxy->server().shadow_account("route")->spent_today(), spent);
+  proxy.reset();
+  fs::remove_all(directory);
+}
+
 // --- Families of which enough is known
 
 TEST_F(Shadow, CopiesLessOfAFamilyOnceItsGatesHaveTheEvidenceTheyNeed) {
