@@ -74,10 +74,12 @@ class ServeTest : public testing::Test {
     admin_port_ = port_of(listening["admin"]);
   }
 
-  PlainReply admin(const std::string& method, const std::string& target) const {
+  PlainReply admin(const std::string& method, const std::string& target,
+                   const std::string& body = "") const {
     PlainClient client(admin_port_);
     client.send(method + " " + target +
-                " HTTP/1.1\r\nHost: 127.0.0.1:" + std::to_string(admin_port_) + "\r\n\r\n");
+                " HTTP/1.1\r\nHost: 127.0.0.1:" + std::to_string(admin_port_) +
+                "\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body);
     return client.receive();
   }
 
@@ -103,6 +105,33 @@ TEST_F(ServeTest, ListensAndDrainsOnSigterm) {
   EXPECT_NO_THROW(PlainClient{proxy_port_}) << "in its lame-duck time it still accepts";
   EXPECT_EQ(process_->wait_for_event("stopped")["all_finished"], true);
   EXPECT_EQ(process_->wait_for_end(), kExitGood);
+}
+
+TEST_F(ServeTest, KnowsTheDatesOfAHealthEventAfterARestartToo) {
+  std::string yaml = config("10", "state: {directory: state}\n");
+  yaml.replace(yaml.find("model: b"), 8, "model: amazon.nova-lite-v1:0");
+  write_config(yaml);
+  const auto end_of_life = [this] {
+    const json told = admin("GET", "/api/lifecycle").json();
+    for (const json& model : told["models"])
+      if (model["model"] == "amazon.nova-lite-v1:0") return model["end_of_life"];
+    return json("the model is not told");
+  };
+  start();
+  EXPECT_TRUE(end_of_life().is_null());
+  const PlainReply taken = admin(
+      "POST", "/api/lifecycle",
+      R"({"source":"aws.health","detail":{"service":"BEDROCK","eventTypeCode":"AWS_BEDROCK_PLANNED_LIFECYCLE_EVENT","startTime":"Fri, 05 Mar 2027 22:00:00 GMT","affectedEntities":[{"entityValue":"amazon.nova-lite-v1:0"}]}})");
+  EXPECT_EQ(taken.status, 200) << taken.body;
+  EXPECT_EQ(end_of_life(), "2027-03-05");
+  process_->signal(SIGTERM);
+  EXPECT_EQ(process_->wait_for_end(), kExitGood);
+  start();
+  EXPECT_EQ(end_of_life(), "2027-03-05");
+  EXPECT_THAT(
+      admin("GET", "/metrics").body,
+      HasSubstr("understudy_model_end_of_life_timestamp_seconds{model=\"amazon.nova-lite\"} "
+                "1804204800\n"));
 }
 
 int run(const std::vector<std::string_view>& arguments, std::string* said = nullptr) {
