@@ -66,6 +66,9 @@ std::optional<Finding> label_agreement(const Pair& pair) {
   if (expected.profile != nullptr && expected.profile->answers_in_bare_labels()) {
     finding.served_bad = !here || here->form != AnswerForm::whole;
     finding.other_bad = !there || there->form != AnswerForm::whole;
+    // Its gate weighs differences against the primary's own: a family that is chatty now and then
+    // is so twice, too.
+    finding.diverges = finding.served_bad != finding.other_bad;
     if (finding.served_bad || finding.other_bad) finding.detail = "verbose_label";
   }
   if (!here || number_of(here->label)) return finding;

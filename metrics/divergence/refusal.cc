@@ -12,6 +12,7 @@
 #include <string_view>
 
 #include "metrics/divergence/signals.h"
+#include "metrics/utf8.h"
 
 namespace understudy::metrics::divergence {
 
@@ -146,8 +147,7 @@ bool has_three_list_items(std::string_view text) noexcept {
 int form_weight(std::string_view text) noexcept {
   int tenths = 0;
   // Of characters that have four bytes at most, beyond the longest that counts.
-  const auto chars =
-      std::ranges::count_if(text.substr(0, 8u << 10), [](char c) { return (c & 0xC0) != 0x80; });
+  const std::uint64_t chars = characters(text.substr(0, 8u << 10));
   if (chars < 350) tenths += 3;
   if (chars > 1800) tenths -= 8;
   if (text.find("```") != std::string_view::npos) tenths -= 15;
@@ -215,22 +215,24 @@ int refusal_score(std::string_view text, const std::optional<FinalAnswer>& label
 
 namespace {
 
-bool refuses(const Observation& seen, const TextTraits& text) {
-  if (!seen.answer.tool_calls.empty()) return false;
-  return seen.answer.stop_reason == "refusal" || text.refusal_score() >= kThreshold;
+// In a word, empty where it does not.
+std::string_view how_it_refuses(const Answer& answer, const TextTraits& text) {
+  if (const std::string_view stopped = bad_stop(answer); !stopped.empty()) return stopped;
+  if (!answer.tool_calls.empty()) return {};
+  return text.refusal_score() >= kThreshold ? "refusal" : std::string_view{};
 }
 
 }  // namespace
 
 std::optional<Finding> refusal(const Pair& pair) {
   if (!both_answered(pair)) return std::nullopt;
-  const bool served_bad = refuses(pair.served, pair.served_text);
-  const bool other_bad = refuses(pair.other, pair.other_text);
+  const std::string_view here = how_it_refuses(pair.served.answer, pair.served_text);
+  const std::string_view there = how_it_refuses(pair.other.answer, pair.other_text);
   return Finding{.signal = Signal::refusal,
-                 .diverges = served_bad != other_bad,
-                 .served_bad = served_bad,
-                 .other_bad = other_bad,
-                 .detail = served_bad || other_bad ? "refusal" : ""};
+                 .diverges = here.empty() != there.empty(),
+                 .served_bad = !here.empty(),
+                 .other_bad = !there.empty(),
+                 .detail = there.empty() ? here : there};
 }
 
 }  // namespace understudy::metrics::divergence

@@ -9,7 +9,7 @@
 // The words of Finding::detail:
 //   error_class       throttled, client_error, server_error, timeout, transport, stream_broken
 //   validation_error  refused_as_invalid
-//   refusal           refusal
+//   refusal           refusal, or the stop reason, one of those below
 //   stop_reason       refusal, guardrail_intervened, content_filtered, malformed_model_output,
 //                     malformed_tool_use
 //   truncation        max_tokens, breaks_off
@@ -60,9 +60,14 @@ inline bool both_answered(const Pair& pair) noexcept {
   return answered(pair.served) && answered(pair.other);
 }
 
-// Bad: the model says that it refuses, or its first two sentences do. A tool call never does.
+// The stop reason of an answer that is none, whatever text came before it: a refusal, a filter's or
+// a guardrail's intervention, malformed output. Empty where it ended in another way.
+std::string_view bad_stop(const Answer& answer) noexcept;
+
+// Bad: the answer was stopped as bad_stop() says, or its first two sentences refuse. Those of a
+// tool call never do.
 std::optional<Finding> refusal(const Pair& pair);
-// Bad: refusals, interventions, filters and malformed output.
+// Bad: what bad_stop() names.
 std::optional<Finding> stop_reason(const Pair& pair);
 // Bad: the tokens ran out, or a text that claims to be done stops in mid-sentence, in an open fence
 // or in open brackets.

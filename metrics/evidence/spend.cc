@@ -5,7 +5,8 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <stdexcept>
-#include <string_view>
+
+#include "metrics/utf8.h"
 
 namespace understudy::metrics {
 namespace {
@@ -16,13 +17,7 @@ std::uint64_t tokens(const std::optional<std::int64_t>& count) noexcept {
   return count && *count > 0 ? static_cast<std::uint64_t>(*count) : 0;
 }
 
-std::uint64_t characters(std::string_view utf8) noexcept {
-  return static_cast<std::uint64_t>(std::count_if(utf8.begin(), utf8.end(), [](char c) {
-    return (static_cast<unsigned char>(c) & 0xC0) != 0x80;
-  }));
-}
-
-std::uint64_t characters(const Answer& answer) noexcept {
+std::uint64_t characters_of(const Answer& answer) noexcept {
   std::uint64_t sum = characters(answer.text);
   for (const ToolCall& call : answer.tool_calls)
     sum += characters(call.name) + characters(call.arguments);
@@ -73,7 +68,7 @@ PairedSpend spend_of(const Observation& seen) noexcept {
   spend.input_tokens =
       tokens(seen.usage.input) + spend.cache_read_tokens + spend.cache_write_tokens;
   spend.output_tokens = tokens(seen.usage.output);
-  spend.characters = characters(seen.answer);
+  spend.characters = characters_of(seen.answer);
   if (seen.usage.reasoning) {
     spend.reasoning_tokens = std::min(tokens(seen.usage.reasoning), spend.output_tokens);
   } else if (thinks(seen.answer)) {

@@ -93,6 +93,21 @@ TEST(Refusal, IsWhatTheModelSaysItIs) {
   EXPECT_EQ(verdict_on(Signal::refusal, answer("fine"), calling), "fine");
 }
 
+// A guardrail may stop an answer after some text, and a call that is malformed may look like one.
+TEST(Refusal, IsAlsoAnAnswerThatWasStoppedWhateverTextCameBefore) {
+  for (const char* stopped : {"refusal", "guardrail_intervened", "content_filtered",
+                              "malformed_model_output", "malformed_tool_use"}) {
+    EXPECT_EQ(verdict_on(Signal::refusal, answer("fine"), answer("Some text came.", stopped)),
+              stopped);
+    Observation calling = tool_turn({{"search", "{}"}});
+    calling.answer.stop_reason = stopped;
+    EXPECT_EQ(verdict_on(Signal::refusal, answer("fine"), calling), stopped);
+    EXPECT_TRUE(found(Signal::refusal, calling, answer("fine"))->served_bad);
+  }
+  EXPECT_EQ(verdict_on(Signal::refusal, answer("fine"), answer("Some text.", "max_tokens")),
+            "fine");
+}
+
 TEST(Refusal, OfBothSidesIsNoDifference) {
   const auto seen = found(Signal::refusal, answer("I can't help with that."),
                           answer("I'm sorry, but I won't do it."));

@@ -92,6 +92,15 @@ TEST(Labels, OfAKnownFamilyMustBeAllThereIs) {
       << "by the same rule whichever side it is";
 }
 
+TEST(Labels, ThatAreNoLongerAllThereIsAreADifference) {
+  const AnswerProfile profile = taught_by(answer("positive"));
+  Expectations known;
+  known.profile = &profile;
+  const std::string chatty = "The message is positive, as its words are kind and warm.";
+  EXPECT_EQ(label_of("positive", chatty, known), "differs: verbose_label");
+  EXPECT_EQ(label_of(chatty, chatty, known), "agrees: verbose_label") << "so is the primary";
+}
+
 TEST(Labels, AreNotLookedForInAFamilyThatWritesProse) {
   const AnswerProfile profile =
       taught_by(answer("A long answer in prose, with many words, that is no label at all."));
