@@ -191,15 +191,19 @@ std::string_view Prices::as_of() const noexcept {
   return table_->as_of;
 }
 
-// "-v2:0" and with a context size "-v1:0:300k"; "-v1" alone too.
+// "-v2:0" and with a context size "-v1:0:300k"; "-v1" alone too, and OpenAI's "-1:0".
 std::string canonical_model(std::string_view model_id) {
   std::string_view name = routing::foundation_model(model_id);
   if (name.empty()) name = behind_last_slash(model_id);
-  const std::size_t version = name.rfind("-v");
-  if (version == std::string_view::npos) return std::string{name};
-  const std::string_view number = name.substr(version + 2);
-  if (!all_digits(number.substr(0, number.find(':')))) return std::string{name};
-  return std::string{name.substr(0, version)};
+  const std::size_t dash = name.rfind('-');
+  if (dash == std::string_view::npos) return std::string{name};
+  std::string_view version = name.substr(dash + 1);
+  const bool marked = version.starts_with('v');
+  if (marked) version.remove_prefix(1);
+  const std::size_t colon = version.find(':');
+  const bool is_version = marked || colon != std::string_view::npos;
+  if (!is_version || !all_digits(version.substr(0, colon))) return std::string{name};
+  return std::string{name.substr(0, dash)};
 }
 
 }  // namespace understudy::metrics

@@ -39,7 +39,7 @@ class Prices {
 };
 
 // The key prices and lifecycle data are filed under: the part after the last '/', without geo
-// prefix and "-vN(:M)".
+// prefix and "-vN(:M)" or "-N:M".
 std::string canonical_model(std::string_view model_id);
 
 }  // namespace understudy::metrics

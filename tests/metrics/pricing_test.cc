@@ -86,6 +86,9 @@ TEST(CanonicalModel, DropsArnGeographyAndVersion) {
            {"arn:aws:bedrock:us-east-1::foundation-model/meta.llama3-8b-instruct-v1:0",
             "meta.llama3-8b-instruct"},
            {"vendor.model-vision", "vendor.model-vision"},
+           {"openai.gpt-oss-120b-1:0", "openai.gpt-oss-120b"},
+           {"mistral.mistral-large-2407", "mistral.mistral-large-2407"},
+           {"vendor.model-vision:0", "vendor.model-vision:0"},
            {"", ""}}) {
     EXPECT_EQ(canonical_model(id), name);
   }
