@@ -18,6 +18,7 @@
 #include "proxy/route_parameters.h"
 #include "proxy/verdict_status.h"
 #include "routing/config_loader.h"
+#include "routing/experiment.h"
 
 namespace understudy::proxy {
 namespace {
@@ -54,53 +55,109 @@ Result<std::vector<json>> routes_of(const Options& options, const std::string& u
   return answer["routes"].get<std::vector<json>>();
 }
 
+// A route without a candidate has nothing to be judged.
+bool is_judged(const json& route) {
+  return !route.contains("candidate") || !route["candidate"].is_null();
+}
+
 // --- The evidence of several proxies, judged as one
 
-using EvidenceByRoute = std::map<std::string, RouteEvidence>;
+// What they tell of one route together. Files tell evidence alone.
+struct RouteOfAll {
+  std::optional<RouteEvidence> evidence;
+  metrics::RouteCounts counts;
+};
+using Routes = std::map<std::string, RouteOfAll>;
 
-Status add(EvidenceByRoute& all, const std::string& route, const std::string& from,
-           std::string_view text) {
+struct Gathered {
+  const routing::Config& config;  // whose rules and experiments hold
+  Routes routes{};
+};
+
+const routing::RouteConfig* route_called(const routing::Config& config, const std::string& name) {
+  const auto found = std::ranges::find(config.routes, name, &routing::RouteConfig::name);
+  return found == config.routes.end() ? nullptr : &*found;
+}
+
+Status add_evidence(Gathered& all, const std::string& route, const std::string& from,
+                    std::string_view text) {
+  const routing::RouteConfig* const rules = route_called(all.config, route);
+  if (!rules) return bad_answer(from, "the config has no route " + route + " to judge this by");
   auto read = metrics::evidence_from_json(text);
   if (const auto* problem = std::get_if<metrics::EvidenceProblem>(&read))
     return bad_answer(from, "it is no evidence: " + problem->what);
   RouteEvidence& evidence = std::get<RouteEvidence>(read);
-  const auto [known, is_new] = all.try_emplace(route, evidence);
-  if (is_new) return {};
-  if (known->second.experiment() != evidence.experiment()) {
+  if (evidence.experiment() != routing::experiment_id(all.config, *rules)) {
     return bad_answer(from, "route " + route +
-                                " compares other models, upstreams or rewrites than the others "
-                                "do: their evidence cannot be added up");
+                                " compares other models, upstreams or rewrites than the config "
+                                "does: its evidence cannot be added up");
   }
-  known->second.merge(evidence);
+  auto& known = all.routes[route].evidence;
+  if (known) {
+    known->merge(evidence);
+  } else {
+    known = std::move(evidence);
+  }
   return {};
 }
 
-Status add_proxy(const Options& options, EvidenceByRoute& all, const std::string& url) {
+// What is not there, or no count, is none: the answer may come from another version.
+void add_reasons(const json& counts, const char* kind, std::map<std::string, std::uint64_t>& into) {
+  const json reasons = counts.value(kind, json::object());
+  for (const auto& [reason, count] : reasons.items()) {
+    if (count.is_number_unsigned()) into[reason] += count.get<std::uint64_t>();
+  }
+}
+
+void add_counts(const json& route, metrics::RouteCounts& into) {
+  const json counts = route.value("counts", json::object());
+  if (!counts.is_object()) return;
+  const json eligible = counts.value("eligible", json());
+  if (eligible.is_number_unsigned()) into.eligible += eligible.get<std::uint64_t>();
+  add_reasons(counts, "skipped", into.skipped);
+  add_reasons(counts, "dropped", into.dropped);
+}
+
+Status add_proxy(const Options& options, Gathered& all, const std::string& url) {
   const auto routes = routes_of(options, url);
   if (!routes) return routes.error();
   for (const json& route : *routes) {
+    if (!is_judged(route)) continue;
     const std::string name = route.value("name", "");
     auto answer = ask_admin(access_to(options, url), "GET", "/api/routes/" + name + "/evidence");
     if (!answer) return answer.error();
+    add_counts(route, all.routes[name].counts);
     if (answer->status == 404) continue;  // no pair yet
-    if (auto added = add(all, name, url, answer->body); !added) return added;
+    if (auto added = add_evidence(all, name, url, answer->body); !added) return added;
   }
   return {};
 }
 
 // "state/evidence-sonnet.json" is of the route sonnet.
-Status add_file(EvidenceByRoute& all, const std::string& file) {
+Status add_file(Gathered& all, const std::string& file) {
   constexpr std::string_view kPrefix = "evidence-";
   std::string name = file.substr(file.rfind('/') + 1);  // npos + 1 is 0
   if (name.starts_with(kPrefix)) name.erase(0, kPrefix.size());
   name = name.substr(0, name.find(".json"));
   std::ifstream in(file);
   if (!in) return bad_answer(file, "it cannot be read");
-  return add(all, name, file, std::string(std::istreambuf_iterator<char>(in), {}));
+  return add_evidence(all, name, file, std::string(std::istreambuf_iterator<char>(in), {}));
 }
 
+json judge_one(const routing::Config& config, const routing::RouteConfig& route,
+               const RouteOfAll& seen) {
+  const RouteEvidence* const evidence = seen.evidence ? &*seen.evidence : nullptr;
+  json judged = {{"name", route.name}, {"parameters", describe_parameters(route)}};
+  judged.update(describe_variants(config, route));
+  const metrics::Verdict verdict = judge_route(route, seen.counts, evidence);
+  judged.update(describe_verdict(verdict, evidence));
+  judged["examples"] = describe_examples(evidence, verdict, false);
+  return judged;
+}
+
+// Every route that compares something, also where nobody has evidence of it yet.
 Result<std::vector<json>> judge_together(const Options& options, const routing::Config& config) {
-  EvidenceByRoute all;
+  Gathered all{config};
   for (const std::string& url : listed(options, "admin")) {
     if (auto added = add_proxy(options, all, url); !added) return added.error();
   }
@@ -109,14 +166,7 @@ Result<std::vector<json>> judge_together(const Options& options, const routing::
   }
   std::vector<json> routes;
   for (const routing::RouteConfig& route : config.routes) {
-    const auto found = all.find(route.name);
-    if (found == all.end()) continue;
-    json judged = {{"name", route.name}, {"parameters", describe_parameters(route)}};
-    judged.update(describe_variants(config, route));
-    const metrics::Verdict verdict = judge_route(route, {}, &found->second);
-    judged.update(describe_verdict(verdict, &found->second));
-    judged["examples"] = describe_examples(&found->second, verdict, false);
-    routes.push_back(std::move(judged));
+    if (route.candidate) routes.push_back(judge_one(config, route, all.routes[route.name]));
   }
   return routes;
 }
@@ -227,11 +277,6 @@ void print_route(const json& route, std::ostream& out) {
   out << "\n";
 }
 
-// A route without a candidate has nothing to be judged.
-bool is_judged(const json& route) {
-  return !route.contains("candidate") || !route["candidate"].is_null();
-}
-
 int exit_status(const std::vector<json>& routes) {
   bool all_safe = !routes.empty();
   for (const json& route : routes) {
@@ -293,7 +338,9 @@ Command verdict_command() {
           "which families) or roll_back, each with its gates. The evidence of several proxies, or "
           "evidence files from\n"
           "their state directories (evidence-ROUTE.json), is added up and judged as one by the "
-          "rules of --config.\n"
+          "rules of --config, all its routes with a candidate or those that --route names. Copies "
+          "that a proxy dropped\n"
+          "count (max_dropped_percent) where its admin port is asked; files do not tell of them.\n"
           "Exit status 0: every route is safe to promote; 1: one is to be fixed or rolled back; "
           "3: not known yet, or the\n"
           "proxy cannot be asked.",

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <sstream>
@@ -11,6 +12,8 @@
 
 #include "metrics/evidence/evidence_json.h"
 #include "proxy/commands/commands.h"
+#include "routing/config_loader.h"
+#include "routing/experiment.h"
 #include "tests/support/certificates.h"
 
 namespace understudy::proxy {
@@ -25,10 +28,15 @@ using testing_support::ScratchDirectory;
 class VerdictCommand : public testing::Test {
  protected:
   // What one proxy saw: `pairs` pairs, the candidate at half of the price, and one refused request.
-  static RouteEvidence evidence(int pairs, const std::string& experiment = "one") {
+  RouteEvidence evidence(int pairs) const {
+    const auto loaded = routing::load_config_file(config_);
+    return evidence(pairs, routing::experiment_id(*loaded.config, loaded.config->routes[0]));
+  }
+  static RouteEvidence evidence(int pairs, const std::string& experiment) {
     RouteEvidence made(experiment, {});
     metrics::Observation served, other;
     served.answer.text = other.answer.text = "as long";
+    served.answer.parsed = other.answer.parsed = true;
     served.usage.input = other.usage.input = served.usage.output = other.usage.output = 10;
     served.total = other.total = std::chrono::milliseconds(100);
     other.variant = routing::Variant::candidate;
@@ -51,7 +59,8 @@ class VerdictCommand : public testing::Test {
   }
   int run(std::vector<std::string> arguments) {
     arguments.insert(arguments.begin(), "verdict");
-    arguments.insert(arguments.end(), {"--config", config_});
+    if (std::ranges::find(arguments, "--config") == arguments.end())
+      arguments.insert(arguments.end(), {"--config", config_});
     std::ostringstream out, err;
     const std::vector<std::string_view> views(arguments.begin(), arguments.end());
     const int status = run_command_line(views, out, err);
@@ -105,6 +114,36 @@ TEST_F(VerdictCommand, DoesNotAddUpWhatIsNotTheSameExperiment) {
             kExitNotKnown);
   EXPECT_THAT(err_, HasSubstr("cannot be added up"));
   EXPECT_THAT(out_, Not(HasSubstr("sonnet")));
+}
+
+TEST_F(VerdictCommand, RefusesEvidenceOfAnExperimentThatIsNotTheConfigs) {
+  EXPECT_EQ(run({"--evidence", save("a", evidence(3, "another"))}), kExitNotKnown);
+  EXPECT_THAT(err_, HasSubstr("than the config does"));
+}
+
+TEST_F(VerdictCommand, RefusesEvidenceOfARouteThatTheConfigDoesNotHave) {
+  const auto file = files_.write("evidence-sonet.json", metrics::to_json_text(evidence(3)));
+  EXPECT_EQ(run({"--evidence", file}), kExitNotKnown);
+  EXPECT_THAT(err_, HasSubstr("the config has no route sonet"));
+}
+
+TEST_F(VerdictCommand, JudgesRoutesWithoutEvidenceToo) {
+  const std::string none = files_.write("two.yaml", R"(
+listeners: [{address: "127.0.0.1:0"}]
+upstreams:
+  east: {endpoint: "http://127.0.0.1:1", region: us-east-1, credentials: {source: none}}
+routes:
+  - name: sonnet
+    match: {models: ["anthropic.*"]}
+    primary: {upstream: east}
+    candidate: {upstream: east, model: us.anthropic.claude-sonnet-5}
+  - name: unseen
+    match: {models: ["amazon.*"]}
+    primary: {upstream: east}
+    candidate: {upstream: east, model: amazon.nova-2-lite-v1:0}
+)");
+  EXPECT_EQ(run({"--evidence", save("a", evidence(3)), "--config", none}), kExitNotKnown) << err_;
+  EXPECT_THAT(out_, HasSubstr("unseen: keep_shadowing\n"));
 }
 
 TEST_F(VerdictCommand, SaysWhichFileIsNoEvidence) {
