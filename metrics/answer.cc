@@ -40,14 +40,15 @@ std::string exception_name(std::string_view type) {
   return name;
 }
 
-ErrorClass class_of_status(int status) {
-  if (status == 0) return ErrorClass::transport;
-  if (status >= 200 && status < 300) return ErrorClass::ok;
-  if (status == 429) return ErrorClass::throttled;
-  if (status == 408) return ErrorClass::timeout;
-  // 424 is ModelErrorException: the request was fine, the model failed.
-  if (status >= 500 || status == 424) return ErrorClass::server_error;
-  return ErrorClass::client_error;
+// A success by its status that tells of a failure later on. Throttling does not become the model's
+// fault by coming late: ThrottlingException in an event stream, OpenAI's and Anthropic's words in
+// server-sent events and in bodies.
+ErrorClass class_of_late_error(std::string_view type, ErrorClass otherwise) noexcept {
+  for (const std::string_view word :
+       {"ThrottlingException", "rate_limit_error", "rate_limit_exceeded"}) {
+    if (type == word) return ErrorClass::throttled;
+  }
+  return otherwise;
 }
 
 std::string_view message_of(Json error) {
@@ -269,7 +270,11 @@ void read_stream(const AttemptFacts& facts, const CapturedAnswer& captured, Obse
   set_stream_times(facts, stream, seen);
   seen.error_type = builder.error_type();
   seen.error_message = builder.error_message().substr(0, kMaxErrorMessage);
-  if (stream.broken || !seen.error_type.empty()) seen.error_class = ErrorClass::stream_broken;
+  if (!seen.error_type.empty()) {
+    seen.error_class = class_of_late_error(seen.error_type, ErrorClass::stream_broken);
+  } else if (stream.broken) {
+    seen.error_class = ErrorClass::stream_broken;
+  }
   seen.answer = builder.take_answer();
   seen.answer.parsed = stream.understood;
 }
@@ -290,7 +295,8 @@ void read_whole(const AttemptFacts& facts, const CapturedAnswer& captured, Obser
   // A response can be a success by its status and tell of a failure in its body (Responses).
   seen.error_type = builder.error_type();
   seen.error_message = builder.error_message().substr(0, kMaxErrorMessage);
-  if (!seen.error_type.empty()) seen.error_class = ErrorClass::server_error;
+  if (!seen.error_type.empty())
+    seen.error_class = class_of_late_error(seen.error_type, ErrorClass::server_error);
   if (captured.end != AnswerEnd::complete) seen.error_class = ErrorClass::stream_broken;
 }
 
@@ -317,6 +323,16 @@ nanoseconds between(TimePoint begun, TimePoint later) {
 }
 
 }  // namespace
+
+ErrorClass class_of_status(int status) noexcept {
+  if (status == 0) return ErrorClass::transport;
+  if (status >= 200 && status < 300) return ErrorClass::ok;
+  if (status == 429) return ErrorClass::throttled;
+  if (status == 408) return ErrorClass::timeout;
+  // 424 is ModelErrorException: the request was fine, the model failed.
+  if (status >= 500 || status == 424) return ErrorClass::server_error;
+  return ErrorClass::client_error;
+}
 
 Observation read_answer(const AttemptFacts& facts, const CapturedAnswer& captured) {
   Observation seen;

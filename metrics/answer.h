@@ -19,6 +19,9 @@ struct AttemptFacts {
   TimePoint ended;
 };
 
+// What an answer's status alone says of how the attempt ended; 0: no answer came.
+ErrorClass class_of_status(int status) noexcept;
+
 // With an answer kept whole, everything; with beginning and tail only, status, error, usage, stop
 // reason and timings as far as those show them. What CountTokens counted is the answer's text, not
 // its usage: such a call uses no tokens.

@@ -21,7 +21,7 @@ std::string cleaned(std::string_view name) {
                      c == '-' || c == '_' || c == '.';
     if (!fit) c = '-';
   }
-  return clean;
+  return clean == kAllFamilies ? std::string(kFamilyNamedAll) : clean;
 }
 
 // Application profiles and managed prompts are made for a purpose; foundation models are not.

@@ -11,6 +11,11 @@
 
 namespace understudy::metrics {
 
+// What all traffic is called beside its families. No family is called so: one that would be gets
+// the other name.
+inline constexpr std::string_view kAllFamilies = "all";
+inline constexpr std::string_view kFamilyNamedAll = "family-all";
+
 // The family that a request names by itself: the first that there is of the tag of the
 // x-understudy-family header; `family` of the request's metadata; the inference profile or prompt
 // that the model id names; the names of the tools, sorted, with a hash of them. Else empty. At most

@@ -3,6 +3,8 @@
 #include <memory>
 #include <new>
 
+#include "metrics/usage.h"
+
 namespace understudy::metrics {
 
 namespace {
@@ -104,9 +106,7 @@ void RouteCounters::answer(const Observation& observation) noexcept {
     count_tokens(spend.tokens[1], usage.output);
     count_tokens(spend.tokens[2], usage.cache_read);
     count_tokens(spend.tokens[3], usage.cache_write);
-    // A stream always has output tokens; what lacks their count was billed all the same.
-    const bool unknown = usage.missing() || (observation.stream && !usage.output.has_value());
-    if (observation.status == 200 && unknown) bump(spend.usage_missing);
+    if (observation.status == 200 && usage_unknown(observation)) bump(spend.usage_missing);
     if (observation.cost_usd) {
       spend.cost_usd.fetch_add(*observation.cost_usd, std::memory_order_relaxed);
     }

@@ -80,9 +80,16 @@ std::string write_state_file(const std::filesystem::path& path, std::string_view
 }
 
 bool set_state_file_aside(const std::filesystem::path& path, std::string_view why) {
-  std::error_code error;
-  std::filesystem::rename(path, path.string() + "." + std::string(why), error);
-  return !error;
+  constexpr int kMostNames = 1'000;
+  const std::string first = path.string() + "." + std::string(why);
+  for (int n = 1; n <= kMostNames; ++n) {
+    const std::string name = n == 1 ? first : first + "." + std::to_string(n);
+    std::error_code error;
+    if (std::filesystem::exists(std::filesystem::symlink_status(name, error))) continue;
+    std::filesystem::rename(path, name, error);
+    return !error;
+  }
+  return false;
 }
 
 }  // namespace understudy::metrics

@@ -20,7 +20,8 @@ StateText read_state_file(const std::filesystem::path& path, std::uintmax_t max_
 // went wrong.
 std::string write_state_file(const std::filesystem::path& path, std::string_view text);
 
-// Renames it to PATH.WHY, so that it is kept and another can begin. False where there is none.
+// Renames it to PATH.WHY, or PATH.WHY.2 and so on where that is taken, so that it is kept and
+// another can begin. False where there is none, or no name is left among a thousand.
 bool set_state_file_aside(const std::filesystem::path& path, std::string_view why);
 
 }  // namespace understudy::metrics

@@ -20,6 +20,12 @@ Usage usage_of_fields(std::string_view fields);
 // `preferred`, its gaps filled from `fallback`.
 Usage merged(const Usage& preferred, const Usage& fallback);
 
+// What it used is not known. A stream always has output tokens; what lacks their count was billed
+// all the same.
+inline bool usage_unknown(const Observation& seen) noexcept {
+  return seen.usage.missing() || (seen.stream && !seen.usage.output);
+}
+
 // The first field of that lower-case name in CapturedAnswer::fields; empty where there is none.
 std::string_view captured_field(std::string_view fields, std::string_view name);
 

@@ -40,6 +40,18 @@ double mean_of(ValueCounts counts) noexcept {
   return sum / seen / static_cast<double>(counts.size() - 1);
 }
 
+// A primary's failure after which nobody asked the candidate says nothing for its safety: a tie. In
+// these counts the candidate was seen less often than there are values.
+GateCounts cautious(GateCounts counts, std::size_t gate) noexcept {
+  if (gate_kind(gate) != GateKind::flag) return counts;
+  const std::uint64_t total = counts.total();
+  const std::uint64_t alone = total - std::min(total, counts.candidate_pairs);
+  const std::uint64_t moved = std::min(alone, counts.values[0]);
+  counts.values[0] -= moved;
+  counts.values[1] += moved;
+  return counts;
+}
+
 GateResult measure(const GateCounts& counts, std::size_t gate,
                    const routing::GateThresholds& thresholds) {
   const ValueCounts values = counts.counts(gate);
@@ -56,9 +68,14 @@ GateResult measure(const GateCounts& counts, std::size_t gate,
   if (result.pairs > 0) result.difference = unit_of_mean(gate, mean_of(values));
   result.log_e_worse = log_e(values, Null::mean_at_most, mean_at(gate, thresholds.alarm));
   const double margin = mean_at(gate, thresholds.margin);
-  result.log_e_safe = log_e(values, Null::mean_at_least, margin);
-  if (const auto factor = factor_to_reject(values, Null::mean_at_least, margin, kConfidence)) {
-    const double more = (*factor - 1.0) * static_cast<double>(result.pairs);
+  const GateCounts of_safety = cautious(counts, gate);
+  const ValueCounts safety = of_safety.counts(gate);
+  result.log_e_safe = log_e(safety, Null::mean_at_least, margin);
+  if (const auto factor = factor_to_reject(safety, Null::mean_at_least, margin, kConfidence)) {
+    // What a noise gate is judged by comes only with some of the pairs.
+    const std::uint64_t pairs =
+        gate_kind(gate) == GateKind::noise ? counts.candidate_pairs : result.pairs;
+    const double more = (*factor - 1.0) * static_cast<double>(pairs);
     result.pairs_needed = static_cast<std::uint64_t>(std::ceil(more));
   }
   return result;
@@ -104,8 +121,9 @@ GateResult judge_pooled(const RouteEvidence& evidence, const VerdictConfig& rule
     return off;
   }
   const AlarmWatch::PooledWeight& weight = watch.pooled(gate);
-  if (all.alarmed.test(gate) || watch.alarms(gate)) {
-    const ProcessOrigin origin = all.alarmed.test(gate) ? all.alarmed_by[gate] : weight.origin;
+  const bool latched = all.alarm_stands(gate, thresholds->alarm);
+  if (latched || watch.alarms(gate)) {
+    const ProcessOrigin origin = latched ? all.alarmed_by[gate] : weight.origin;
     GateResult alarm = measure_alarm(all, gate, *thresholds, origin, evidence.stage());
     alarm.log_e_worse = std::max(alarm.log_e_worse, weight.log_e);
     alarm.leading_family = weight.family;
@@ -124,7 +142,7 @@ std::vector<GateResult> family_alarms(const RouteEvidence& evidence, const Verdi
     for (std::size_t gate = 0; gate < kGateCount; ++gate) {
       const auto& thresholds = rules.gates[gate];
       if (!thresholds) continue;
-      const bool latched = family.alarmed.test(gate);
+      const bool latched = family.alarm_stands(gate, thresholds->alarm);
       if (!latched && !watch.alarms(name, gate)) continue;
       const AlarmWatch::Weight& weight = watch.weight(name, gate);
       GateResult& alarm = alarms.emplace_back(
@@ -176,8 +194,10 @@ bool has_enough_pairs(const FamilyEvidence& family, bool in_stage, const Verdict
   if (family.pairs < rules.min_pairs_per_family) return false;
   if (!in_stage) return true;
   std::uint64_t most = 0;  // of the gates: each counts the pairs in which it could be judged
-  for (std::size_t gate = 0; gate < kGateCount; ++gate)
-    most = std::max(most, family.stage.gate(gate).total());
+  for (std::size_t gate = 0; gate < kGateCount; ++gate) {
+    // Failures without a pair count there as well.
+    if (gate != kErrorGate) most = std::max(most, family.stage.gate(gate).total());
+  }
   return most >= rules.min_pairs_per_family;
 }
 
@@ -186,9 +206,10 @@ bool all_gates_safe(const std::string& name, const FamilyEvidence& family,
   for (std::size_t gate = 0; gate < kGateCount; ++gate) {
     const auto& thresholds = rules.gates[gate];
     if (!thresholds) continue;
-    if (watch.alarms(name, gate)) return false;
-    const double safe = log_e(family.gates[gate].counts(gate), Null::mean_at_least,
-                              mean_at(gate, thresholds->margin));
+    if (watch.alarms(name, gate) || family.alarm_stands(gate, thresholds->alarm)) return false;
+    const GateCounts counts = cautious(family.gates[gate], gate);
+    const double safe =
+        log_e(counts.counts(gate), Null::mean_at_least, mean_at(gate, thresholds->margin));
     if (safe < log_threshold(kConfidence)) return false;
   }
   return true;
@@ -254,7 +275,7 @@ std::set<std::string, std::less<>> settled_families(const RouteEvidence& evidenc
   std::set<std::string, std::less<>> settled;
   for (const auto& [name, family] : evidence.families()) {
     // What found no family is no family.
-    if (name == RouteEvidence::kOther || family.alarmed.any()) continue;
+    if (name == RouteEvidence::kOther) continue;
     if (has_enough_pairs(family, evidence.stage().has_value(), rules) &&
         all_gates_safe(name, family, rules, watch))
       settled.insert(name);

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "metrics/evidence/evidence.h"
+#include "metrics/family.h"
 #include "routing/config.h"
 
 namespace understudy::metrics {
@@ -26,15 +27,14 @@ enum class GateState : std::uint8_t {
 };
 std::string_view label(GateState state) noexcept;
 
-inline constexpr std::string_view kAllFamilies = "all";
-
 // One gate, over all traffic or in one family.
 struct GateResult {
   std::string family{kAllFamilies};
   std::size_t gate = 0;  // index into routing::kGates
   GateState state = GateState::open;
   bool critical = false;
-  std::uint64_t pairs = 0;               // that it was judged by
+  // That it was judged by; of noise gates those with a second answer of the primary.
+  std::uint64_t pairs = 0;
   std::optional<double> primary_rate;    // shares of bad answers; none for ratios
   std::optional<double> candidate_rate;  // for noise gates: of pairs that differ
   // Shares: candidate minus primary. Ratios: the candidate's figure over the primary's, minus 1.

@@ -64,6 +64,7 @@ std::string minute_text(std::chrono::sys_seconds at) {
 
 std::string seen_text(const GateResult& result) {
   std::string text = counted(result.pairs);
+  if (gate_kind(result.gate) == GateKind::noise) text += " with a second answer of the primary";
   if (result.since) text += " since " + minute_text(*result.since);
   if (!result.stage.empty()) text += ", when stage " + result.stage + " began";
   return text;

@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 
+#include "metrics/divergence/signals.h"
 #include "metrics/usage.h"
 #include "proxy/log.h"
 #include "proxy/shadow_account.h"
@@ -25,11 +26,30 @@ void price(metrics::Observation& observation, const metrics::Prices& prices) {
 ExperimentContext experiment_of(const PairContext& pair) {
   const routing::RouteConfig& route = pair.snapshot->config().routes[pair.route];
   return {route.name, pair.snapshot->experiments[pair.route], route.verdict,
-          pair.snapshot->meters[pair.route]};
+          pair.snapshot->meters[pair.route], pair.snapshot->generation};
 }
 
 bool by_candidate(const metrics::Observation& seen) noexcept {
   return seen.variant == routing::Variant::candidate;
+}
+
+bool is_throttled(const metrics::Observation& seen) noexcept {
+  return seen.error_class == metrics::ErrorClass::throttled;
+}
+
+// A success whose body is not what the operation promises.
+bool is_unreadable(const metrics::Observation& seen) noexcept {
+  return seen.error_class == metrics::ErrorClass::ok && !seen.answer.parsed;
+}
+
+const std::string& primary_model(const PairContext& pair) {
+  const std::string& model = pair.snapshot->config().routes[pair.route].primary.model;
+  return model.empty() ? pair.asked_model : model;
+}
+
+std::string family_of(const PairContext& pair, const std::optional<metrics::Json>& request,
+                      EvidenceBook& evidence) {
+  return evidence.family(experiment_of(pair), pair.family, primary_model(pair), request);
 }
 
 void read_request(const PairContext& pair, EvidenceBook& evidence) {
@@ -37,9 +57,7 @@ void read_request(const PairContext& pair, EvidenceBook& evidence) {
   metrics::JsonParser parser;
   const auto request = parser.parse(pair.request_body.view());
   slot.expectations = metrics::Expectations::from_request(slot.observation->operation, request);
-  const std::string& model = pair.snapshot->config().routes[pair.route].primary.model;
-  slot.family = evidence.family(experiment_of(pair), pair.family,
-                                model.empty() ? pair.asked_model : model, request);
+  slot.family = family_of(pair, request, evidence);
 }
 
 // The primary's answer against the candidate's, whichever of them the client got, both held to what
@@ -54,7 +72,7 @@ metrics::Comparison compare_and_weigh(const PairContext& pair, metrics::Leg leg,
   const metrics::TextTraits found_now{other.answer.text};
   const metrics::TextTraits& text = other.answer.text == slot.text->text() ? *slot.text : found_now;
   const ExperimentContext experiment = experiment_of(pair);
-  slot.expectations->profile = &evidence.profile(experiment, slot.family);
+  slot.expectations->profile = evidence.profile(experiment, slot.family);
   struct Side {
     const metrics::Observation* observation;
     const metrics::TextTraits* text;
@@ -66,20 +84,23 @@ metrics::Comparison compare_and_weigh(const PairContext& pair, metrics::Leg leg,
   const metrics::Comparison comparison =
       metrics::compare(*primary.observation, *candidate.observation, *slot.expectations,
                        *primary.text, *candidate.text);
+  const bool answered = metrics::divergence::answered(*primary.observation) &&
+                        metrics::divergence::answered(*candidate.observation);
   if (leg == metrics::Leg::control) {
-    slot.control = comparison;
+    // Noise is the primary's; where the candidate served, it was the one to be asked again.
+    if (answered && !by_candidate(other)) slot.control = comparison;
   } else {
-    slot.shadow = comparison;
+    if (answered) slot.shadow = comparison;
     const auto cost = metrics::pair_cost(*pair.snapshot->prices, *primary.observation,
                                          *candidate.observation, today());
     slot.counts_as_evidence =
-        evidence.record_pair(experiment, slot.family, pair.request_body.view(),
-                             {.comparison = comparison,
-                              .served = *primary.observation,
-                              .other = *candidate.observation,
-                              .cost = cost ? &*cost : nullptr,
-                              .exchange_id = pair.exchange_id,
-                              .in_pool = pair.in_pool});
+        !pair.is_weighed && evidence.record_pair(experiment, slot.family, pair.request_body.view(),
+                                                 {.comparison = comparison,
+                                                  .served = *primary.observation,
+                                                  .other = *candidate.observation,
+                                                  .cost = cost ? &*cost : nullptr,
+                                                  .exchange_id = pair.exchange_id,
+                                                  .in_pool = pair.in_pool});
     evidence.learn(experiment, slot.family, *primary.observation, *primary.text);
   }
   if (slot.shadow && slot.control && slot.counts_as_evidence)
@@ -88,6 +109,18 @@ metrics::Comparison compare_and_weigh(const PairContext& pair, metrics::Leg leg,
 }
 
 }  // namespace
+
+bool is_left_out(PairContext& pair, std::string_view sampling_key) {
+  const routing::Config& config = pair.snapshot->config();
+  const routing::RouteConfig& route = config.routes[pair.route];
+  if (route.shadow.settled == routing::kAllTraffic || !pair.account->any_settled()) return false;
+  const auto place = routing::bucket(config.sampling_salt, "settled", route.name, sampling_key);
+  pair.in_pool = routing::drawn(place, route.shadow.settled);
+  if (pair.in_pool) return false;
+  metrics::JsonParser json;
+  return pair.account->is_settled(metrics::named_family(pair.family, primary_model(pair),
+                                                        json.parse(pair.request_body.view())));
+}
 
 void ServedAnswerTask::refused() noexcept {
   meter->unread_answer(facts.variant, facts.leg);
@@ -179,6 +212,15 @@ void PairTask::compare_inputs(const metrics::Observation& other, VolumeBook& vol
   if (by_primary && by_candidates) volumes.note_pair(route.name, *by_primary, *by_candidates);
 }
 
+void PairTask::fail(metrics::FailReason reason) const noexcept {
+  metrics::RouteMeter& meter = *pair->snapshot->meters[pair->route];
+  if (facts.leg == metrics::Leg::control) {
+    meter.control_failed(reason);
+  } else {
+    meter.failed(reason);
+  }
+}
+
 void PairTask::count(const metrics::Comparison& comparison,
                      metrics::RouteMeter& meter) const noexcept {
   if (facts.leg == metrics::Leg::control) {
@@ -199,11 +241,19 @@ void PairTask::run(AnalysisThread& thread) {
                      std::chrono::system_clock::now());
   // The served answer found no room in the queue, so there is nothing to hold this one against.
   if (!pair->served->observation) return drop();
-  // A success whose body is not what the operation promises can be held against nothing.
-  if (other.error_class == metrics::ErrorClass::ok && !other.answer.parsed) {
-    if (facts.leg == metrics::Leg::control)
-      return meter.control_failed(metrics::FailReason::unreadable);
-    meter.failed(metrics::FailReason::unreadable);
+  const metrics::Observation& served = *pair->served->observation;
+  // Throttled after a stream had begun.
+  if (is_throttled(other) || is_throttled(served)) {
+    if (facts.leg == metrics::Leg::shadow && is_throttled(other))
+      thread.evidence.record_missing(experiment_of(*pair));
+    return fail(metrics::FailReason::throttled);
+  }
+  // What cannot be read can be held against nothing. Where the client's own answer cannot be, the
+  // copy's proves nothing against anybody.
+  if (is_unreadable(served)) return fail(metrics::FailReason::unreadable);
+  if (is_unreadable(other)) {
+    fail(metrics::FailReason::unreadable);
+    if (facts.leg == metrics::Leg::control) return;
     other.error_class = metrics::ErrorClass::stream_broken;
     compare_and_weigh(*pair, facts.leg, other, thread.evidence);
     return;
@@ -233,7 +283,8 @@ void PairTask::record(metrics::RecordLog& records, const metrics::Observation& o
 void FailedCopyTask::run(AnalysisThread& thread) {
   if (reason == metrics::FailReason::throttled)
     return thread.evidence.record_missing(experiment_of(*pair));
-  if (!pair->served->observation) return;
+  const auto& served = pair->served->observation;
+  if (!served || is_throttled(*served) || is_unreadable(*served)) return;
   metrics::Observation other;
   other.variant = facts.variant;
   other.leg = facts.leg;
@@ -242,6 +293,17 @@ void FailedCopyTask::run(AnalysisThread& thread) {
   other.error_class = reason == metrics::FailReason::timeout ? metrics::ErrorClass::timeout
                                                              : metrics::ErrorClass::transport;
   compare_and_weigh(*pair, facts.leg, other, thread.evidence);
+}
+
+void FailedExchangeTask::run(AnalysisThread& thread) {
+  const std::string_view body = pair.request_body.view();
+  const routing::RouteConfig& route = pair.snapshot->config().routes[pair.route];
+  if ((route.shadow.skip_probes && routing::is_probe(body)) || is_left_out(pair, sampling_key))
+    return;
+  metrics::JsonParser parser;
+  failed.in_pool = pair.in_pool;
+  const std::string family = family_of(pair, parser.parse(body), thread.evidence);
+  thread.evidence.record_failure(experiment_of(pair), family, body, failed);
 }
 
 Analysis::Analysis(const routing::Config& config, metrics::Recorder& recorder)

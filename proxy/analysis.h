@@ -31,7 +31,8 @@ struct ServedSlot {
   std::optional<metrics::Observation> observation;
   std::optional<metrics::TextTraits> text;  // of the observation's answer
   std::string request_id;
-  // Of its copies, as they come: with both, the difference can be held against the noise.
+  // Of its copies, as they come, where both sides answered and the control asked the primary: with
+  // both, the difference can be held against the noise.
   std::optional<metrics::Comparison> shadow, control;
   bool counts_as_evidence = false;  // its shadow pair does
   // What both answers are held to, and the family that it is judged in; made with the first copy.
@@ -53,7 +54,15 @@ struct PairContext {
   // It stands for all of the route's traffic. Not so a pair of a family that is copied more often
   // than others (shadow.settled_percent): that one counts in its family alone.
   bool in_pool = true;
+  // A FailedExchangeTask tells what the exchange is evidence of: its pair adds nothing.
+  bool is_weighed = false;
 };
+
+// Of a family whose gates have the evidence they need, a share is copied (shadow.settled_percent),
+// drawn by a hash of its own. While there is such a family the pool takes the same share of every
+// family: it stays a uniform sample of the traffic, whoever is copied more often. True where the
+// draw leaves the exchange out; else it says whether that is in the pool.
+bool is_left_out(PairContext& pair, std::string_view sampling_key);
 
 // What tasks use of the analysis thread.
 struct AnalysisThread {
@@ -117,6 +126,7 @@ class PairTask final : public AnalysisTask, public Recycled<PairTask> {
   void drop() const noexcept;
   void settle_budget(const metrics::Observation& other) const;
   void compare_inputs(const metrics::Observation& other, VolumeBook& volumes) const;
+  void fail(metrics::FailReason reason) const noexcept;
   void count(const metrics::Comparison& comparison, metrics::RouteMeter& meter) const noexcept;
   void record(metrics::RecordLog& records, const metrics::Observation& other,
               const metrics::Comparison& comparison) const;
@@ -129,6 +139,20 @@ class FailedCopyTask final : public AnalysisTask {
   metrics::AttemptFacts facts;
   metrics::FailReason reason = metrics::FailReason::transport;
   std::shared_ptr<const PairContext> pair;
+  void refused() noexcept override {}
+
+ private:
+  void run(AnalysisThread& thread) override;
+  void done() noexcept override { delete this; }
+};
+
+// An exchange that was drawn to be compared and of which a served attempt failed: who failed is
+// evidence by itself (FailedAttempts). Rare, so it is not recycled.
+class FailedExchangeTask final : public AnalysisTask {
+ public:
+  PairContext pair;
+  std::string sampling_key;
+  metrics::FailedAttempts failed;
   void refused() noexcept override {}
 
  private:

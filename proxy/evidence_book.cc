@@ -61,17 +61,19 @@ EvidenceBook::~EvidenceBook() {
   }
 }
 
-EvidenceBook::Entry& EvidenceBook::entry(const ExperimentContext& context) {
+EvidenceBook::Entry* EvidenceBook::entry(const ExperimentContext& context) {
   take_new_stages();
   auto found = entries_.find(context.route);
   if (found == entries_.end()) {
     found = entries_.emplace(std::string(context.route), begin(context)).first;
   } else if (found->second.evidence.experiment() != context.experiment) {
+    if (context.generation < found->second.generation) return nullptr;
     save(context.route, found->second);
     save_profiles(context.route, found->second);
     found->second = begin(context);
   }
   Entry& entry = found->second;
+  entry.generation = std::max(entry.generation, context.generation);
   if (const auto stage = stages_.find(context.route); stage != stages_.end())
     entry.evidence.begin_stage(stage->second, Clock::now());
   entry.rules = context.rules;
@@ -80,7 +82,7 @@ EvidenceBook::Entry& EvidenceBook::entry(const ExperimentContext& context) {
     entry.requests = requests_of(context.meter);
   }
   entry.unpublished = entry.unsaved = true;
-  return entry;
+  return &entry;
 }
 
 // The evidence that was saved, or none at all where another experiment made it.
@@ -124,28 +126,41 @@ void EvidenceBook::take_new_stages() {
 
 bool EvidenceBook::record_pair(const ExperimentContext& context, std::string_view family,
                                std::string_view request_body, const metrics::PairOutcome& pair) {
-  Entry& into = entry(context);
-  const auto now = Clock::now();
-  const std::uint64_t conversation = routing::conversation_key(request_body, kConversationBytes);
-  if (!into.repeats.is_new(conversation, routing::hash64(request_body), now)) {
-    into.evidence.record_repeat();
-    return false;
-  }
-  into.evidence.record_pair(family, pair, now);
-  count_validation_error(into.evidence, family, request_body, pair);
+  Entry* const into = entry(context);
+  if (!into || is_repeat(*into, request_body)) return false;
+  into->evidence.record_pair(family, pair, Clock::now());
+  count_validation_error(into->evidence, family, request_body, pair);
   return true;
+}
+
+bool EvidenceBook::is_repeat(Entry& entry, std::string_view request_body) {
+  const std::uint64_t conversation = routing::conversation_key(request_body, kConversationBytes);
+  if (entry.repeats.is_new(conversation, routing::hash64(request_body), Clock::now())) return false;
+  entry.evidence.record_repeat();
+  return true;
+}
+
+void EvidenceBook::record_failure(const ExperimentContext& context, std::string_view family,
+                                  std::string_view request_body,
+                                  const metrics::FailedAttempts& failed) {
+  Entry* const into = entry(context);
+  if (into && !is_repeat(*into, request_body))
+    into->evidence.record_failure(family, failed, Clock::now());
 }
 
 void EvidenceBook::record_triple(const ExperimentContext& context, std::string_view family,
                                  const metrics::Comparison& shadow,
                                  const metrics::Comparison& control, bool in_pool) {
-  entry(context).evidence.record_triple(family, shadow, control, in_pool);
+  if (Entry* const into = entry(context))
+    into->evidence.record_triple(family, shadow, control, in_pool);
 }
 
 std::string EvidenceBook::family(const ExperimentContext& context, std::string_view tag,
                                  std::string_view model_id,
                                  const std::optional<metrics::Json>& request) {
-  return entry(context).families.family_of(tag, model_id, request);
+  Entry* const of_route = entry(context);
+  return of_route ? of_route->families.family_of(tag, model_id, request)
+                  : std::string(metrics::RouteEvidence::kOther);
 }
 
 metrics::AnswerProfile& EvidenceBook::profile_of(Entry& entry, std::string_view family) {
@@ -155,20 +170,22 @@ metrics::AnswerProfile& EvidenceBook::profile_of(Entry& entry, std::string_view 
   return entry.profiles[std::string(room ? family : metrics::RouteEvidence::kOther)];
 }
 
-const metrics::AnswerProfile& EvidenceBook::profile(const ExperimentContext& context,
+const metrics::AnswerProfile* EvidenceBook::profile(const ExperimentContext& context,
                                                     std::string_view family) {
-  return profile_of(entry(context), family);
+  Entry* const of_route = entry(context);
+  return of_route ? &profile_of(*of_route, family) : nullptr;
 }
 
 void EvidenceBook::learn(const ExperimentContext& context, std::string_view family,
                          const metrics::Observation& primary, const metrics::TextTraits& text) {
-  Entry& of_route = entry(context);
-  profile_of(of_route, family).learn(primary, text);
-  of_route.profiles_unsaved = true;
+  Entry* const of_route = entry(context);
+  if (!of_route) return;
+  profile_of(*of_route, family).learn(primary, text);
+  of_route->profiles_unsaved = true;
 }
 
 void EvidenceBook::record_missing(const ExperimentContext& context) {
-  entry(context).evidence.record_missing();
+  if (Entry* const into = entry(context)) into->evidence.record_missing();
 }
 
 // Computes only what is new since it last looked.

@@ -28,6 +28,7 @@ struct ExperimentContext {
   std::string_view experiment;  // routing::experiment_id()
   const routing::VerdictConfig& rules;
   const metrics::RouteMeter* meter = nullptr;  // of all its traffic; none: it is not projected
+  std::uint64_t generation = 0;                // of the config that the pair was made under
 };
 
 class EvidenceBook {
@@ -37,19 +38,23 @@ class EvidenceBook {
   explicit EvidenceBook(const std::string& state_directory);
   ~EvidenceBook();  // saves what was not
 
-  // --- Analysis thread.
+  // --- Analysis thread. What comes late, made under a config that a later one's experiment has
+  // replaced on the route, is let go: it belongs to evidence that has been set aside.
   // True where the pair was counted; false for a repeat, which says nothing new.
   bool record_pair(const ExperimentContext& context, std::string_view family,
                    std::string_view request_body, const metrics::PairOutcome& pair);
   void record_triple(const ExperimentContext& context, std::string_view family,
                      const metrics::Comparison& shadow, const metrics::Comparison& control,
                      bool in_pool = true);
+  // An exchange that failed before it was a pair; repeats as of pairs.
+  void record_failure(const ExperimentContext& context, std::string_view family,
+                      std::string_view request_body, const metrics::FailedAttempts& failed);
   // The family that a request is judged in: named by itself, or found by the words it shares with
   // others. Call it once for a request.
   std::string family(const ExperimentContext& context, std::string_view tag,
                      std::string_view model_id, const std::optional<metrics::Json>& request);
-  // What the family's answers have been like so far.
-  const metrics::AnswerProfile& profile(const ExperimentContext& context, std::string_view family);
+  // What the family's answers have been like so far; null for what comes late.
+  const metrics::AnswerProfile* profile(const ExperimentContext& context, std::string_view family);
   // An answer of the primary, once it has been compared.
   void learn(const ExperimentContext& context, std::string_view family,
              const metrics::Observation& primary, const metrics::TextTraits& text);
@@ -75,12 +80,14 @@ class EvidenceBook {
     metrics::FamilyFinder families{};
     metrics::AnswerProfiles profiles{};  // as many families as the evidence keeps
     const metrics::RouteMeter* meter = nullptr;
-    std::uint64_t requests = 0;  // of the meter, when it was last looked at
+    std::uint64_t requests = 0;    // of the meter, when it was last looked at
+    std::uint64_t generation = 0;  // the newest that it was fed from
     bool unpublished = true;
     bool unsaved = false;
     bool profiles_unsaved = false;
   };
-  Entry& entry(const ExperimentContext& context);
+  Entry* entry(const ExperimentContext& context);  // null: it comes late
+  static bool is_repeat(Entry& entry, std::string_view request_body);
   metrics::AnswerProfile& profile_of(Entry& entry, std::string_view family);
   Entry begin(const ExperimentContext& context);
   void look(Entry& entry);

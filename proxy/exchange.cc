@@ -65,19 +65,22 @@ void Exchange::client_gone() noexcept {
 void Exchange::decide() {
   if (routing::names_model_in_body(request_.target.operation)) read_body_model();
   const RequestHead& head = *request_.head;
-  const std::string_view sampling_key =
-      head.invocation_id.empty() ? id_.view() : head.invocation_id;
   decision_ = snapshot_->routes.decide({.operation = request_.target.operation,
                                         .model_id = request_.target.model_id,
                                         .path = request_.target.path,
                                         .stateful = stateful_,
                                         .fields = head.fields,
-                                        .sampling_key = sampling_key,
+                                        .sampling_key = sampling_key(),
                                         .caller = request_.client.caller(),
                                         .body = request_.body.view()});
   if (!decision_.route && decision_.upstream) default_variant_.upstream = *decision_.upstream;
   spare_gone_primary();
   worker_.recorder.overhead(metrics::Phase::decide, steady_clock::now() - begun_);
+}
+
+std::string_view Exchange::sampling_key() const noexcept {
+  const std::string_view invocation = request_.head->invocation_id;
+  return invocation.empty() ? id_.view() : invocation;
 }
 
 // A body that does not say clearly which model it asks for makes a request that nobody understands:
@@ -226,7 +229,10 @@ std::optional<metrics::FallbackReason> Exchange::reason_to_fall_back(
 }
 
 void Exchange::fall_back(metrics::FallbackReason reason) {
+  using metrics::FallbackReason;
   fell_back_ = true;
+  candidate_failed_ = reason == FallbackReason::server_error || reason == FallbackReason::timeout ||
+                      reason == FallbackReason::unreachable || reason == FallbackReason::transport;
   meter().fell_back(reason);
   log_info("fell_back", {{"exchange", id_.view()},
                          {"route", std::string_view{decision_.route->name}},
@@ -434,9 +440,10 @@ void Exchange::record() {
 
 // A throttled variant's quota is for those who are served: the copies rest.
 void Exchange::tell_account(int status, metrics::TimePoint when) {
-  if (decision_.eligible)
-    worker_snapshot_->accounts[decision_.route_index]->primary_answered(*decision_.route, status,
-                                                                        when);
+  if (!decision_.eligible) return;
+  ShadowAccount& account = *worker_snapshot_->accounts[decision_.route_index];
+  if (!copies_rested_) copies_rested_ = account.suspended(when);
+  account.primary_answered(*decision_.route, status, when);
 }
 
 std::optional<SkipReason> Exchange::reason_to_skip(const Status& outcome) const noexcept {
@@ -462,6 +469,7 @@ void Exchange::hand_over(const Status& outcome) {
       slot = std::make_shared<ServedSlot>();
     }
   }
+  weigh_failure(outcome);
   if (!capture_.begun()) return;
   const auto end = outcome
                        ? metrics::AnswerEnd::complete
@@ -489,6 +497,49 @@ void Exchange::hand_over(const Status& outcome) {
   if (slot) offer_copy(std::move(slot));
 }
 
+// As a copy's failures are (report_failure()): what the client did wrong, a quota and our own part
+// are nobody's fault.
+bool Exchange::has_failed(const Status& outcome) const noexcept {
+  if (outcome) {
+    const metrics::ErrorClass ended = metrics::class_of_status(status_);
+    return ended == metrics::ErrorClass::server_error || ended == metrics::ErrorClass::timeout;
+  }
+  const ErrorKind kind = outcome.error().kind;
+  return outcome.error().side == Side::upstream &&
+         (kind == ErrorKind::connect || kind == ErrorKind::timeout || kind == ErrorKind::closed ||
+          kind == ErrorKind::bad_message);
+}
+
+// A drawn exchange that failed is evidence of who failed, where a copy would have been sent.
+void Exchange::weigh_failure(const Status& outcome) {
+  if (!decision_.eligible || !decision_.shadow || client_gone_) return;
+  const bool failed = has_failed(outcome);
+  if (!failed && !(candidate_failed_ && outcome && status_ == 200)) return;
+  const routing::ShadowConfig& shadow = decision_.route->shadow;
+  if (request_.body.size() > shadow.max_body_bytes) return;
+  ShadowAccount& account = *worker_snapshot_->accounts[decision_.route_index];
+  if (copies_rested_.value_or(false) || !account.has_room(shadow)) return;
+  auto task = std::make_unique<FailedExchangeTask>();
+  describe(task->pair);
+  task->sampling_key = sampling_key();
+  task->bytes = request_.body.size();
+  (decision_.served == Variant::primary ? task->failed.primary : task->failed.candidate) = failed;
+  if (candidate_failed_) task->failed.candidate = true;
+  worker_.analysis.offer(AnalysisTask::Pointer(task.release()));
+}
+
+void Exchange::describe(PairContext& pair) const {
+  pair.snapshot = snapshot_;
+  pair.route = decision_.route_index;
+  pair.exchange_id = id_.view();
+  pair.asked_model = request_.target.model_id;
+  pair.family = request_.head->family;
+  if (!request_.client.caller().empty())
+    pair.caller = routing::caller_label(snapshot_->config(), request_.client.caller());
+  pair.request_body = request_.body;
+  pair.account = worker_snapshot_->accounts[decision_.route_index];
+}
+
 void Exchange::offer_copy(std::shared_ptr<ServedSlot> slot) {
   const auto& account = worker_snapshot_->accounts[decision_.route_index];
   const auto admission = account->admit(decision_.route->shadow, ended_);
@@ -496,16 +547,9 @@ void Exchange::offer_copy(std::shared_ptr<ServedSlot> slot) {
   auto job = worker_.memory.copies.take();
   const RequestHead& head = *request_.head;
   job->is_probe = admission.is_probe;
-  job->pair.snapshot = snapshot_;
-  job->pair.route = decision_.route_index;
-  job->pair.exchange_id = id_.view();
-  job->pair.asked_model = request_.target.model_id;
-  job->pair.family = head.family;
-  if (!request_.client.caller().empty())
-    job->pair.caller = routing::caller_label(snapshot_->config(), request_.client.caller());
-  job->pair.request_body = request_.body;
+  describe(job->pair);
   job->pair.served = std::move(slot);
-  job->pair.account = account;
+  job->pair.is_weighed = candidate_failed_;
   // What was held for the served answer is the analysis' now; the copy holds the request.
   if (!job->held.emplace(worker_.dispatcher.memory()).grow(request_.body.size())) {
     if (job->is_probe) account->breaker.abandoned();
@@ -515,7 +559,7 @@ void Exchange::offer_copy(std::shared_ptr<ServedSlot> slot) {
   job->served = decision_.served;
   job->invocation_id = head.invocation_id;
   job->attempt = attempt_of(head);
-  job->sampling_key = head.invocation_id.empty() ? id_.view() : head.invocation_id;
+  job->sampling_key = sampling_key();
   job->forwarded = request_.target.forwarded;
   job->model_place = model_place(request_.target);
   job->body_model = body_model_;

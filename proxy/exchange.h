@@ -68,7 +68,11 @@ class Exchange {
   boost::asio::awaitable<void> answer_error(int status, std::string_view type,
                                             std::string_view message, std::string_view cause);
   std::optional<routing::SkipReason> reason_to_skip(const Status& outcome) const noexcept;
+  std::string_view sampling_key() const noexcept;
+  void describe(PairContext& pair) const;
   void offer_copy(std::shared_ptr<ServedSlot> slot);
+  bool has_failed(const Status& outcome) const noexcept;
+  void weigh_failure(const Status& outcome);
   const routing::VariantConfig& served_variant() const;
   routing::ModelSwap served_swap() const;
   metrics::RouteMeter& meter() const;
@@ -93,10 +97,12 @@ class Exchange {
   std::optional<UpstreamCall> call_;
   std::optional<metrics::ModelGone> gone_;  // the primary's model is
   bool fell_back_ = false;                  // the primary answers for the candidate
+  bool candidate_failed_ = false;           // which is why
   bool client_gone_ = false;
-  bool answer_begun_ = false;  // something went to the client
-  int refused_status_ = 0;     // of an attempt whose answer nobody gets
-  int status_ = 0;             // that the client got
+  bool answer_begun_ = false;          // something went to the client
+  std::optional<bool> copies_rested_;  // before its own answers were counted
+  int refused_status_ = 0;             // of an attempt whose answer nobody gets
+  int status_ = 0;                     // that the client got
   ServedCapture capture_;
   metrics::TimePoint first_byte_{}, ended_{};
 };

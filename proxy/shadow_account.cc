@@ -130,6 +130,11 @@ ShadowAccount::Admission ShadowAccount::admit(const routing::ShadowConfig& confi
   return {.refused = std::nullopt, .is_probe = permit == Breaker::Permit::probe};
 }
 
+bool ShadowAccount::has_room(const routing::ShadowConfig& config) noexcept {
+  return within_budget(config.budget) && held() < config.max_in_flight + config.max_queued &&
+         !breaker.open();
+}
+
 void ShadowAccount::primary_answered(const routing::RouteConfig& route, int status,
                                      SteadyTime now) {
   const milliseconds rest = route.shadow.suspend_for;

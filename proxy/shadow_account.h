@@ -81,6 +81,9 @@ class ShadowAccount {
   };
   // Admits a copy or says why not; who is admitted calls left() once.
   Admission admit(const routing::ShadowConfig& config, SteadyTime now) noexcept;
+  // Whether a copy would find money, room and a candidate that answers; takes nothing. Of a
+  // suspension it does not ask: an answer that fails may just have begun it.
+  bool has_room(const routing::ShadowConfig& config) noexcept;
   void left() noexcept { held_.fetch_sub(1, std::memory_order_relaxed); }
   std::size_t held() const noexcept { return held_.load(std::memory_order_relaxed); }
 

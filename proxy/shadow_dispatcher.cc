@@ -13,8 +13,6 @@
 #include <mutex>
 #include <thread>
 
-#include "metrics/family.h"
-#include "metrics/json_reader.h"
 #include "proxy/log.h"
 #include "proxy/pool_trim.h"
 #include "proxy/rewriter.h"
@@ -155,31 +153,11 @@ struct ShadowDispatcher::Impl {
     if (route_of(*job).shadow.skip_probes && routing::is_probe(job->pair.request_body.view())) {
       return skip(*job, routing::SkipReason::probe);
     }
-    if (leaves_out(*job)) return skip(*job, routing::SkipReason::settled);
+    if (is_left_out(job->pair, job->sampling_key)) return skip(*job, routing::SkipReason::settled);
     ++queued;
     RouteState& state = state_of(*job);
     state.waiting.push_back(std::move(job));
     start_waiting(state, now);
-  }
-
-  // Of a family whose gates have the evidence they need, a share is copied, drawn by a hash of its
-  // own. While there is such a family the pool takes the same share of every family: it stays a
-  // uniform sample of the traffic, whoever is copied more often.
-  bool leaves_out(ShadowJob& job) {
-    const routing::RouteConfig& route = route_of(job);
-    if (route.shadow.settled == routing::kAllTraffic || !job.pair.account->any_settled())
-      return false;
-    const auto place = routing::bucket(job.pair.snapshot->config().sampling_salt, "settled",
-                                       route.name, job.sampling_key);
-    job.pair.in_pool = routing::drawn(place, route.shadow.settled);
-    return !job.pair.in_pool && job.pair.account->is_settled(family_of(job));
-  }
-
-  static std::string family_of(const ShadowJob& job) {
-    const std::string& model = route_of(job).primary.model;
-    metrics::JsonParser json;
-    return metrics::named_family(job.pair.family, model.empty() ? job.pair.asked_model : model,
-                                 json.parse(job.pair.request_body.view()));
   }
 
   // Attempts of one call carry one id, or else a count (x-stainless-retry-count). With a count
@@ -258,7 +236,11 @@ struct ShadowDispatcher::Impl {
 
   bool wants_control(const RouteState& state, const ShadowJob& job) const {
     const auto& control = route_of(job).shadow.control;
-    if (control.automatic && state.triples < kTriplesWanted) return true;
+    // Where the candidate served it would be asked again, which tells nothing of the primary's
+    // noise.
+    if (control.automatic && state.triples < kTriplesWanted &&
+        job.served == routing::Variant::primary)
+      return true;
     const auto share = control.automatic ? kControlAtRest : control.percent;
     return routing::drawn(routing::bucket(job.pair.snapshot->config().sampling_salt, "control",
                                           route_of(job).name, job.sampling_key),
@@ -296,7 +278,8 @@ struct ShadowDispatcher::Impl {
                   now - result.facts.begun);
     if (result.facts.leg == Leg::control) {
       if (failure) meter.control_failed(*failure);
-      if (!failure) ++state.triples;
+      const bool answered = !failure && result.status >= 200 && result.status < 300;
+      if (answered && job.served == routing::Variant::primary) ++state.triples;
       // It asks the variant that serves: what throttles it throttles clients next.
       if (result.status > 0) state.account->primary_answered(route_of(job), result.status, now);
       return;
@@ -420,6 +403,7 @@ void ShadowJob::clear() noexcept {
   pair.account.reset();
   pair.in_pool = true;
   shadow_tokens = control_tokens = {};
+  pair.is_weighed = false;
   body_hash.reset();
   is_probe = false;
 }

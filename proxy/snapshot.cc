@@ -1,6 +1,7 @@
 #include "proxy/snapshot.h"
 
 #include <algorithm>
+#include <atomic>
 #include <boost/asio/ssl/context.hpp>
 #include <chrono>
 #include <utility>
@@ -263,7 +264,9 @@ SnapshotResult make_snapshot(std::shared_ptr<const routing::Config> config,
     meters.push_back(&recorder.route(route.name));
     experiments.push_back(routing::experiment_id(*config, route));
   }
+  static std::atomic<std::uint64_t> made{0};
   result.snapshot = std::make_shared<const Snapshot>(Snapshot{
+      .generation = ++made,
       .routes = routing::RouteTable(std::move(config), std::move(shares)),
       .upstreams = std::move(upstreams),
       .listeners = std::move(listeners.listeners),

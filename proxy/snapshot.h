@@ -3,6 +3,7 @@
 // immutable, shared by all threads. An exchange keeps the snapshot that it began with.
 
 #include <chrono>
+#include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -42,6 +43,7 @@ struct AdminTarget {
 };
 
 struct Snapshot {
+  std::uint64_t generation = 0;  // rises with every snapshot that is made
   routing::RouteTable routes;
   std::vector<std::shared_ptr<const UpstreamTarget>> upstreams;  // as Config::upstreams
   std::vector<ListenerTarget> listeners{};                       // as Config::listeners

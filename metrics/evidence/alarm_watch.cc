@@ -14,7 +14,8 @@ using routing::VerdictConfig;
 constexpr double kPooledAlpha = 0.025;
 // The families' half is shared by the next power of two above their number, at least 32. Those
 // that come later find the shares halved each time, which adds up to 2.5 times one share each.
-constexpr double kFamilyAlpha = 0.025 / 2.5;
+constexpr double kSharesInAll = 2.5;
+constexpr double kFamilyAlpha = 0.025 / kSharesInAll;
 constexpr std::size_t kFewestShares = 32;
 
 constexpr double kOnWhole = 0.80, kOnHours = 0.15, kOnStages = 0.05;
@@ -108,10 +109,11 @@ void AlarmWatch::weigh_gates(const FamilyEvidence& evidence, const Calendar& cal
 
 void AlarmWatch::weigh(const FamilyEvidence& evidence, const Calendar& calendar,
                        Known& known) const {
-  if (known.pairs == evidence.pairs && known.triples == evidence.triples &&
-      known.stage == calendar.stage)
+  // Every pair counts there, and what failed before it was one.
+  const std::uint64_t pairs = evidence.gates[kErrorGate].total();
+  if (known.pairs == pairs && known.triples == evidence.triples && known.stage == calendar.stage)
     return;
-  known.pairs = evidence.pairs;
+  known.pairs = pairs;
   known.triples = evidence.triples;
   known.stage = calendar.stage;
   weigh_gates(evidence, calendar, known.weights);
@@ -130,11 +132,14 @@ void AlarmWatch::look(const RouteEvidence& evidence) {
   }
   const auto shares = static_cast<double>(std::bit_ceil(std::max(kFewestShares, families_.size())));
   of_family_ = log_threshold(kFamilyAlpha / (enabled_gates(rules_) * shares));
-  for (std::size_t gate = 0; gate < kGateCount; ++gate) pool(gate);
+  for (std::size_t gate = 0; gate < kGateCount; ++gate) pool(gate, kSharesInAll * shares);
 }
 
-// A mean of e-processes is one, too.
-void AlarmWatch::pool(std::size_t gate) {
+// A sum of e-processes is one, too, where their weights are fixed and add up to one at most. The
+// mean over the families that are there is none: each newcomer would change the weights of the
+// others and bring a 1 of its own. So a family weighs the share that it found when it came, which
+// the sum here never exceeds.
+void AlarmWatch::pool(std::size_t gate, double parts) {
   LogSum families;
   const Weight* loudest = nullptr;
   std::string_view family;
@@ -148,7 +153,7 @@ void AlarmWatch::pool(std::size_t gate) {
   const double log_half = std::log(0.5);
   const Weight& together = all_.weights[gate];
   Weight spread = families.weight();
-  if (loudest) spread.log_e -= std::log(static_cast<double>(families_.size()));
+  spread.log_e -= std::log(parts);
   LogSum both;
   both.add(log_half + together.log_e, together.origin);
   both.add(log_half + spread.log_e, spread.origin);
@@ -173,10 +178,12 @@ bool AlarmWatch::alarms(std::string_view family, std::size_t gate) const noexcep
 
 void AlarmWatch::latch(RouteEvidence& evidence) const {
   for (std::size_t gate = 0; gate < kGateCount; ++gate) {
-    if (alarms(gate)) evidence.latch_pooled(gate, pooled_[gate].origin);
+    if (!rules_.gates[gate]) continue;
+    const double threshold = rules_.gates[gate]->alarm;
+    if (alarms(gate)) evidence.latch_pooled(gate, pooled_[gate].origin, threshold);
     for (const auto& [name, known] : families_) {
       if (known.weights[gate].log_e >= of_family_)
-        evidence.latch(name, gate, known.weights[gate].origin);
+        evidence.latch(name, gate, known.weights[gate].origin, threshold);
     }
   }
 }

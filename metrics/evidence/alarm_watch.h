@@ -69,7 +69,7 @@ class AlarmWatch {
   void weigh(const FamilyEvidence& evidence, const Calendar& calendar, Known& known) const;
   void weigh_gates(const FamilyEvidence& evidence, const Calendar& calendar,
                    Weights& weights) const;
-  void pool(std::size_t gate);
+  void pool(std::size_t gate, double parts);
 
   routing::VerdictConfig rules_;
   std::vector<Bets> bets_;  // by gate, of those that are on: index_[gate]

@@ -5,7 +5,9 @@
 #include <optional>
 #include <utility>
 
+#include "metrics/divergence/signals.h"
 #include "metrics/redaction.h"
+#include "metrics/usage.h"
 
 namespace understudy::metrics {
 namespace {
@@ -40,7 +42,7 @@ bool is_about_errors(std::size_t gate) noexcept {
 
 // Of a failed attempt nothing is known but that it failed.
 bool both_answered(const PairOutcome& pair) noexcept {
-  return pair.served.error_class == ErrorClass::ok && pair.other.error_class == ErrorClass::ok;
+  return divergence::answered(pair.served) && divergence::answered(pair.other);
 }
 
 GateMark flag_mark(const Finding* finding) noexcept {
@@ -95,13 +97,29 @@ PairMarks marks_of_triple(const Comparison& shadow, const Comparison& control) n
   return marks;
 }
 
+PairMarks marks_of(const FailedAttempts& failed) noexcept {
+  PairMarks marks{};
+  const bool primary = failed.primary.value_or(false);
+  const bool candidate = failed.candidate.value_or(false);
+  marks[kErrorGate] = {.value = value_of(candidate, primary),
+                       .candidate_seen = failed.candidate.has_value(),
+                       .candidate_bad = candidate,
+                       .primary_seen = failed.primary.has_value(),
+                       .primary_bad = primary};
+  return marks;
+}
+
+std::int64_t hour_of(std::chrono::system_clock::time_point now) noexcept {
+  return std::chrono::floor<std::chrono::hours>(now).time_since_epoch().count();
+}
+
 struct PairSpend {
   PairedSpend primary, candidate;
 };
 
 // None where a side does not tell its usage: an unknown is no zero.
 std::optional<PairSpend> spend_of(const PairOutcome& pair) noexcept {
-  if (!both_answered(pair) || pair.served.usage.missing() || pair.other.usage.missing())
+  if (!both_answered(pair) || usage_unknown(pair.served) || usage_unknown(pair.other))
     return std::nullopt;
   PairSpend spend{metrics::spend_of(pair.served), metrics::spend_of(pair.other)};
   if (!pair.cost) return spend;
@@ -174,10 +192,11 @@ void FamilyEvidence::add(const PairMarks& marks, std::int64_t hour, bool in_stag
   if (in_stage) stage.add(marks);
 }
 
-void FamilyEvidence::latch(std::size_t gate, ProcessOrigin origin) noexcept {
-  if (alarmed.test(gate)) return;
+void FamilyEvidence::latch(std::size_t gate, ProcessOrigin origin, double threshold) noexcept {
+  if (alarm_stands(gate, threshold)) return;
   alarmed.set(gate);
   alarmed_by[gate] = origin;
+  alarmed_at[gate] = threshold;
 }
 
 void FamilyEvidence::merge(const FamilyEvidence& other) {
@@ -185,7 +204,7 @@ void FamilyEvidence::merge(const FamilyEvidence& other) {
   triples += other.triples;
   for (std::size_t gate = 0; gate < kGateCount; ++gate) {
     gates[gate].merge(other.gates[gate]);
-    if (other.alarmed.test(gate)) latch(gate, other.alarmed_by[gate]);
+    if (other.alarmed.test(gate)) latch(gate, other.alarmed_by[gate], other.alarmed_at[gate]);
   }
   recent.merge(other.recent);
   primary.merge(other.primary);
@@ -204,7 +223,7 @@ FamilyEvidence& RouteEvidence::family(std::string_view name) {
 
 void RouteEvidence::record_pair(std::string_view family_name, const PairOutcome& pair,
                                 std::chrono::system_clock::time_point now) {
-  const std::int64_t hour = std::chrono::floor<std::chrono::hours>(now).time_since_epoch().count();
+  const std::int64_t hour = hour_of(now);
   if (std::exchange(last_hour_, hour) != hour) ++hours_;
   const PairMarks marks = marks_of(pair);
   const auto spend = spend_of(pair);
@@ -238,6 +257,16 @@ void RouteEvidence::record_triple(std::string_view family_name, const Comparison
   };
   count(family(family_name));
   if (in_pool) count(pooled_);
+}
+
+void RouteEvidence::record_failure(std::string_view family_name, const FailedAttempts& failed,
+                                   std::chrono::system_clock::time_point now) {
+  const PairMarks marks = marks_of(failed);
+  const auto count = [&](FamilyEvidence& evidence) {
+    evidence.add(marks, hour_of(now), stage_.has_value());
+  };
+  count(family(family_name));
+  if (failed.in_pool) count(pooled_);
 }
 
 void RouteEvidence::record_examples(std::string_view family_name, const PairOutcome& pair,
@@ -280,9 +309,10 @@ bool RouteEvidence::begin_stage(std::string_view name, std::chrono::system_clock
   return true;
 }
 
-void RouteEvidence::latch(std::string_view family_name, std::size_t gate, ProcessOrigin origin) {
+void RouteEvidence::latch(std::string_view family_name, std::size_t gate, ProcessOrigin origin,
+                          double threshold) {
   if (const auto known = families_.find(family_name); known != families_.end())
-    known->second.latch(gate, origin);
+    known->second.latch(gate, origin, threshold);
 }
 
 // Stages of one name are of one rollout; of two, the later one is going on.

@@ -7,6 +7,7 @@
 #include <bitset>
 #include <chrono>
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <optional>
 #include <string>
@@ -38,19 +39,31 @@ struct ProcessOrigin {
   friend bool operator==(const ProcessOrigin&, const ProcessOrigin&) = default;
 };
 
+inline constexpr std::size_t kErrorGate = *routing::gate_of("error_class");
+
+inline constexpr double kAnyThreshold = std::numeric_limits<double>::infinity();
+
 struct FamilyEvidence {
   std::uint64_t pairs = 0;
   std::uint64_t triples = 0;
   std::array<GateCounts, kGateCount> gates{};
   RecentPast recent;
   SpanCounts stage;  // since the rollout's stage began
-  // Gates that alarmed once, and by which process: an e-process may be trusted at its largest.
+  // Gates that alarmed once, and by which process: an e-process may be trusted at its largest. Each
+  // was worse by more than this; kAnyThreshold where files of former versions do not tell.
   std::bitset<kGateCount> alarmed;
   std::array<ProcessOrigin, kGateCount> alarmed_by{};
+  std::array<double, kGateCount> alarmed_at{};
   PairedSpend primary, candidate;
 
   void add(const PairMarks& marks, std::int64_t hour, bool in_stage);
-  void latch(std::size_t gate, ProcessOrigin origin) noexcept;  // the first alarm stays
+  // The first alarm stays, unless another says more.
+  void latch(std::size_t gate, ProcessOrigin origin, double threshold) noexcept;
+  // False where the gate's threshold has been raised since: what alarmed need not be worse than
+  // that.
+  bool alarm_stands(std::size_t gate, double threshold) const noexcept {
+    return alarmed.test(gate) && alarmed_at[gate] >= threshold;
+  }
   // All but the stage's counts, which RouteEvidence knows how to add.
   void merge(const FamilyEvidence& other);
   friend bool operator==(const FamilyEvidence&, const FamilyEvidence&) = default;
@@ -67,6 +80,33 @@ struct PairOutcome {
   // It stands for all traffic. A pair of a family that is copied more often than others does not:
   // it counts in its family alone, so that the pool stays a uniform sample.
   bool in_pool = true;
+};
+
+// Which attempts of an exchange failed that was drawn to be compared, where a failure left nothing
+// to compare. None: that variant was not asked.
+//
+// What the gate of errors makes of them. A copy is sent only where the served attempt succeeded, so
+// pairs alone show the other variant's failures and never the served one's: two equal models that
+// fail now and then would alarm, however many good pairs lie between. So the failure of the served
+// attempt is one value by itself: D = -1 where it was the primary's, +1 where it was the
+// candidate's. With p and c the failures of both variants on one request:
+//   primary serves    D = c - p but where both fail, which counts -1: E[D] = P(c) - P(p) - P(both).
+//                     Never above the true difference, so "not worse" is rejected no more often
+//                     than is stated; equal rates q that are independent give -q^2, and failures
+//                     that come together (an outage of the region) at least -q.
+//   candidate serves, falls back
+//                     Both are known: D = c - p to the letter.
+//   candidate serves alone
+//                     E[D] = P(c) - P(p) + P(both): above the truth by q^2, or by an outage of
+//                     both; but an outage meets the primary's share as well and counts -1 there, so
+//                     that it tells against the candidate only where that serves more than half.
+// What nobody asked the candidate does not speak for it: on the way to "safe" a primary's failure
+// alone counts as a tie (verdict.cc), so that P(both) cannot hide a candidate that fails more.
+// Throttling and what the client did wrong (4xx) are left out on both sides: the one is missing
+// data, with the other nobody is asked.
+struct FailedAttempts {
+  std::optional<bool> primary, candidate;
+  bool in_pool = true;  // as of a pair
 };
 
 // A stage of the rollout: evidence gathered in it is also judged by itself.
@@ -88,8 +128,12 @@ class RouteEvidence {
   // A pair, at once; and, when the control leg answered as well, the same pair with its noise.
   void record_pair(std::string_view family, const PairOutcome& pair,
                    std::chrono::system_clock::time_point now);
+  // Both comparisons are of answers, and the control asked the primary again.
   void record_triple(std::string_view family, const Comparison& shadow, const Comparison& control,
                      bool in_pool = true);
+  // No pair: an exchange that failed before there was one.
+  void record_failure(std::string_view family, const FailedAttempts& failed,
+                      std::chrono::system_clock::time_point now);
   // A pair that says nothing: the candidate was throttled; a repeated conversation or body.
   void record_missing() noexcept { ++missing_; }
   void record_repeat() noexcept { ++repeats_; }
@@ -110,8 +154,11 @@ class RouteEvidence {
   // `other`.
   void merge(const RouteEvidence& other);
   // Remembers alarms that the thresholds raise now.
-  void latch(std::string_view family, std::size_t gate, ProcessOrigin origin = {});
-  void latch_pooled(std::size_t gate, ProcessOrigin origin = {}) { pooled_.latch(gate, origin); }
+  void latch(std::string_view family, std::size_t gate, ProcessOrigin origin = {},
+             double threshold = kAnyThreshold);
+  void latch_pooled(std::size_t gate, ProcessOrigin origin = {}, double threshold = kAnyThreshold) {
+    pooled_.latch(gate, origin, threshold);
+  }
 
   const std::string& experiment() const noexcept { return experiment_; }
   std::chrono::system_clock::time_point since() const noexcept { return since_; }

@@ -6,14 +6,18 @@
 #include <stdexcept>
 #include <utility>
 
+#include "metrics/family.h"
+
 namespace understudy::metrics {
 namespace {
 
 using nlohmann::json;
 
-// Version 2 had no recent past, no stage and did not tell which process alarmed. Version 1 had no
-// traffic and no messages either, and knew too little of what was spent to go on from.
-constexpr std::uint64_t kVersion = 3;
+// Version 3 did not tell at which threshold a gate had alarmed, and a family could be called as all
+// of them together are. Version 2 had no recent past, no stage and did not tell which process
+// alarmed. Version 1 had no traffic and no messages either, and knew too little of what was spent
+// to go on from.
+constexpr std::uint64_t kVersion = 4;
 constexpr int kMaxDepth = 16;
 constexpr std::size_t kMaxNameBytes = 256;
 constexpr std::size_t kDayBytes = 10;  // "2026-11-20"
@@ -125,21 +129,25 @@ RecentPast read_recent(const json& from) {
 
 constexpr std::array kProcesses{Process::whole, Process::hour, Process::stage};
 
-json alarm_json(std::size_t gate, const ProcessOrigin& origin) {
+// A threshold that is not known is null.
+json alarm_json(std::size_t gate, const ProcessOrigin& origin, double threshold) {
   return {{"signal", std::string{routing::kGates[gate].signal}},
           {"process", label(origin.process)},
-          {"begin", origin.begin}};
+          {"begin", origin.begin},
+          {"threshold", threshold == kAnyThreshold ? json() : json(threshold)}};
 }
 
 void read_alarm(const json& from, FamilyEvidence& family) {
   if (from.is_string())
-    return family.latch(known_gate(from.get<std::string>()), {});  // versions 1 and 2
+    return family.latch(known_gate(from.get<std::string>()), {}, kAnyThreshold);  // versions 1, 2
   const auto process = from.at("process").get<std::string>();
   const auto known = std::ranges::find(kProcesses, process, [](Process p) { return label(p); });
   if (known == kProcesses.end())
     throw std::invalid_argument("no process is called '" + process.substr(0, 64) + "'");
+  const bool told = from.contains("threshold") && !from["threshold"].is_null();
   family.latch(known_gate(from.at("signal").get<std::string>()),
-               {*known, small_number(from.at("begin"))});
+               {*known, small_number(from.at("begin"))},
+               told ? from["threshold"].get<double>() : kAnyThreshold);
 }
 
 json family_json(const FamilyEvidence& family) {
@@ -148,7 +156,8 @@ json family_json(const FamilyEvidence& family) {
   for (std::size_t gate = 0; gate < kGateCount; ++gate) {
     const std::string signal{routing::kGates[gate].signal};
     if (family.gates[gate] != GateCounts{}) gates[signal] = gate_json(family.gates[gate], gate);
-    if (family.alarmed.test(gate)) alarmed.push_back(alarm_json(gate, family.alarmed_by[gate]));
+    if (family.alarmed.test(gate))
+      alarmed.push_back(alarm_json(gate, family.alarmed_by[gate], family.alarmed_at[gate]));
   }
   return {{"pairs", family.pairs},
           {"triples", family.triples},
@@ -291,7 +300,8 @@ struct EvidenceFormat {
       throw std::invalid_argument("it has more families than there may be");
     for (const auto& [name, family] : families.items()) {
       if (name.size() > kMaxNameBytes) throw std::invalid_argument("a family's name is too long");
-      evidence.families_.emplace(name, read_family(family));
+      evidence.families_.emplace(name == kAllFamilies ? std::string(kFamilyNamedAll) : name,
+                                 read_family(family));
     }
     for (std::size_t variant = 0; variant < 2; ++variant) {
       evidence.latency_[variant] = read_sketch(from.at("latency").at(variant));

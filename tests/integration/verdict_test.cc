@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "proxy/verdict_status.h"
+#include "tests/metrics/wire_samples.h"
 #include "tests/support/fake_bedrock.h"
 #include "tests/support/proxy_under_test.h"
 #include "tests/support/raw_client.h"
@@ -244,6 +245,113 @@ TEST_F(VerdictOfPairs, BlamesTheCandidateForAnswersThatNeverCame) {
   const auto& errors = evidence->pooled().gates[*routing::gate_of("error_class")];
   EXPECT_GT(errors.candidate_bad, 0u);
   EXPECT_EQ(errors.primary_bad, 0u);
+}
+
+// Which requests fail is the model's affair, so every third of one's and others of the other's.
+FakeBedrock::Script failing_at(int remainder) {
+  return [remainder](const FakeRequest& request, FakePeer& peer) {
+    const std::size_t at = request.body.find("question ") + 9;
+    const bool fails = std::stoi(request.body.substr(at)) % 5 == remainder;
+    peer.send(fails ? answer(R"({"message":"try again"})", "500 Internal Server Error")
+                    : answer(text_answer(kProse)));
+  };
+}
+
+class FailuresNowAndThen : public VerdictOfPairs {
+ protected:
+  // Asks that many questions and waits until each is in the gate of errors.
+  metrics::GateCounts errors_of(int questions) {
+    for (; asked_ < questions; ++asked_)
+      client->ask(converse("question " + std::to_string(asked_)));
+    EXPECT_TRUE(proxy->books_balance(static_cast<std::uint64_t>(questions))) << proxy->books();
+    metrics::GateCounts errors;
+    EXPECT_TRUE(eventually([&] {
+      evidence = proxy->server().evidence("route");
+      if (evidence) errors = evidence->pooled().gates[metrics::kErrorGate];
+      return errors.total() == static_cast<std::uint64_t>(questions);
+    })) << errors.total();
+    return errors;
+  }
+};
+
+TEST_F(FailuresNowAndThen, OfEqualModelsWeighTheSame) {
+  start(failing_at(0), failing_at(3));
+  const metrics::GateCounts errors = errors_of(40);
+  EXPECT_EQ(errors.values[0], 8u) << "the primary failed, so that there was no pair";
+  EXPECT_EQ(errors.values[2], 8u);
+  EXPECT_EQ(errors.primary_bad, errors.candidate_bad);
+  EXPECT_EQ(errors.primary_pairs, 40u);
+  EXPECT_EQ(errors.candidate_pairs, 32u) << "nobody asked it after the primary had failed";
+}
+
+TEST_F(FailuresNowAndThen, WeighTheSameWhereTheCandidateServesAndThePrimaryStepsIn) {
+  start(failing_at(0), failing_at(3), {.canary = "percent: 100"});
+  const metrics::GateCounts errors = errors_of(40);
+  EXPECT_EQ(errors.values[0], 8u) << "the primary's copy failed";
+  EXPECT_EQ(errors.values[2], 8u) << "once each, though the copy fails as well";
+  EXPECT_EQ(errors.primary_pairs, 40u);
+  EXPECT_EQ(errors.candidate_pairs, 40u);
+}
+
+TEST_F(FailuresNowAndThen, WeighAgainstTheCandidateThatServesAlone) {
+  start(failing_at(0), failing_at(3), {.canary = "percent: 100, fallback: false"});
+  const metrics::GateCounts errors = errors_of(40);
+  EXPECT_EQ(errors.values[0], 8u);
+  EXPECT_EQ(errors.values[2], 8u);
+  EXPECT_EQ(errors.primary_pairs, 32u);
+}
+
+TEST_F(VerdictOfPairs, TakesThrottlingAfterAStreamHasBegunForMissingData) {
+  using metrics::test::header;
+  const std::string throttled = metrics::test::frame_of(
+      header(":exception-type", "throttlingException") + header(":message-type", "exception"),
+      R"({"message":"Too many tokens"})");
+  start(saying(text_answer(kProse)), [throttled](const FakeRequest&, FakePeer& peer) {
+    peer.send(
+        "HTTP/1.1 200 OK\r\ncontent-type: application/vnd.amazon.eventstream\r\ncontent-length: " +
+        std::to_string(throttled.size()) + "\r\n\r\n" + throttled);
+  });
+  ask(10);
+  EXPECT_EQ(proxy->counts().failed["throttled"], 10u) << proxy->books();
+  EXPECT_TRUE(eventually([&] {
+    evidence = proxy->server().evidence("route");
+    return evidence && evidence->missing() == 10;
+  }));
+  EXPECT_EQ(evidence->pooled().pairs, 0u);
+}
+
+TEST_F(VerdictOfPairs, BlamesNobodyForAnswersThatItCannotReadOnBothSides) {
+  start(saying("<html>not what was promised</html>"), saying("<html>nor this</html>"));
+  ask(10);
+  EXPECT_EQ(proxy->counts().failed["unreadable"], 10u);
+  const auto seen = proxy->server().evidence("route");
+  EXPECT_TRUE(!seen || seen->pooled().pairs == 0u);
+}
+
+TEST_F(VerdictOfPairs, TakesNoisesOnlyFromThePrimarysSecondAnswers) {
+  start(saying(text_answer(kProse)), saying(text_answer(kProse)), {.canary = "percent: 100"});
+  ask(10);
+  verdict();
+  EXPECT_EQ(evidence->pooled().pairs, 10u);
+  EXPECT_EQ(evidence->pooled().triples, 0u) << "the control asked the candidate";
+}
+
+TEST_F(VerdictOfPairs, TakesNoFailedControlForAnAnswerWithoutNoise) {
+  std::atomic<int> asked{0};
+  start(
+      [&asked](const FakeRequest&, FakePeer& peer) {
+        const bool again = asked++ % 2 == 1;
+        peer.send(again ? answer("{}", "500 Internal Server Error") : answer(text_answer(kProse)));
+      },
+      saying(text_answer(kProse)));
+  for (int i = 0; i < 10; ++i) {
+    client->ask(converse("question " + std::to_string(asked_++)));
+    // One after the other: who is asked second is the control.
+    ASSERT_TRUE(primary->wait_for_requests(static_cast<std::size_t>(2 * asked_)));
+  }
+  verdict();
+  EXPECT_EQ(evidence->pooled().pairs, 10u);
+  EXPECT_EQ(evidence->pooled().triples, 0u);
 }
 
 }  // namespace

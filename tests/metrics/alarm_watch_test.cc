@@ -149,6 +149,18 @@ TEST(AlarmWatch, NamesTheFamilyThatRaisesAnAlarmOverAllTraffic) {
   EXPECT_FALSE(seen.watch.alarms("family 3", kRefusal));
 }
 
+// A mean over those that are there would weigh each newcomer at the cost of the others.
+TEST(AlarmWatch, GivesAFamilyOneWeightHoweverManyComeBesideIt) {
+  Stream seen;
+  for (int i = 0; i < 16; ++i) seen.pair(0, 1, "invoices");
+  for (int i = 0; i < 400; ++i) seen.pair(1, 0, "receipts");
+  ASSERT_FALSE(seen.alarms());
+  const double before = seen.watch.pooled(kRefusal).log_e;
+  for (int i = 0; i < 30; ++i) seen.pair(0, 0, "family " + std::to_string(i));
+  EXPECT_FALSE(seen.alarms());
+  EXPECT_NEAR(seen.watch.pooled(kRefusal).log_e, before, 0.05);
+}
+
 TEST(AlarmWatch, FindsTheSameWhetherItLooksOnceOrAfterEachPair) {
   Stream seen;
   for (int i = 0; i < 300; ++i) {

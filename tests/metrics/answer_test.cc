@@ -440,7 +440,6 @@ TEST(ReadAnswer, ReadsTheErrorsNameFromTheBodyWhereNoFieldHasIt) {
 TEST(ReadAnswer, CallsExceptionsInAStreamABrokenStream) {
   const std::string start = event("messageStart", "{}");
   for (const auto& [name, type] : std::vector<std::pair<std::string, std::string>>{
-           {"exception-throttlingException", "ThrottlingException"},
            {"exception-modelStreamErrorException", "ModelStreamErrorException"},
            {"exception-validationException", "ValidationException"},
            {"error-unmodelled", "InternalError"}}) {
@@ -451,6 +450,14 @@ TEST(ReadAnswer, CallsExceptionsInAStreamABrokenStream) {
     EXPECT_FALSE(seen.error_message.empty()) << name;
     EXPECT_EQ(seen.status, 200);
   }
+}
+
+TEST(ReadAnswer, CallsThrottlingWithinAStreamThrottling) {
+  const Observation events =
+      read_events(Operation::converse_stream,
+                  event("messageStart", "{}") + corpus("frames/exception-throttlingException.bin"));
+  EXPECT_EQ(events.error_class, ErrorClass::throttled);
+  EXPECT_EQ(events.error_type, "ThrottlingException");
 }
 
 TEST(ReadAnswer, CallsAStreamWithoutItsLastEventBroken) {

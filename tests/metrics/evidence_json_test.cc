@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <nlohmann/json.hpp>
 #include <random>
 #include <string>
 
@@ -20,6 +21,7 @@ RouteEvidence some_evidence() {
   other.total = 900ms;
   other.first_token = 80ms;
   served.answer.text = other.answer.text = "text";
+  served.answer.parsed = other.answer.parsed = true;
   served.usage = other.usage = {.input = 10, .output = 5, .cache_read = 3, .cache_write = {}};
   served.cost_usd = other.cost_usd = 0.25;
   Comparison comparison;
@@ -87,6 +89,31 @@ TEST(EvidenceJson, ReadsFilesOfTheFirstVersion) {
   EXPECT_TRUE(family.recent.spans().empty());
 }
 
+TEST(EvidenceJson, ReadsFilesThatDoNotTellAtWhichThresholdAGateAlarmed) {
+  RouteEvidence before = some_evidence();
+  before.latch("invoices", kErrorGate, {Process::hour, 7}, 0.02);
+  nlohmann::json text = nlohmann::json::parse(to_json_text(before));
+  const auto read = evidence_from_json(text.dump());
+  EXPECT_EQ(std::get<RouteEvidence>(read).families(), before.families());
+
+  text["version"] = 3;
+  for (auto& alarm : text["families"]["invoices"]["alarmed"]) alarm.erase("threshold");
+  const auto older = evidence_from_json(text.dump());
+  const auto& family = std::get<RouteEvidence>(older).families().at("invoices");
+  EXPECT_TRUE(family.alarm_stands(kErrorGate, 1.0)) << "nobody knows that it does not";
+  EXPECT_EQ(family.alarmed_by[kErrorGate], (ProcessOrigin{Process::hour, 7}));
+}
+
+TEST(EvidenceJson, GivesAFamilyThatWasCalledAsAllOfThemAreAnotherName) {
+  nlohmann::json text = nlohmann::json::parse(to_json_text(some_evidence()));
+  text["version"] = 3;
+  text["families"]["all"] = text["families"]["invoices"];
+  const auto read = evidence_from_json(text.dump());
+  const auto& families = std::get<RouteEvidence>(read).families();
+  EXPECT_FALSE(families.contains("all"));
+  EXPECT_EQ(families.at("family-all"), families.at("invoices"));
+}
+
 TEST(EvidenceJson, RefusesWhatDoesNotFitWithAReason) {
   const std::string good = to_json_text(some_evidence());
   const auto changed = [&](std::string_view from, std::string_view to) {
@@ -96,7 +123,7 @@ TEST(EvidenceJson, RefusesWhatDoesNotFitWithAReason) {
   };
   for (const std::string& bad :
        {std::string{}, std::string{"{}"}, std::string{"[1"}, good.substr(0, good.size() / 2),
-        changed("\"version\":3", "\"version\":4"), changed("\"version\":3", "\"version\":0"),
+        changed("\"version\":4", "\"version\":5"), changed("\"version\":4", "\"version\":0"),
         changed("\"pairs\":30", "\"pairs\":-1"), changed("\"pairs\":30", "\"pairs\":1.5"),
         changed("json_contract", "json_contraband"), std::string(100'000, '['),
         std::string(1'000, '\xff')}) {

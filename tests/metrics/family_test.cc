@@ -26,6 +26,12 @@ TEST(Family, IsTheTagBeforeAllElse) {
   EXPECT_EQ(family_of(std::string(500, 'a'), kModel, "{}").size(), 64u);
 }
 
+TEST(Family, IsNeverCalledAsAllOfThemTogetherAre) {
+  EXPECT_EQ(family_of("all", kModel, "{}"), kFamilyNamedAll);
+  EXPECT_EQ(family_of("", kModel, R"({"requestMetadata":{"family":"all"}})"), kFamilyNamedAll);
+  EXPECT_EQ(family_of("all of them", kModel, "{}"), "all-of-them");
+}
+
 TEST(Family, IsNamedByTheRequestsMetadata) {
   EXPECT_EQ(family_of("", kModel, R"({"requestMetadata":{"family":"support:de"}})"), "support-de");
 }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <random>
 #include <stdexcept>
 #include <string>
 
@@ -222,10 +223,111 @@ TEST(Verdict, RemembersAnAlarmThatLaterPairsWouldOutvote) {
   EXPECT_EQ(result(seen.verdict(), "empty").state, GateState::alarm);
 }
 
+TEST(Verdict, ForgetsAnAlarmWhoseThresholdHasBeenRaisedSince) {
+  Evidence seen;
+  const std::size_t empty = *gate_of("empty");
+  seen.pairs(400);
+  seen.pairs(20, {flag(Signal::empty, false, true)});
+  const auto latch = [&seen] {
+    AlarmWatch watch(seen.rules);
+    watch.look(seen.evidence);
+    watch.latch(seen.evidence);
+  };
+  latch();
+  ASSERT_EQ(result(seen.verdict(), "empty").state, GateState::alarm);
+  ASSERT_EQ(result(seen.verdict(), "empty", "support").state, GateState::alarm);
+  seen.rules.gates[empty]->alarm = 0.10;
+  seen.rules.gates[empty]->margin = 0.15;
+  const Verdict loosened = seen.verdict();
+  EXPECT_NE(result(loosened, "empty").state, GateState::alarm);
+  EXPECT_EQ(loosened.reasons.size(), kGateCount) << "nor does a family's stand";
+  seen.rules.gates[empty]->alarm = 0.0;
+  EXPECT_EQ(result(seen.verdict(), "empty").state, GateState::alarm) << "and again as it was";
+  // What is worse than the looser threshold as well, alarms anew and stands there.
+  seen.rules.gates[empty]->alarm = 0.10;
+  seen.pairs(200, {flag(Signal::empty, false, true)});
+  latch();
+  EXPECT_TRUE(seen.evidence.pooled().alarm_stands(empty, 0.10));
+}
+
+TEST(Verdict, CountsPairsUntilSafeAsPairsAlsoWhereOnlySomeHaveASecondAnswer) {
+  Evidence seen;
+  seen.pairs(40);
+  const Comparison nothing;
+  const Observation served = good(routing::Variant::primary);
+  const Observation other = good(routing::Variant::candidate);
+  const std::uint64_t with_all = *result(seen.verdict(), "label").pairs_needed;
+  for (int i = 0; i < 360; ++i)
+    seen.evidence.record_pair("support", {nothing, served, other}, kMorning);
+  const GateResult& label = result(seen.verdict(), "label");
+  EXPECT_EQ(label.pairs, 40u);
+  EXPECT_NEAR(static_cast<double>(*label.pairs_needed), 10.0 * static_cast<double>(with_all), 10.0)
+      << "a tenth of the pairs has one";
+  EXPECT_NE(label.text.find("40 pairs with a second answer of the primary"), std::string::npos)
+      << label.text;
+}
+
 TEST(Verdict, DoesNotBlameTheCandidateForWhatBothDo) {
   Evidence seen;
   seen.pairs(2'000, {flag(Signal::refusal, true, true)});
   EXPECT_NE(result(seen.verdict(), "refusal").state, GateState::alarm);
+}
+
+// Exchanges of two models that fail by themselves now and then. A copy is sent only where the
+// primary answered.
+void exchanges(Evidence& seen, int count, double primary_fails, double candidate_fails,
+               std::uint64_t seed) {
+  std::mt19937_64 random(seed);
+  std::uniform_real_distribution<double> uniform(0.0, 1.0);
+  for (int i = 0; i < count; ++i) {
+    if (uniform(random) < primary_fails) {
+      seen.evidence.record_failure("support", {.primary = true, .candidate = {}}, kMorning);
+    } else {
+      const bool fails = uniform(random) < candidate_fails;
+      seen.pairs(1, {flag(Signal::error_class, false, fails)});
+    }
+  }
+}
+
+TEST(Verdict, TakesErrorsNowAndThenOfEqualModelsForNoRegression) {
+  for (std::uint64_t seed = 1; seed <= 5; ++seed) {
+    Evidence seen;
+    exchanges(seen, 3'000, .02, .02, seed);
+    const GateResult& errors = result(seen.verdict(), "error_class");
+    EXPECT_NE(errors.state, GateState::alarm) << errors.text;
+    EXPECT_NEAR(*errors.primary_rate, .02, .01) << "of the exchanges in which it was asked";
+    EXPECT_NEAR(*errors.candidate_rate, .02, .01);
+  }
+}
+
+TEST(Verdict, SeesACandidateThatFailsMoreOftenThanAPrimaryThatFailsToo) {
+  Evidence seen;
+  exchanges(seen, 3'000, .01, .05, 1);
+  EXPECT_EQ(result(seen.verdict(), "error_class").state, GateState::alarm);
+}
+
+TEST(Verdict, DoesNotTakeThePrimarysFailuresForTheCandidatesSafety) {
+  Evidence seen;
+  seen.pairs(3'000);
+  seen.pairs(27, {flag(Signal::error_class, false, true)});
+  const double before = result(seen.verdict(), "error_class").log_e_safe;
+  ASSERT_LT(before, log_threshold(.05));
+  for (int i = 0; i < 60; ++i)
+    seen.evidence.record_failure("support", {.primary = true, .candidate = {}}, kMorning);
+  // The candidate was not asked: it might have failed as well.
+  EXPECT_NEAR(result(seen.verdict(), "error_class").log_e_safe, before, 1.0);
+}
+
+TEST(Verdict, LooksAgainWhenAllThatIsNewAreFailures) {
+  Evidence seen;
+  seen.pairs(100);
+  AlarmWatch watch(seen.rules);
+  watch.look(seen.evidence);
+  for (int i = 0; i < 60; ++i)
+    seen.evidence.record_failure("support", {.primary = {}, .candidate = true}, kMorning);
+  watch.look(seen.evidence);
+  EXPECT_TRUE(watch.alarms(kErrorGate)) << "who serves and fails";
+  EXPECT_EQ(seen.evidence.pooled().pairs, 100u) << "they are no pairs";
 }
 
 // A stream whose slowest answers became slower still, while most did not.

@@ -244,6 +244,7 @@ TEST_F(AdminTest, TellsWhatTheCandidateCostsAndSays) {
   metrics::RouteEvidence evidence("experiment", {});
   metrics::Observation served, other;
   served.answer.text = other.answer.text = "as long";
+  served.answer.parsed = other.answer.parsed = true;
   served.usage.input = other.usage.input = served.usage.output = other.usage.output = 10;
   served.total = std::chrono::milliseconds(100);
   other.total = std::chrono::milliseconds(200);

@@ -31,8 +31,9 @@ class EvidenceBookTest : public testing::Test {
   }
   ~EvidenceBookTest() override { std::filesystem::remove_all(directory_); }
 
-  ExperimentContext context(std::string_view experiment = "one") const {
-    return {"sonnet", experiment, rules_};
+  ExperimentContext context(std::string_view experiment = "one",
+                            std::uint64_t generation = 0) const {
+    return {"sonnet", experiment, rules_, nullptr, generation};
   }
   bool record(EvidenceBook& book, std::string_view body, std::string_view experiment = "one") {
     return book.record_pair(context(experiment), "invoices", body,
@@ -137,9 +138,9 @@ TEST_F(EvidenceBookTest, RemembersWhatAFamilysAnswersAreLikeAfterARestart) {
     }
   }
   EvidenceBook book(directory_);
-  EXPECT_EQ(book.profile(context(), "invoices").answers(), 20u);
-  EXPECT_TRUE(book.profile(context(), "invoices").container().has_value());
-  EXPECT_EQ(book.profile(context(), "another").answers(), 0u);
+  EXPECT_EQ(book.profile(context(), "invoices")->answers(), 20u);
+  EXPECT_TRUE(book.profile(context(), "invoices")->container().has_value());
+  EXPECT_EQ(book.profile(context(), "another")->answers(), 0u);
 }
 
 TEST_F(EvidenceBookTest, SetsDamagedProfilesAsideAndLearnsAnew) {
@@ -150,7 +151,7 @@ TEST_F(EvidenceBookTest, SetsDamagedProfilesAsideAndLearnsAnew) {
   const auto profiles = directory_ / "profiles-sonnet.json";
   std::ofstream(profiles) << R"({"version":1,"experiment":"one","families":{"invoices":{}}})";
   EvidenceBook book(directory_);
-  EXPECT_EQ(book.profile(context(), "invoices").answers(), 0u);
+  EXPECT_EQ(book.profile(context(), "invoices")->answers(), 0u);
   EXPECT_TRUE(std::filesystem::exists(profiles.string() + ".damaged"));
   record(book, body(2));
   EXPECT_TRUE(shown(book, 2)) << "the evidence goes on";
@@ -167,6 +168,64 @@ TEST_F(EvidenceBookTest, BeginsAnewWhenTheExperimentChangesAndKeepsTheFormerAsid
   ASSERT_TRUE(evidence);
   EXPECT_EQ(evidence->experiment(), "two");
   EXPECT_TRUE(std::filesystem::exists(file().string() + ".one"));
+}
+
+// A reload replaces the experiment while copies of the one before are still on their way.
+TEST_F(EvidenceBookTest, PairsOfAReplacedExperimentThatComeLateChangeNothing) {
+  EvidenceBook book(directory_);
+  const metrics::PairOutcome pair{.comparison = comparison_, .served = served_, .other = other_};
+  for (int i = 0; i < 3; ++i)
+    EXPECT_TRUE(book.record_pair(context("one", 1), "invoices", body(i), pair));
+  for (int i = 10; i < 15; ++i) {
+    EXPECT_TRUE(book.record_pair(context("two", 2), "invoices", body(i), pair));
+    const ExperimentContext late = context("one", 1);
+    EXPECT_FALSE(book.record_pair(late, "invoices", body(100 + i), pair));
+    book.record_triple(late, "invoices", comparison_, comparison_);
+    book.record_missing(late);
+    book.record_failure(late, "invoices", body(200 + i), {.primary = true, .candidate = {}});
+    EXPECT_EQ(book.profile(late, "invoices"), nullptr);
+    book.learn(late, "invoices", served_, metrics::TextTraits{served_.answer.text});
+  }
+  const auto evidence = shown(book, 5);
+  ASSERT_TRUE(evidence);
+  EXPECT_EQ(evidence->experiment(), "two");
+  EXPECT_EQ(evidence->pooled().triples + evidence->missing(), 0u);
+  EXPECT_EQ(evidence->pooled().gates[metrics::kErrorGate].total(), 5u);
+  EXPECT_TRUE(std::filesystem::exists(file().string() + ".one"));
+  EXPECT_FALSE(std::filesystem::exists(file().string() + ".two"));
+  // A person goes back: that is a config of its own, and its evidence begins anew.
+  EXPECT_TRUE(book.record_pair(context("one", 3), "invoices", body(300), pair));
+  EXPECT_TRUE(shown(book, 1));
+}
+
+TEST_F(EvidenceBookTest, NeverOverwritesWhatItHasSetAside) {
+  EvidenceBook book(directory_);
+  for (std::uint64_t reload = 0; reload < 5; ++reload) {
+    const bool one = reload % 2 == 0;
+    EXPECT_TRUE(book.record_pair(context(one ? "one" : "two", reload), "invoices",
+                                 body(static_cast<int>(reload)),
+                                 {.comparison = comparison_, .served = served_, .other = other_}));
+  }
+  for (const char* kept : {".one", ".one.2", ".two", ".two.2"})
+    EXPECT_TRUE(std::filesystem::exists(file().string() + kept)) << kept;
+}
+
+TEST_F(EvidenceBookTest, CountsAFailedExchangeOnceAConversationAndAsNoPair) {
+  EvidenceBook book("");
+  record(book, body(0));
+  for (int attempt = 0; attempt < 3; ++attempt)
+    book.record_failure(context(), "invoices", body(1), {.primary = true, .candidate = {}});
+  EXPECT_FALSE(record(book, body(1))) << "the SDK's next attempt";
+  record(book, body(2));
+  const auto evidence = shown(book, 2);
+  ASSERT_TRUE(evidence);
+  EXPECT_EQ(evidence->repeats(), 3u);
+  const metrics::GateCounts& errors =
+      evidence->families().at("invoices").gates[metrics::kErrorGate];
+  EXPECT_EQ(errors.total(), 3u);
+  EXPECT_EQ(errors.primary_pairs, 3u);
+  EXPECT_EQ(errors.primary_bad, 1u);
+  EXPECT_EQ(errors.candidate_pairs, 2u);
 }
 
 TEST_F(EvidenceBookTest, SetsADamagedFileAside) {
