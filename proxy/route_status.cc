@@ -5,7 +5,6 @@
 #include <cmath>
 #include <cstdio>
 #include <nlohmann/json.hpp>
-#include <numeric>
 #include <optional>
 #include <utility>
 
@@ -31,32 +30,11 @@ struct Wording {
   std::string_view what;
 };
 
+// Of what is no gate: gates are told by metrics/verdict_text.
 Wording wording(Signal signal) {
   switch (signal) {
-    case Signal::error_class:
-      return {false, "calls failed"};
-    case Signal::validation_error:
-      return {false, "requests were refused as invalid"};
-    case Signal::refusal:
-      return {false, "answers refuse or evade"};
     case Signal::stop_reason:
       return {false, "answers ended in a refusal, a filter or malformed output"};
-    case Signal::truncation:
-      return {false, "answers are cut off"};
-    case Signal::empty:
-      return {false, "answers are empty"};
-    case Signal::json_contract:
-      return {false, "answers that were meant to be JSON break their form"};
-    case Signal::tool_contract:
-      return {false, "tool calls break the tools' contract"};
-    case Signal::tool_agreement:
-      return {true, "answers call tools in another way"};
-    case Signal::label:
-      return {true, "answers give another label"};
-    case Signal::number:
-      return {true, "answers give another number"};
-    case Signal::language:
-      return {true, "answers are in another language"};
     case Signal::containment:
       return {true, "answers share almost no words"};
     case Signal::verbosity:
@@ -67,14 +45,11 @@ Wording wording(Signal signal) {
       return {false, "answers begin with thinking"};
     case Signal::stream_shape:
       return {false, "streams stall or break their order"};
-    case Signal::latency:
-      return {true, "answers differ in time by more than a quarter"};
     case Signal::first_token:
       return {true, "answers differ in time to the first token by more than a quarter"};
-    case Signal::cost:
-      return {true, "answers differ in cost by more than a quarter"};
+    default:
+      return {true, "answers differ"};
   }
-  return {true, "answers differ"};
 }
 
 struct Rates {
@@ -103,8 +78,7 @@ std::string share_text(Proportion share) {
 
 std::string value_text(Signal signal, const SignalCounts& counts) {
   const double mean = counts.value_sum / static_cast<double>(counts.pairs);
-  if (signal == Signal::verbosity || signal == Signal::latency || signal == Signal::first_token ||
-      signal == Signal::cost) {
+  if (signal == Signal::verbosity || signal == Signal::first_token) {
     return "; copies have " + number_text("%.2f", std::exp(mean)) + " times as much on average";
   }
   if (signal == Signal::containment)
@@ -176,11 +150,6 @@ json describe_counts(const metrics::RouteCounts& counts) {
           {"failed", json(counts.failed)},
           {"skipped", json(counts.skipped)},
           {"dropped", json(counts.dropped)}};
-}
-
-std::uint64_t total(const std::map<std::string, std::uint64_t>& reasons) {
-  return std::accumulate(reasons.begin(), reasons.end(), std::uint64_t{0},
-                         [](std::uint64_t sum, const auto& reason) { return sum + reason.second; });
 }
 
 json percent_or_null(double part, double whole) {

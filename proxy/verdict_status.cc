@@ -88,13 +88,17 @@ json describe_slow_quantile(const metrics::QuantileResult& result) {
           {"leading_family", json()}};
 }
 
-json describe_families(const metrics::RouteEvidence& evidence) {
+// Alarms are those that stand: what was raised under a stricter threshold does not.
+json describe_families(const metrics::RouteEvidence& evidence, const Verdict& verdict) {
   json families = json::array();
   for (const auto& [name, family] : evidence.families()) {
+    const auto alarms = std::ranges::count_if(verdict.reasons, [&](const GateResult& result) {
+      return result.state == metrics::GateState::alarm && result.family == name;
+    });
     families.push_back({{"family", name},
                         {"pairs", family.pairs},
                         {"triples", family.triples},
-                        {"alarms", family.alarmed.count()}});
+                        {"alarms", alarms}});
   }
   return families;
 }
@@ -109,15 +113,15 @@ json describe_coverage(const Verdict& verdict, const metrics::RouteEvidence* evi
           {"repeats", evidence->repeats()},
           {"experiment", evidence->experiment()},
           {"since_unix_seconds", since.time_since_epoch().count()},
-          {"families", describe_families(*evidence)}};
+          {"families", describe_families(*evidence, verdict)}};
 }
+
+}  // namespace
 
 std::uint64_t total(const std::map<std::string, std::uint64_t>& reasons) {
   return std::accumulate(reasons.begin(), reasons.end(), std::uint64_t{0},
                          [](std::uint64_t sum, const auto& reason) { return sum + reason.second; });
 }
-
-}  // namespace
 
 metrics::Verdict judge_route(const routing::RouteConfig& route, const metrics::RouteCounts& counts,
                              const metrics::RouteEvidence* evidence) {

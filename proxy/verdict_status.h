@@ -1,7 +1,9 @@
 #pragma once
 // Verdicts as the admin port tells them: JSON, and a metric. Pure functions; any thread.
 
+#include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
@@ -16,6 +18,9 @@ namespace understudy::proxy {
 // The newest evidence of a route; null before its first pair.
 using EvidenceSource =
     std::function<std::shared_ptr<const metrics::RouteEvidence>(std::string_view route)>;
+
+// A route's count of one kind, whatever the reasons.
+std::uint64_t total(const std::map<std::string, std::uint64_t>& reasons);
 
 // The verdict on one route as things are.
 metrics::Verdict judge_route(const routing::RouteConfig& route, const metrics::RouteCounts& counts,
