@@ -95,13 +95,14 @@ void print(const json& report, std::ostream& out) {
   print_table(rows, out);
   out << "\n";
   for (const json& model : report["models"]) {
+    const std::string name = printable(model["model"].get<std::string>());
     for (const json& remark : model.value("remarks", json::array()))
-      out << model["model"].get<std::string>() << " " << remark.get<std::string>() << "\n";
+      out << name << " " << printable(remark.get<std::string>()) << "\n";
     if (text_or_dash(model, "gone") != "-")
-      out << model["model"].get<std::string>() << " is gone, says its upstream ("
-          << text_or_dash(model, "gone") << ")\n";
+      out << name << " is gone, says its upstream (" << printable(text_or_dash(model, "gone"))
+          << ")\n";
   }
-  out << "Dates as of " << text_or_dash(report, "as_of") << ", states of "
+  out << "Dates as of " << printable(text_or_dash(report, "as_of")) << ", states of "
       << text_or_dash(report, "today") << ".\n";
 }
 
@@ -122,7 +123,8 @@ int lifecycle(const Options& options, std::ostream& out, std::ostream& err) {
     report = merged(*report, *of_proxy);
   }
   if (options.values.contains("json")) {
-    out << report->dump(2, ' ', false, json::error_handler_t::replace) << "\n";
+    // In ASCII: a model's name may come from any client, and this may go to a terminal.
+    out << report->dump(2, ' ', true, json::error_handler_t::replace) << "\n";
   } else {
     print(*report, out);
   }
