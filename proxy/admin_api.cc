@@ -183,6 +183,10 @@ AdminReply lifecycle(const AdminSources& sources) {
   return json_reply(lifecycle_json(*sources.snapshot(), sources.process()));
 }
 
+AdminReply config(const AdminSources& sources) {
+  return json_reply(config_json(*sources.snapshot(), sources.process()));
+}
+
 AdminReply routes(const AdminSources& sources) {
   return json_reply(routes_json(*sources.snapshot(), sources.exposition(), route_sources(sources)));
 }
@@ -240,6 +244,7 @@ constexpr std::array kPages{
     Page{"/healthz", [](const AdminSources&) { return text_reply("alive\n"); }},
     Page{"/readyz", ready},
     Page{"/api/status", status},
+    Page{"/api/config", config},
     Page{"/api/routes", routes},
     Page{"/api/events",
          [](const AdminSources& sources) { return json_reply(sources.events.all_as_json()); }},

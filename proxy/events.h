@@ -1,13 +1,16 @@
 #pragma once
 // What happened that a person may want to know of: state changes of rollouts and their kin. Each is
 // a line in the log, an entry of GET /api/events, and handed on to whoever listens (the webhook).
-// Owned by the serve command; any thread may use it.
+// The newest ones live on in the state directory. Owned by the serve command; any thread may use
+// it.
 
 #include <chrono>
 #include <cstdint>
 #include <deque>
+#include <filesystem>
 #include <functional>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -16,27 +19,41 @@
 namespace understudy::proxy {
 
 struct Event {
-  std::string kind;   // of a closed set: "rollout", "lifecycle"
+  // Of a closed set: "rollout", "drift", "verdict", "end_of_life", "drill", "config".
+  std::string kind;
   std::string route;  // empty: the process as a whole
   std::string text;   // a sentence for people
   // Names and values for machines: never content, never a secret.
   std::vector<std::pair<std::string, std::string>> facts{};
   bool warning = false;
   // Filled in by the log.
-  std::uint64_t id = 0;  // rises by one, from 1 at each start
+  std::uint64_t id = 0;  // rises by one, from 1; goes on after a restart where events are kept
   std::chrono::system_clock::time_point at{};
 };
 
 // One JSON object.
 std::string to_json_text(const Event& event);
+// What EventLog::save() wrote, the newest first. None where it is no such file; never throws.
+// `text` is hostile.
+std::optional<std::vector<Event>> events_from_json(std::string_view text);
 
 class EventLog {
  public:
-  static constexpr std::size_t kKept = 256;  // the newest
+  static constexpr std::size_t kKept = 256;            // the newest
+  static constexpr std::size_t kMaxTextBytes = 4'096;  // of a text or a fact; the rest is cut
 
   explicit EventLog(
       std::function<std::chrono::system_clock::time_point()> now = std::chrono::system_clock::now)
       : now_(std::move(now)) {}
+  ~EventLog();  // saves what was not
+  EventLog(const EventLog&) = delete;
+  EventLog& operator=(const EventLog&) = delete;
+
+  // Events are kept in that directory from now on; empty: nowhere. The first time, those that are
+  // there come before those of this process. What cannot be read is set aside as .damaged.
+  void keep_in(const std::string& directory);
+  // Writes what is new. Publishing only marks it, since some who publish must not wait for a disk.
+  void save();
 
   // Never blocks for longer than a line of log takes.
   void publish(Event event);
@@ -51,10 +68,13 @@ class EventLog {
  private:
   const std::function<std::chrono::system_clock::time_point()> now_;
   std::function<void(const Event&)> listener_;
+  std::mutex saving_;  // one at a time, before mutex_
   mutable std::mutex mutex_;
   // Guarded by mutex_:
-  std::deque<Event> events_;
+  std::deque<Event> events_;  // the newest first
   std::uint64_t last_id_ = 0;
+  std::filesystem::path file_;
+  bool unsaved_ = false;
 };
 
 }  // namespace understudy::proxy

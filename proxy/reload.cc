@@ -5,7 +5,6 @@
 #include <utility>
 #include <vector>
 
-#include "proxy/config_changes.h"
 #include "proxy/log.h"
 
 namespace understudy::proxy {
@@ -97,12 +96,11 @@ ReloadOutcome Reloader::put_in_force(std::shared_ptr<const routing::Config> conf
   const routing::Config& after = built.snapshot->config();
   set_log_level(after.log.level);
   recorder_.config_applied(after);
-  std::string changes;
-  for (const std::string& change : changes_between(before->config(), after)) {
-    changes.append(changes.empty() ? "" : ", ").append(change);
-  }
-  log_info("config_applied", {{"hash", after.hash}, {"changes", changes}});
-  return {metrics::ReloadResult::applied, {}};
+  auto changes = change_texts(changes_between(before->config().settings, after.settings));
+  std::string all;
+  for (const std::string& change : changes) all.append(all.empty() ? "" : "; ").append(change);
+  log_info("config_applied", {{"hash", after.hash}, {"changes", all}});
+  return {metrics::ReloadResult::applied, {}, std::move(changes)};
 }
 
 void Reloader::report(const Last& last) noexcept {
@@ -114,6 +112,7 @@ void Reloader::report(const Last& last) noexcept {
       {{"result", label(last.outcome.result)},
        {"source", label(last.source)},
        {"problems", static_cast<std::int64_t>(last.outcome.problems.size())}});
+  if (last.outcome.result != metrics::ReloadResult::unchanged) steps_.told(last.outcome);
 }
 
 }  // namespace understudy::proxy

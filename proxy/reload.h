@@ -28,6 +28,8 @@ struct ReloadSteps {
   std::function<SnapshotResult(std::shared_ptr<const routing::Config>)> build;
   std::function<std::shared_ptr<const Snapshot>()> in_force;
   std::function<Status(std::shared_ptr<const Snapshot>)> apply;
+  // What came of a reload that was no `unchanged`.
+  std::function<void(const ReloadOutcome&)> told = [](const ReloadOutcome&) {};
 };
 
 // Any thread may call; reloads run one after the other. Owned by the serve command, outlives its

@@ -60,6 +60,22 @@ void add(std::string& text, double value) {
   add(text, std::string_view(json(value).dump()));
 }
 
+void add(std::string& text, const routing::RolloutGates& gates) {
+  add(text, static_cast<std::int64_t>(gates.evidence));
+  for (const auto& rule : gates.operational) {
+    add(text, rule ? "on" : "off");
+    if (!rule) continue;
+    add(text, rule->threshold);
+    add(text, std::int64_t{rule->interval.count()});
+    add(text, static_cast<std::int64_t>(rule->patience));
+    add(text, static_cast<std::int64_t>(rule->min_requests));
+  }
+  if (gates.drift != routing::RolloutGates::Drift::tell) {
+    add(text, "drift");
+    add(text, static_cast<std::int64_t>(gates.drift));
+  }
+}
+
 std::string plan_text(const routing::CanaryConfig& canary) {
   std::string text;
   add(text, std::int64_t{canary.percent.hundredths});
@@ -77,15 +93,14 @@ std::string canary_text(const routing::CanaryConfig& canary) {
     add(text, static_cast<std::int64_t>(stage.min_pairs));
   }
   add(text, std::int64_t{canary.watch.count()});
-  if (!canary.gates) return text;
-  add(text, static_cast<std::int64_t>(canary.gates->evidence));
-  for (const auto& rule : canary.gates->operational) {
-    add(text, rule ? "on" : "off");
-    if (!rule) continue;
-    add(text, rule->threshold);
-    add(text, std::int64_t{rule->interval.count()});
-    add(text, static_cast<std::int64_t>(rule->patience));
-    add(text, static_cast<std::int64_t>(rule->min_requests));
+  if (canary.gates) add(text, *canary.gates);
+  // Only where they are given: a program that knows more keys must not read an old section as
+  // another one, which would lift its rollback.
+  for (std::size_t i = 0; i < canary.stages.size(); ++i) {
+    if (!canary.stages[i].gates) continue;
+    add(text, "gates of stage");
+    add(text, static_cast<std::int64_t>(i));
+    add(text, *canary.stages[i].gates);
   }
   return text;
 }
@@ -108,6 +123,7 @@ std::string to_json_text(const StoredRollout& stored) {
               {"since_ms", to_ms(stored.state.since)},
               {"stage_since_ms", to_ms(stored.state.stage_since)},
               {"reason", stored.state.reason},
+              {"watch_over", stored.state.watch_over},
               {"served_hundredths", stored.served.hundredths},
               {"pairs_before", stored.pairs_before}}
              .dump(1) +
@@ -126,7 +142,8 @@ std::optional<StoredRollout> rollout_from_json(std::string_view text) {
                     .stage = object.at("stage").get<std::uint8_t>(),
                     .since = moment_at(object, "since_ms"),
                     .stage_since = moment_at(object, "stage_since_ms"),
-                    .reason = text_at(object, "reason")};
+                    .reason = text_at(object, "reason"),
+                    .watch_over = object.value("watch_over", false)};
     stored.served = {std::min(object.at("served_hundredths").get<std::uint32_t>(), 10'000u)};
     stored.pairs_before = object.at("pairs_before").get<std::uint64_t>();
     return stored;

@@ -45,6 +45,7 @@ class RolloutFiles {
   Loaded load(std::string_view route) const;
   // Empty on success, else what went wrong.
   std::string save(std::string_view route, const StoredRollout& stored) const;
+  const std::filesystem::path& directory() const noexcept { return directory_; }
   bool keeps() const noexcept { return !directory_.empty(); }
 
  private:

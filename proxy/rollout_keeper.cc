@@ -4,8 +4,8 @@
 #include <array>
 #include <ctime>
 
-#include "proxy/config_changes.h"
 #include "proxy/log.h"
+#include "routing/config_values.h"
 
 namespace understudy::proxy {
 
@@ -24,9 +24,9 @@ namespace {
 // A state that cannot be read may have been a rollback: the primary serves until somebody looks.
 constexpr std::string_view kStateUnreadable = "state_unreadable";
 
-EvidenceSays says(metrics::VerdictState verdict, const CanaryConfig& plan) {
+EvidenceSays says(metrics::VerdictState verdict, const routing::RolloutGates* gates) {
   using Rule = routing::RolloutGates::Evidence;
-  const Rule rule = plan.gates ? plan.gates->evidence : Rule::off;
+  const Rule rule = gates != nullptr ? gates->evidence : Rule::off;
   switch (verdict) {
     case metrics::VerdictState::safe_to_promote:
       return EvidenceSays::safe;
@@ -51,10 +51,11 @@ std::string utc_text(Moment moment) {
 
 // The rest of a sentence that begins with the phase.
 std::string why(const RolloutState& state, const std::string& verdict_text,
-                const OperationalGates& gates) {
+                const OperationalGates& gates, const DriftWatch* drift) {
   if (state.phase != RolloutPhase::rolled_back) return {};
   if (state.reason == routing::kByHand) return " by hand";
   if (state.reason == routing::kByEvidence) return " by the evidence: " + verdict_text;
+  if (state.reason == routing::kByDrift && drift != nullptr) return " by drift: " + drift->text();
   for (const routing::OperationalGate gate : routing::kOperationalGates) {
     if (label(gate) == state.reason) return " by a gate: " + gates.check(gate).text;
   }
@@ -118,7 +119,10 @@ RolloutKeeper::Entry RolloutKeeper::replanned(const Entry& before, Percent serve
                      .served = served, .new_candidate = new_candidate, .new_canary = new_canary},
                  route.canary, now_())
           .state;
-  if (new_candidate) next.pairs = 0;
+  if (new_candidate) {
+    next.pairs = 0;
+    next.drift.reset();
+  }
   next.pairs_before = next.pairs;
   next.gates = {};
   next.share = std::make_shared<LiveShare>(share_of(next.state, next.plan));
@@ -211,19 +215,45 @@ void RolloutKeeper::take_look(const std::string& route, Entry& entry, const Rout
     entry.pairs = *seen.pairs;
     entry.pairs_before = std::min(entry.pairs_before, entry.pairs);
   }
-  entry.evidence = says(seen.verdict, entry.plan);
+  const routing::RolloutGates* gates = gates_in(entry.state, entry.plan);
+  entry.evidence = says(seen.verdict, gates);
   entry.verdict_text = seen.verdict_text;
   entry.no_room = seen.no_room;
   const Moment now = now_();
-  if (entry.plan.gates && is_watched(entry.state, entry.plan, now))
-    entry.gates.look(*entry.plan.gates, seen.primary, seen.candidate, now);
+  if (gates != nullptr && is_watched(entry.state, entry.plan, now))
+    entry.gates.look(*gates, seen.primary, seen.candidate, now);
   const routing::RolloutTick tick{.evidence = entry.evidence,
                                   .pairs = entry.pairs - entry.pairs_before,
                                   .gates_pass = entry.gates.pass(),
                                   .next_fits = entry.next_no_room().empty(),
-                                  .broken_gate = entry.gates.broken()};
+                                  .broken_gate = entry.gates.broken(),
+                                  .drift_rolls_back = look_for_drift(route, entry, seen, now)};
   take_step(route, entry, transition(entry.state, tick, entry.plan, now));
   tell_no_room(route, entry);
+}
+
+// True where the candidate got worse than its rollout and the gates say that this rolls back.
+bool RolloutKeeper::look_for_drift(const std::string& route, Entry& entry, const RouteLook& seen,
+                                   Moment now) {
+  using Rule = routing::RolloutGates::Drift;
+  const Rule rule = entry.plan.gates ? entry.plan.gates->drift : Rule::off;
+  if (rule == Rule::off || entry.plan.stages.empty() || entry.state.watch_over) return false;
+  if (!entry.drift) {
+    entry.drift =
+        std::make_shared<DriftWatch>(route, entry.identity.experiment, files_.directory());
+  }
+  const DriftWatch::Look look{.phase = entry.state.phase,
+                              .complete_since = entry.state.since,
+                              .evidence = seen.evidence.get(),
+                              .rules = seen.rules,
+                              .candidate = seen.candidate};
+  for (const std::string& finding : entry.drift->look(look, now)) {
+    events_.publish({.kind = "drift",
+                     .route = route,
+                     .text = "the candidate of " + route + " drifts: " + finding,
+                     .warning = true});
+  }
+  return rule == Rule::roll_back && entry.drift->drifts();
 }
 
 OrderAnswer RolloutKeeper::order(std::string_view route, RolloutOrder order) {
@@ -251,6 +281,8 @@ OrderAnswer RolloutKeeper::order(std::string_view route, RolloutOrder order) {
 void RolloutKeeper::take_step(const std::string& route, Entry& entry, RolloutStep step) {
   if (step.state == entry.state) return;
   const RolloutPhase before = entry.state.phase;
+  const routing::RolloutGates* gates_before = gates_in(entry.state, entry.plan);
+  const bool only_watch = before == step.state.phase && before == RolloutPhase::complete;
   entry.state = std::move(step.state);
   // First of all: what begins after this line follows it.
   entry.share->set(share_of(entry.state, entry.plan));
@@ -259,8 +291,13 @@ void RolloutKeeper::take_step(const std::string& route, Entry& entry, RolloutSte
     ++rollbacks_[{route, entry.state.reason}];
   }
   if (step.stage_begun) entry.pairs_before = entry.pairs;
-  tell(route, entry, before);
-  if (step.stage_begun || before == RolloutPhase::rolled_back) entry.gates.restart();
+  if (only_watch) {
+    tell_watch(route, entry);
+  } else {
+    tell(route, entry, before);
+  }
+  const bool other_gates = gates_in(entry.state, entry.plan) != gates_before;
+  if (step.stage_begun || other_gates || before == RolloutPhase::rolled_back) entry.gates.restart();
   save(route, entry);
 }
 
@@ -278,7 +315,7 @@ void RolloutKeeper::save(const std::string& route, Entry& entry) {
 void RolloutKeeper::tell(const std::string& route, const Entry& entry, RolloutPhase before) {
   const RolloutState& state = entry.state;
   const std::string served = percent_text(share_of(state, entry.plan));
-  const std::string reason = why(state, entry.verdict_text, entry.gates);
+  const std::string reason = why(state, entry.verdict_text, entry.gates, entry.drift.get());
   std::string text = "rollout of " + route + ": " + std::string(label(before)) + " -> " +
                      std::string(label(state.phase)) + reason + "; the candidate serves " + served +
                      " %";
@@ -311,6 +348,25 @@ void RolloutKeeper::tell_no_room(const std::string& route, Entry& entry) {
        .warning = true});
 }
 
+void RolloutKeeper::tell_watch(const std::string& route, const Entry& entry) {
+  const bool over = entry.state.watch_over;
+  std::string text = "the watch over the rollout of " + route;
+  text += over ? " is over after " + routing::duration_text(entry.plan.watch) : " goes on";
+  if (over && entry.drift) {
+    const auto drift = entry.drift->view();
+    std::string signals;
+    for (const std::string& signal : drift ? drift->drifting : std::vector<std::string>{})
+      signals.append(signals.empty() ? "" : ", ").append(signal);
+    text += signals.empty() ? "; nothing drifted" : "; what drifted: " + signals;
+  }
+  text += "; the candidate serves " + percent_text(share_of(entry.state, entry.plan)) + " %";
+  events_.publish({.kind = "rollout",
+                   .route = route,
+                   .text = std::move(text),
+                   .facts = {{"to", std::string(label(entry.state.phase))},
+                             {"watch", over ? "over" : "goes on"}}});
+}
+
 // --- What is told
 
 std::optional<RolloutView> RolloutKeeper::view(std::string_view route) const {
@@ -327,13 +383,15 @@ std::optional<RolloutView> RolloutKeeper::view(std::string_view route) const {
                    .no_room = entry.next_no_room(),
                    .gates = {},
                    .cap = cap_text(route, entry.state),
-                   .storage_problem = entry.storage_problem};
+                   .storage_problem = entry.storage_problem,
+                   .drift = entry.drift ? entry.drift->view() : std::nullopt};
   if (!files_.keeps())
     view.storage_problem = "the config names no state.directory: a restart forgets it";
-  if (!entry.plan.gates) return view;
+  const routing::RolloutGates* gates = gates_in(entry.state, entry.plan);
+  if (gates == nullptr) return view;
   for (const routing::OperationalGate gate : routing::kOperationalGates) {
     GateCheck check = entry.gates.check(gate);
-    const bool on = entry.plan.gates->operational[static_cast<std::size_t>(gate)].has_value();
+    const bool on = gates->operational[static_cast<std::size_t>(gate)].has_value();
     if (on && check.state == GateCheck::State::off) check.state = GateCheck::State::waiting;
     view.gates.emplace_back(gate, std::move(check));
   }

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "metrics/verdict.h"
+#include "proxy/drift_watch.h"
 #include "proxy/events.h"
 #include "proxy/operational_gates.h"
 #include "proxy/rollout_files.h"
@@ -33,6 +34,9 @@ struct RouteLook {
   std::optional<std::uint64_t> pairs{};  // of this experiment; none: not known at this moment
   ServedFigures primary{}, candidate{};
   std::vector<std::string> no_room{};  // as canary.stages: why one must not begin (volume_status)
+  // For the watch after the rollout; null: not known at this moment.
+  std::shared_ptr<const metrics::RouteEvidence> evidence{};
+  routing::VerdictConfig rules{};
 };
 
 // A rollout as it is told.
@@ -47,6 +51,7 @@ struct RolloutView {
   std::vector<std::pair<routing::OperationalGate, GateCheck>> gates;
   std::string cap;              // why nothing is served, and until when; empty: it is not capped
   std::string storage_problem;  // why a restart would not find it
+  std::optional<DriftView> drift{};
 };
 
 struct OrderAnswer {
@@ -89,6 +94,7 @@ class RolloutKeeper {
     std::shared_ptr<routing::LiveShare> share;
     std::uint64_t pairs = 0, pairs_before = 0;  // of the experiment; when the stage began
     OperationalGates gates{};
+    std::shared_ptr<DriftWatch> drift{};  // of a plan with stages, from the first look on
     routing::EvidenceSays evidence = routing::EvidenceSays::inconclusive;
     std::string verdict_text{};
     std::vector<std::string> no_room{};  // as plan.stages; empty: there is room for all
@@ -105,6 +111,9 @@ class RolloutKeeper {
                   RolloutIdentity identity, bool may_lift) const;
   std::vector<std::string> watched_routes() const;
   void take_look(const std::string& route, Entry& entry, const RouteLook& seen);
+  bool look_for_drift(const std::string& route, Entry& entry, const RouteLook& seen,
+                      routing::Moment now);
+  void tell_watch(const std::string& route, const Entry& entry);
   void take_step(const std::string& route, Entry& entry, routing::RolloutStep step);
   void cap_prepared(const std::string& route);
   void save(const std::string& route, Entry& entry);

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
-#include "proxy/config_changes.h"
 #include "routing/config_values.h"
 
 namespace understudy::proxy {
@@ -97,6 +96,15 @@ void append_series(std::string& text, std::string_view name, std::string_view ro
   text.append(value).append("\n");
 }
 
+void append_drift(std::string& text, std::string_view route, const RolloutView& rollout) {
+  if (!rollout.drift) return;
+  for (const metrics::DriftFinding& found : rollout.drift->findings) {
+    const std::string signal(metrics::drift_signal(found.signal));
+    append_series(text, "understudy_rollout_drift", route, ",signal=\"" + signal + "\"",
+                  rollout.drift->drifts(signal) ? "1" : "0");
+  }
+}
+
 void add(ServedFigures& figures, const Sample& sample) {
   const std::string& name = sample.name;
   if (name == "understudy_requests_total") {
@@ -129,6 +137,8 @@ nlohmann::json describe_rollout(const RolloutView& rollout, Moment now) {
           {"next", describe_next(rollout, now)},
           {"gates", describe_gates(rollout)},
           {"cap", rollout.cap.empty() ? json() : json(rollout.cap)},
+          {"drift", rollout.drift ? describe_drift(*rollout.drift) : json()},
+          {"watch_over", state.watch_over},
           {"reason", state.reason.empty() ? json() : json(state.reason)},
           {"not_stored", rollout.storage_problem.empty() ? json() : json(rollout.storage_problem)}};
 }
@@ -159,6 +169,9 @@ std::string rollout_exposition(const Snapshot& snapshot, const RolloutSource& ro
   std::string stages =
       "# HELP understudy_rollout_stage Stage of the rollout, from 1; 0: none yet, or rolled "
       "back.\n# TYPE understudy_rollout_stage gauge\n";
+  std::string drifts =
+      "# HELP understudy_rollout_drift 1 where the candidate got worse than its rollout saw "
+      "it.\n# TYPE understudy_rollout_drift gauge\n";
   const auto& routes = snapshot.config().routes;
   for (std::size_t i = 0; i < routes.size(); ++i) {
     append_series(shares, "understudy_canary_percent", routes[i].name, "",
@@ -167,6 +180,7 @@ std::string rollout_exposition(const Snapshot& snapshot, const RolloutSource& ro
     if (const auto rollout = rollouts(routes[i].name)) {
       append_series(stages, "understudy_rollout_stage", routes[i].name, "",
                     std::to_string(rollout->state.stage));
+      append_drift(drifts, routes[i].name, *rollout);
     }
   }
   std::string counts =
@@ -176,7 +190,7 @@ std::string rollout_exposition(const Snapshot& snapshot, const RolloutSource& ro
     append_series(counts, "understudy_rollbacks_total", one.route, ",reason=\"" + one.reason + "\"",
                   std::to_string(one.count));
   }
-  return shares + stages + counts;
+  return shares + stages + drifts + counts;
 }
 
 RouteLook look_at(const Snapshot& snapshot, std::string_view route, const EvidenceSource& evidence,
@@ -193,6 +207,8 @@ RouteLook look_at(const Snapshot& snapshot, std::string_view route, const Eviden
     look.verdict = verdict.state;
     look.verdict_text = text_of(verdict);
     if (of_route) look.pairs = of_route->pooled().pairs;
+    look.evidence = of_route;
+    look.rules = routes[i].verdict;
   }
   for (const Sample& sample : samples) {
     if (sample.label("route") != route) continue;

@@ -30,8 +30,8 @@ std::string stage_name(const RolloutView& rollout);
 std::string order_json(std::string_view route, routing::RolloutOrder order,
                        const OrderAnswer& answer, const std::optional<RolloutView>& rollout);
 
-// understudy_canary_percent, understudy_rollout_stage and understudy_rollbacks_total, in the
-// exposition's text format.
+// understudy_canary_percent, understudy_rollout_stage, _drift and understudy_rollbacks_total, in
+// the exposition's text format.
 std::string rollout_exposition(const Snapshot& snapshot, const RolloutSource& rollouts,
                                const std::vector<RolloutKeeper::Rollbacks>& rollbacks);
 

@@ -63,6 +63,12 @@ bool same_sockets(const routing::Config& a, const routing::Config& b) {
 
 }  // namespace
 
+bool needs_restart(std::string_view key) noexcept {
+  if (key.starts_with("threads.") || key.starts_with("admin.")) return true;
+  if (!key.starts_with("listeners[")) return false;
+  return key.find("].clients.") == key.npos && !key.ends_with(".client_ca");
+}
+
 struct Server::Impl {
   Impl(const routing::Config& config, std::size_t workers_wanted, metrics::Recorder& recorder)
       : worker_memory(workers_wanted),

@@ -25,8 +25,12 @@ class VolumeBook;
 
 struct ReloadOutcome {
   metrics::ReloadResult result = metrics::ReloadResult::refused;
-  std::vector<std::string> problems;  // each with file:line:column where it has one
+  std::vector<std::string> problems;   // each with file:line:column where it has one
+  std::vector<std::string> changes{};  // routing::change_texts(), where it was applied
 };
+
+// Whether a change of that setting (routing/settings.h) is one that Server::apply() refuses.
+bool needs_restart(std::string_view key) noexcept;
 
 class Server {
  public:

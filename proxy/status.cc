@@ -22,7 +22,9 @@ std::string dumped(const json& value) {
 }
 
 json describe_outcome(const ReloadOutcome& outcome) {
-  return {{"result", label(outcome.result)}, {"problems", json(outcome.problems)}};
+  return {{"result", label(outcome.result)},
+          {"problems", json(outcome.problems)},
+          {"changes", json(outcome.changes)}};
 }
 
 json describe_last_reload(const std::optional<Reloader::Last>& last) {
@@ -160,6 +162,25 @@ std::string lifecycle_json(const Snapshot& snapshot, const ProcessStatus& proces
 
 std::string reload_json(const ReloadOutcome& outcome) {
   return dumped(describe_outcome(outcome));
+}
+
+std::string config_json(const Snapshot& snapshot, const ProcessStatus& process) {
+  const routing::Config& config = snapshot.config();
+  json settings = json::array();
+  for (const routing::Setting& setting : config.settings) {
+    json shown = {{"key", setting.key}};
+    if (setting.hidden) {
+      shown["hidden"] = true;
+      shown["set"] = !setting.value.empty();
+    } else {
+      shown["value"] = setting.value;
+      shown["default"] = setting.fallback;
+    }
+    settings.push_back(std::move(shown));
+  }
+  return dumped({{"hash", config.hash},
+                 {"last_reload", describe_last_reload(process.last_reload)},
+                 {"settings", std::move(settings)}});
 }
 
 std::string error_json(std::string_view what) {

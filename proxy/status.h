@@ -56,7 +56,12 @@ std::optional<std::string> route_json(const Snapshot& snapshot, std::string_view
 // Every model that the config names or that was asked: describe_models().
 std::string lifecycle_json(const Snapshot& snapshot, const ProcessStatus& process);
 
-// The answer to POST /api/reload: {"result": "applied", "problems": []}
+// The config in force, key by key, without its secrets: {"hash", "last_reload", "settings":
+// [{"key", "value", "default"} or {"key", "hidden": true, "set"}]}. What `check --against` compares
+// with.
+std::string config_json(const Snapshot& snapshot, const ProcessStatus& process);
+
+// The answer to POST /api/reload: {"result": "applied", "problems": [], "changes": [...]}
 std::string reload_json(const ReloadOutcome& outcome);
 
 // {"error": "..."}

@@ -31,13 +31,6 @@ struct StickyBy {
   friend bool operator==(const StickyBy&, const StickyBy&) = default;
 };
 
-struct RolloutStage {
-  Percent percent;
-  milliseconds min_time = 1h;   // in this stage
-  std::size_t min_pairs = 500;  // compared in this stage
-  friend bool operator==(const RolloutStage&, const RolloutStage&) = default;
-};
-
 // What is measured on the served requests of the candidate, against those of the primary. The
 // spelling is the key in the config, the reason in metrics and events.
 enum class OperationalGate : std::uint8_t {
@@ -69,11 +62,22 @@ struct RolloutGates {
     off         // none; a bad one holds
   };
   Evidence evidence = Evidence::roll_back;
+  // What follows when, after the last stage, the candidate gets worse than the rollout saw it.
+  enum class Drift : std::uint8_t { tell, roll_back, off };
+  Drift drift = Drift::tell;
   // As kOperationalGates; none: off.
   std::array<std::optional<GateRule>, kOperationalGates.size()> operational = {
       GateRule{.threshold = 1.0}, GateRule{.threshold = 50.0}, GateRule{.threshold = 50.0},
       GateRule{.threshold = 50.0}, GateRule{.threshold = 5.0}};
   friend bool operator==(const RolloutGates&, const RolloutGates&) = default;
+};
+
+struct RolloutStage {
+  Percent percent;
+  milliseconds min_time = 1h;           // in this stage
+  std::size_t min_pairs = 500;          // compared in this stage
+  std::optional<RolloutGates> gates{};  // instead of the route's, while this stage lasts
+  friend bool operator==(const RolloutStage&, const RolloutStage&) = default;
 };
 
 struct CanaryConfig {

@@ -18,6 +18,7 @@
 #include "routing/gates.h"
 #include "routing/operation.h"
 #include "routing/percent.h"
+#include "routing/settings.h"
 
 namespace understudy::routing {
 
@@ -419,6 +420,7 @@ struct Config {
   LogConfig log;
   std::string sampling_salt = "understudy";  // same salt, same decisions, on every replica
   std::string hash;                          // of the file's bytes, 16 hex digits
+  Settings settings;                         // all of the above, key by key
 };
 
 }  // namespace understudy::routing

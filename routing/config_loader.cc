@@ -131,6 +131,40 @@ void read_root(const ConfigNode& tree, const std::filesystem::path& directory, P
   check_config(config, tree, problems);
 }
 
+// "routes[0]" and "upstreams.east" become "routes[sonnet]" and "upstreams[east]": what has a name
+// is known by it, wherever it stands.
+void name_elements(const Config& config, Settings& settings) {
+  constexpr std::string_view kRoutes = "routes[", kUpstreams = "upstreams.";
+  std::size_t upstream = 0;  // settings come in the order of the upstreams
+  for (Setting& setting : settings) {
+    std::string& key = setting.key;
+    if (key.starts_with(kRoutes)) {
+      const std::size_t end = key.find(']');
+      const std::size_t place = std::stoul(key.substr(kRoutes.size(), end - kRoutes.size()));
+      key.replace(kRoutes.size(), end - kRoutes.size(), config.routes.at(place).name);
+    } else if (key.starts_with(kUpstreams)) {
+      // Names may have dots: of two that fit, the later one begins where the longer one is.
+      const auto length = [&](std::size_t i) -> std::size_t {
+        if (i >= config.upstreams.size()) return 0;
+        const std::string& name = config.upstreams[i].name;
+        return key.compare(kUpstreams.size(), name.size() + 1, name + '.') == 0 ? name.size() : 0;
+      };
+      if (length(upstream + 1) > length(upstream)) ++upstream;
+      key.replace(kUpstreams.size() - 1, 1, "[").insert(kUpstreams.size() + length(upstream), "]");
+    }
+  }
+}
+
+Settings settings_of(const Config& config, const Problems& problems) {
+  Settings settings = problems.settings();
+  name_elements(config, settings);
+  std::string names;
+  for (const RouteConfig& route : config.routes)
+    names.append(names.empty() ? "" : ", ").append(route.name);
+  settings.push_back(make_setting("routes order", std::move(names), ""));
+  return settings;
+}
+
 void load(std::string_view yaml, const std::filesystem::path& file, Problems& problems,
           LoadedConfig& loaded) {
   if (!is_fit_text(yaml, problems)) return;
@@ -143,7 +177,9 @@ void load(std::string_view yaml, const std::filesystem::path& file, Problems& pr
   auto config = std::make_shared<Config>();
   read_root(*tree, std::filesystem::absolute(file).parent_path(), problems, *config);
   config->hash = hex(hash64(yaml));
-  if (!problems.has_errors()) loaded.config = std::move(config);
+  if (problems.has_errors()) return;
+  config->settings = settings_of(*config, problems);
+  loaded.config = std::move(config);
 }
 
 }  // namespace

@@ -77,7 +77,10 @@ std::string suggestion(std::string_view written, const std::vector<std::string>&
 }
 
 Section::Section(const ConfigNode& node, std::string path, Problems& problems)
-    : node_(node), path_(std::move(path)), problems_(problems) {
+    : node_(node),
+      path_(std::move(path)),
+      problems_(problems),
+      first_setting_(problems.settings().size()) {
   if (node.kind != ConfigNode::Kind::map && !node.refused) {
     problems_.add(node.place, path_, wrong_kind("a map", node));
   }
@@ -116,10 +119,31 @@ void Section::not_yet(std::initializer_list<std::string_view> keys) {
 
 void Section::finish() {
   for (const ConfigMember& member : node_.members) {
-    if (std::ranges::find(known_, member.key) != known_.end()) continue;
+    if (std::ranges::find(known_, member.key) != known_.end()) {
+      if (member.value.refused || is_noted(path_of(member.key))) continue;
+      const bool scalar = member.value.kind == ConfigNode::Kind::scalar;
+      note(member.key, scalar ? member.value.text : to_json(member.value), "(default)");
+      continue;
+    }
     problems_.add(member.place, path_of(shown(member.key)),
                   "is not a known key" + suggestion(member.key, known_));
   }
+}
+
+void Section::note(std::string_view key, std::string value, std::string fallback) {
+  problems_.note(make_setting(path_of(key), std::move(value), std::move(fallback)));
+}
+
+// The key itself, or anything within it.
+bool Section::is_noted(std::string_view path) const noexcept {
+  const Settings& all = problems_.settings();
+  return std::any_of(all.begin() + static_cast<std::ptrdiff_t>(first_setting_), all.end(),
+                     [&](const Setting& setting) {
+                       if (!setting.key.starts_with(path)) return false;
+                       const std::string_view rest =
+                           std::string_view(setting.key).substr(path.size());
+                       return rest.empty() || rest.front() == '.' || rest.front() == '[';
+                     });
 }
 
 void Section::problem(std::string_view key, std::string what) {

@@ -1,8 +1,10 @@
 #pragma once
-// What the readers of the config's sections share: a list of problems, and a view of one map that
-// knows which of its keys were asked for, so that those nobody asked for can be reported.
+// What the readers of the config's sections share: what they find, and a view of one map that knows
+// which of its keys were asked for, so that those nobody asked for can be reported. Whatever is
+// read is noted as a setting, so that two configs can be compared without a list of all keys.
 
 #include <initializer_list>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -12,6 +14,7 @@
 #include "routing/config_loader.h"
 #include "routing/config_node.h"
 #include "routing/config_values.h"
+#include "routing/settings.h"
 
 namespace understudy::routing {
 
@@ -24,9 +27,14 @@ class Problems {
   bool has_errors() const noexcept;
   std::vector<ConfigProblem> in_file_order() &&;
 
+  // What takes effect, beside what is wrong.
+  void note(Setting setting) { settings_.push_back(std::move(setting)); }
+  const Settings& settings() const noexcept { return settings_; }
+
  private:
   std::string file_;
   std::vector<ConfigProblem> problems_;
+  Settings settings_;
 };
 
 // " (did you mean x?)" for the nearest of `names`, or nothing where none is near.
@@ -35,6 +43,25 @@ std::string suggestion(std::string_view written, const std::vector<std::string>&
 template <class T>
 Parsed<T> out_of_bounds(const std::string& least, const std::string& most, std::string_view got) {
   return bad<T>("must be between " + least + " and " + most + ", got " + shown(got));
+}
+
+// A value in one spelling, whoever wrote it; none: it is shown as it stands in the file.
+template <class T>
+std::optional<std::string> spelled(std::string_view key, const T& value) {
+  if constexpr (std::is_same_v<T, bool>) {
+    return value ? "true" : "false";
+  } else if constexpr (std::is_integral_v<T>) {
+    const bool is_size = key.ends_with("bytes") || key.ends_with("bytes_per_second");
+    return is_size ? size_text(value) : std::to_string(value);
+  } else if constexpr (std::is_same_v<T, std::string>) {
+    return value;
+  } else if constexpr (std::is_same_v<T, milliseconds>) {
+    return duration_text(value);
+  } else if constexpr (std::is_same_v<T, Percent>) {
+    return percent_text(value);
+  } else {
+    return std::nullopt;
+  }
 }
 
 class Section {
@@ -50,15 +77,21 @@ class Section {
   bool require(std::string_view key);
   // Keys of features that this version does not have: refused, never ignored.
   void not_yet(std::initializer_list<std::string_view> keys);
-  // Reports the keys that nobody asked for. Call it last.
+  // Reports the keys that nobody asked for, and notes those that were read by other means. Call it
+  // last.
   void finish();
+  // A setting that does not follow from one read key.
+  void note(std::string_view key, std::string value, std::string fallback);
 
   // Reads a key that may be left out with one of the parsers of config_values.h; true where `out`
   // was set.
   template <class T, class Parse>
   bool read(std::string_view key, T& out, Parse parse) {
     const ConfigNode* value = find(key);
-    return value != nullptr && read_scalar(*value, path_of(key), out, parse);
+    const T before = out;
+    const bool is_set = value != nullptr && read_scalar(*value, path_of(key), out, parse);
+    note_value(key, out, before, is_set ? value->text : std::string());
+    return is_set;
   }
 
   // A list of such values. An empty list is a problem: it would look like "none" and mean "any".
@@ -72,6 +105,10 @@ class Section {
       if (read_scalar(list->items[i], path_of(key, i), value, parse))
         out.push_back(std::move(value));
     }
+    std::string text;
+    for (const ConfigNode& item : list->items)
+      text.append(text.empty() ? "" : ", ").append(item.text);
+    note(key, std::move(text), "");
   }
 
   void problem(std::string_view key,
@@ -95,10 +132,21 @@ class Section {
     return true;
   }
   bool is_scalar(const ConfigNode& value, const std::string& path);
+  template <class T>
+  void note_value(std::string_view key, const T& now, const T& before, std::string written) {
+    constexpr std::string_view kDefault = "(default)";
+    if (const auto text = spelled(key, now)) {
+      note(key, *text, *spelled(key, before));
+    } else {
+      note(key, now == before ? std::string(kDefault) : std::move(written), std::string(kDefault));
+    }
+  }
+  bool is_noted(std::string_view path) const noexcept;
 
   const ConfigNode& node_;
   std::string path_;
   Problems& problems_;
+  std::size_t first_setting_;  // of those noted since this section began
   std::vector<std::string> known_;
 };
 

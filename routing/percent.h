@@ -3,6 +3,7 @@
 
 #include <compare>
 #include <cstdint>
+#include <string>
 
 namespace understudy::routing {
 
@@ -14,5 +15,8 @@ struct Percent {
 };
 
 inline constexpr Percent kAllTraffic{10'000};
+
+// "12.5" for 1250 hundredths.
+std::string percent_text(Percent percent);
 
 }  // namespace understudy::routing

@@ -20,6 +20,7 @@ RolloutStep enter(RolloutState state, Phase phase, Moment now) {
   if (state.phase != phase) state.since = now;
   state.phase = phase;
   if (phase != Phase::rolled_back) state.reason.clear();
+  state.watch_over = false;
   return {.state = std::move(state)};
 }
 
@@ -28,6 +29,7 @@ RolloutStep begin_stage(RolloutState state, std::size_t stage, Phase phase, Mome
   state.stage_since = state.since = now;
   state.phase = phase;
   state.reason.clear();
+  state.watch_over = false;
   return {.state = std::move(state), .stage_begun = true};
 }
 
@@ -36,6 +38,7 @@ RolloutStep roll_back(RolloutState state, std::string_view reason, Moment now) {
   state.phase = Phase::rolled_back;
   state.since = state.stage_since = now;
   state.reason = reason;
+  state.watch_over = false;
   return {.state = std::move(state)};
 }
 
@@ -52,14 +55,23 @@ bool baked(const RolloutState& state, const RolloutTick& tick, const CanaryConfi
   return now - state.stage_since >= stage.min_time && tick.pairs >= stage.min_pairs;
 }
 
+// After the last stage nothing moves but the watch, which ends once; a longer one goes on.
+RolloutStep end_watch(RolloutState state, const CanaryConfig& plan, Moment now) {
+  state.watch_over = !plan.stages.empty() && !is_watched(state, plan, now);
+  return {.state = std::move(state)};
+}
+
 RolloutStep on_tick(const RolloutState& state, const RolloutTick& tick, const CanaryConfig& plan,
                     Moment now) {
   if (state.phase == Phase::rolled_back) return stay(state);
   if (is_watched(state, plan, now)) {
     if (tick.evidence == EvidenceSays::roll_back) return roll_back(state, kByEvidence, now);
     if (tick.broken_gate) return roll_back(state, label(*tick.broken_gate), now);
+    if (tick.drift_rolls_back && state.phase == Phase::complete)
+      return roll_back(state, kByDrift, now);
   }
-  if (state.phase == Phase::paused || state.phase == Phase::complete) return stay(state);
+  if (state.phase == Phase::complete) return end_watch(state, plan, now);
+  if (state.phase == Phase::paused) return stay(state);
   const bool fits = state.stage == plan.stages.size() || tick.next_fits;
   const bool safe =
       tick.evidence == EvidenceSays::safe && (state.stage == 0 || tick.gates_pass) && fits;
@@ -183,6 +195,13 @@ bool is_watched(const RolloutState& state, const CanaryConfig& plan, Moment now)
   const bool over =
       state.phase == Phase::complete && !plan.stages.empty() && now - state.since > plan.watch;
   return !over;
+}
+
+const RolloutGates* gates_in(const RolloutState& state, const CanaryConfig& plan) noexcept {
+  const bool in_stage =
+      state.phase != Phase::complete && state.stage > 0 && state.stage <= plan.stages.size();
+  if (in_stage && plan.stages[state.stage - 1].gates) return &*plan.stages[state.stage - 1].gates;
+  return plan.gates ? &*plan.gates : nullptr;
 }
 
 RolloutStep transition(const RolloutState& state, const RolloutEvent& event,

@@ -36,13 +36,15 @@ std::string_view label(RolloutPhase phase) noexcept;
 // Why a route was rolled back: a metric label. An operational gate's own label beside these.
 inline constexpr std::string_view kByHand = "manual";
 inline constexpr std::string_view kByEvidence = "evidence";
+inline constexpr std::string_view kByDrift = "drift";
 
 struct RolloutState {
   RolloutPhase phase = RolloutPhase::pending;
-  std::size_t stage = 0;  // 0: none yet; n: CanaryConfig::stages[n - 1]
-  Moment since{};         // in this phase
-  Moment stage_since{};   // in this stage
-  std::string reason{};   // where it is rolled back
+  std::size_t stage = 0;    // 0: none yet; n: CanaryConfig::stages[n - 1]
+  Moment since{};           // in this phase
+  Moment stage_since{};     // in this stage
+  std::string reason{};     // where it is rolled back
+  bool watch_over = false;  // complete, and nobody looks any more
   friend bool operator==(const RolloutState&, const RolloutState&) = default;
 };
 
@@ -52,6 +54,8 @@ RolloutState first_state(const CanaryConfig& plan, Moment now);
 Percent share_of(const RolloutState& state, const CanaryConfig& plan) noexcept;
 // Whether gates may roll back: something is served, and the watch is not over.
 bool is_watched(const RolloutState& state, const CanaryConfig& plan, Moment now) noexcept;
+// By which gates: the stage's, or the route's; null where there are none.
+const RolloutGates* gates_in(const RolloutState& state, const CanaryConfig& plan) noexcept;
 
 // --- What happens
 
@@ -69,6 +73,7 @@ struct RolloutTick {
   bool gates_pass = false;  // every operational gate that can be judged passes
   bool next_fits = true;    // the next stage asks no more of the candidate than its quota allows
   std::optional<OperationalGate> broken_gate{};
+  bool drift_rolls_back = false;  // worse than during the rollout, and the gates say so
 };
 
 // What people ask for: the words of commands and of the admin API.

@@ -8,10 +8,10 @@
 #include "metrics/recorder.h"
 #include "proxy/aws/keeper.h"
 #include "proxy/aws/plan.h"
+#include "proxy/commands/check_against.h"
 #include "proxy/commands/commands.h"
 #include "proxy/commands/preflight.h"
 #include "proxy/commands/text_table.h"
-#include "proxy/config_changes.h"
 #include "proxy/lifecycle_report.h"
 #include "proxy/snapshot.h"
 #include "routing/config_loader.h"
@@ -188,8 +188,11 @@ int check(const Options& options, std::ostream& out, std::ostream& err) {
   }
   print_effective(*loaded.config, out);
   print_credentials(*loaded.config, out);
-  if (options.values.contains("preflight")) return preflight(loaded.config, file, out, err);
-  return kExitGood;
+  const int compared = options.values.contains("against")
+                           ? compare_with_running(*loaded.config, options, out, err)
+                           : kExitGood;
+  if (!options.values.contains("preflight") || compared == kExitNotKnown) return compared;
+  return std::max(compared, preflight(loaded.config, file, out, err));
 }
 
 }  // namespace
@@ -208,7 +211,12 @@ Command check_command() {
           "config can be checked on any machine. Exit status 0: it would take effect; 78: it "
           "would not. With --preflight every variant gets one tiny request of each shape, which "
           "costs a few tokens;\n"
-          "1: a candidate refuses what its primary takes, or somebody does not answer.",
+          "1: a candidate refuses what its primary takes, or somebody does not answer. With "
+          "--against it tells what would\n"
+          "change of the config that a running proxy has in force, or of another file; 1: one of "
+          "the "
+          "changes needs a\n"
+          "restart; 3: the other one cannot be read.",
       .example = "  understudy check --config config.yaml && systemctl reload understudy",
       .options = {{.name = "config",
                    .value = "FILE",
@@ -216,7 +224,12 @@ Command check_command() {
                    .required = true},
                   {.name = "preflight",
                    .value = "",
-                   .help = "ask every variant, and explain each refusal"}},
+                   .help = "ask every variant, and explain each refusal"},
+                  {.name = "against",
+                   .value = "URL|FILE",
+                   .help = "admin port of a running proxy, or a config: tell what would change"},
+                  {.name = "token-file", .value = "FILE", .help = "the admin port's token"},
+                  {.name = "ca", .value = "FILE", .help = "trust anchors for https"}},
       .run = check};
 }
 

@@ -9,7 +9,6 @@
 #include <string>
 
 #include "proxy/commands/commands.h"
-#include "proxy/config_changes.h"
 #include "proxy/http_policy.h"
 #include "routing/body_model.h"
 #include "routing/config_loader.h"

@@ -17,6 +17,7 @@
 #include "proxy/companion_watch.h"
 #include "proxy/config_watch.h"
 #include "proxy/credential_report.h"
+#include "proxy/event_watch.h"
 #include "proxy/events.h"
 #include "proxy/exposition.h"
 #include "proxy/keep_warm.h"
@@ -43,6 +44,7 @@ using std::chrono::milliseconds;
 // A storm of SIGHUPs is one reload at once and one at the end of each such time.
 constexpr auto kReloadPause = std::chrono::seconds(1);
 constexpr milliseconds kRolloutLook(1'000);
+constexpr milliseconds kEventLook(2'000);
 // What a reload waits for the credentials of upstreams that it changes.
 constexpr auto kCredentialsWait = std::chrono::seconds(10);
 
@@ -58,6 +60,20 @@ std::shared_ptr<const Snapshot> first_snapshot(const std::filesystem::path& file
                                       rollouts.shares_for(*loaded.config));
   for (const std::string& problem : made.problems) err << file.string() << ": " << problem << "\n";
   return made.snapshot;
+}
+
+Event event_of(const ReloadOutcome& outcome) {
+  const bool refused = outcome.result == metrics::ReloadResult::refused;
+  std::string text = refused ? "a config is refused, the one before stays in force"
+                     : outcome.changes.empty() ? "the config was read again: no setting changed"
+                                               : "a changed config is in force";
+  for (const std::string& what : refused ? outcome.problems : outcome.changes)
+    text.append("; ").append(what);
+  return {.kind = "config",
+          .route = {},
+          .text = std::move(text),
+          .facts = {{"result", std::string(label(outcome.result))}},
+          .warning = refused};
 }
 
 std::string url_of(const routing::Address& address, std::uint16_t port, bool tls = false) {
@@ -82,7 +98,9 @@ class Program {
         webhook_(webhook),
         server_(std::move(server)),
         reloader_(reload_steps(), recorder),
+        event_watch_(events),
         rollout_watch_("rollouts", kRolloutLook, [this] { look_at_rollouts(); }),
+        event_looks_("events", kEventLook, [this] { look_for_events(); }),
         companions_([this] { reloader_.reload(ReloadSource::companion); },
                     CompanionWatch::Options{}),
         keep_warm_([this] { return in_force(); }, server_->models(), KeepWarm::Options{}),
@@ -169,13 +187,15 @@ class Program {
                   return made;
                 },
             .in_force = [this] { return in_force(); },
-            .apply = [this](auto snapshot) { return put_in_force(std::move(snapshot)); }};
+            .apply = [this](auto snapshot) { return put_in_force(std::move(snapshot)); },
+            .told = [this](const ReloadOutcome& outcome) { events_.publish(event_of(outcome)); }};
   }
 
   Status put_in_force(std::shared_ptr<const Snapshot> snapshot) {
     Status applied = server_->apply(snapshot);
     if (!applied) return applied;
     webhook_.apply(snapshot->config().events.webhook);
+    events_.keep_in(snapshot->config().state_directory);
     rollouts_.applied(snapshot->config());
     watch_companions();
     return applied;
@@ -198,6 +218,19 @@ class Program {
       const auto rollout = rollouts_.view(route.name);
       if (rollout && is_in_stage(*rollout)) server_->begin_stage(route.name, stage_name(*rollout));
     }
+  }
+
+  void look_for_events() {
+    const auto snapshot = in_force();
+    const EvidenceSource evidence = [this](std::string_view route) {
+      return server_->evidence(route);
+    };
+    event_watch_.look({.snapshot = *snapshot,
+                       .evidence = evidence,
+                       .models = server_->models().entries(),
+                       .samples = parse_exposition(recorder_.render())},
+                      std::chrono::system_clock::now());
+    events_.save();
   }
 
   // The files that the config in force names may be others now.
@@ -238,11 +271,13 @@ class Program {
   metrics::Recorder& recorder_;
   aws::CredentialsKeeper& keeper_;
   RolloutKeeper& rollouts_;
-  const EventLog& events_;
+  EventLog& events_;
   Webhook& webhook_;
   std::unique_ptr<Server> server_;
   Reloader reloader_;
+  EventWatch event_watch_;
   Periodic rollout_watch_;
+  Periodic event_looks_;
   CompanionWatch companions_;
   KeepWarm keep_warm_;
   LifecyclePoll lifecycle_poll_;
@@ -258,7 +293,7 @@ int serve(const Options& options, std::ostream&, std::ostream& err) {
   const auto recorder = metrics::make_prometheus_recorder();
   aws::CredentialsKeeper keeper(*recorder);
   Webhook webhook(process_environment());
-  EventLog events;
+  EventLog events;  // after the webhook, which it tells
   events.listen([&webhook](const Event& event) { webhook.offer(event); });
   RolloutKeeper rollouts(events);
   const auto snapshot = first_snapshot(file, *recorder, keeper, rollouts, err);
@@ -266,6 +301,7 @@ int serve(const Options& options, std::ostream&, std::ostream& err) {
   set_log_level(snapshot->config().log.level);
   recorder->config_applied(snapshot->config());
   webhook.apply(snapshot->config().events.webhook);
+  events.keep_in(snapshot->config().state_directory);
   rollouts.applied(snapshot->config());
 
   auto server = Server::start(snapshot, *recorder);

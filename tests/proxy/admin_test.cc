@@ -372,7 +372,8 @@ TEST_F(AdminTest, ListsAllRoutes) {
 TEST_F(AdminTest, ReloadsAndTellsTheOutcome) {
   const PlainReply applied = ask(request("POST", "/api/reload", "Content-Length: 0\r\n"));
   EXPECT_EQ(applied.status, 200);
-  EXPECT_EQ(applied.json(), json({{"result", "applied"}, {"problems", json::array()}}));
+  EXPECT_EQ(applied.json(),
+            json({{"result", "applied"}, {"problems", json::array()}, {"changes", json::array()}}));
   reload_outcome_ = {metrics::ReloadResult::refused, {"config.yaml:1:2: routes: \xff odd"}};
   const PlainReply refused = ask(request("POST", "/api/reload"));
   EXPECT_EQ(refused.status, 422);

@@ -194,6 +194,28 @@ TEST_F(CheckTest, TellsThatAFileIsMissing) {
   EXPECT_THAT(ran.err, HasSubstr("/nonexistent/config.yaml"));
 }
 
+TEST_F(CheckTest, TellsWhatWouldChangeOfAnotherConfig) {
+  const std::string before =
+      config_with("    candidate: {upstream: east, model: a.b}\n    shadow: {percent: 10}\n");
+  std::ofstream(directory_ / "before.yaml") << before;
+  const std::string other = (directory_ / "before.yaml").string();
+  const auto against = [&](const std::string& yaml) {
+    std::ofstream(file_) << yaml;
+    return run({"check", "--config", file_, "--against", other});
+  };
+  EXPECT_THAT(against(before).out, HasSubstr("before.yaml: no change"));
+  const Ran live = against(
+      config_with("    candidate: {upstream: east, model: a.b}\n    shadow: {percent: 5}\n"));
+  EXPECT_EQ(live.status, kExitGood) << live.err;
+  EXPECT_THAT(live.out, HasSubstr("routes[sonnet].shadow.percent: 10 -> 5\n"));
+  const Ran restart = against(before + "threads: {io: 3}\n");
+  EXPECT_EQ(restart.status, kExitNegative);
+  EXPECT_THAT(restart.out, HasSubstr("threads.io: 0 -> 3   NEEDS A RESTART"));
+  EXPECT_THAT(restart.out, HasSubstr("1 change needs a restart"));
+  EXPECT_EQ(run({"check", "--config", file_, "--against", "/nonexistent.yaml"}).status,
+            kExitNotKnown);
+}
+
 TEST(ShippedConfig, PassesTheCheck) {
   const Ran ran = run({"check", "--config", UNDERSTUDY_SOURCE_DIR "/config.yaml"});
   EXPECT_EQ(ran.status, kExitGood) << ran.err;

@@ -9,8 +9,6 @@
 #include <thread>
 #include <vector>
 
-#include "proxy/config_changes.h"
-
 namespace understudy::proxy {
 namespace {
 
@@ -32,6 +30,9 @@ routing::Config example_config() {
   route.candidate = routing::VariantConfig{};
   route.shadow.percent = {1000};
   config.routes = {route};
+  config.settings = {
+      routing::make_setting("routes[sonnet].shadow.percent", "10", "0"),
+      routing::make_setting("upstreams[east].credentials.secret_access_key", "canary-secret", "")};
   return config;
 }
 
@@ -98,14 +99,19 @@ class ReloadTest : public testing::Test {
 TEST_F(ReloadTest, PutsAChangedConfigInForceAndTellsWhatChanged) {
   routing::Config config = example_config();
   config.hash = "0000000000000002";
-  config.routes[0].shadow.percent = {0};
-  config.upstreams[0].credentials.secret_access_key = "rotated-secret";
+  config.settings[0].value = "0";
+  config.settings[1] = routing::make_setting(config.settings[1].key, "rotated-secret", "");
   program_.write(config);
 
-  EXPECT_EQ(reload(ReloadSource::watch).result, ReloadResult::applied);
+  const ReloadOutcome outcome = reload(ReloadSource::watch);
+  EXPECT_EQ(outcome.result, ReloadResult::applied);
+  EXPECT_THAT(outcome.changes,
+              ElementsAre("routes[sonnet].shadow.percent: 10 -> 0",
+                          "upstreams[east].credentials.secret_access_key: another value"));
   EXPECT_EQ(program_.in_force->config().hash, "0000000000000002");
-  EXPECT_THAT(log_, HasSubstr("upstreams.east.credentials, routes.sonnet.shadow.percent 10 -> 0"));
-  EXPECT_THAT(log_, Not(HasSubstr("secret")));
+  EXPECT_THAT(log_, HasSubstr("routes[sonnet].shadow.percent: 10 -> 0; upstreams[east]"));
+  EXPECT_THAT(log_, Not(HasSubstr("rotated-secret")));
+  EXPECT_THAT(log_, Not(HasSubstr("canary-secret")));
   EXPECT_THAT(metrics_text(), HasSubstr("config_reloads_total{result=\"applied\"} 1"));
   EXPECT_THAT(metrics_text(), HasSubstr("0000000000000002"));
 }
@@ -199,45 +205,18 @@ TEST(Reload, RunsOneAfterTheOther) {
   EXPECT_EQ(program.applied, 200);
 }
 
-TEST(ConfigChanges, NamesWhatCameWentAndMoved) {
-  const routing::Config before = example_config();
-  routing::Config after = before;
-  EXPECT_THAT(changes_between(before, after), IsEmpty());
-
-  // The same upstream at another index is no change of the route.
-  routing::UpstreamConfig west;
-  west.name = "west";
-  after.upstreams.insert(after.upstreams.begin(), west);
-  after.routes[0].primary.upstream = 1;
-  after.routes[0].candidate->upstream = 1;
-  EXPECT_THAT(changes_between(before, after), ElementsAre("upstreams.west added"));
-  EXPECT_THAT(changes_between(after, before), ElementsAre("upstreams.west removed"));
-
-  routing::Config swapped = after;
-  std::swap(swapped.upstreams[0], swapped.upstreams[1]);
-  swapped.routes[0].primary.upstream = 0;
-  swapped.routes[0].candidate->upstream = 0;
-  EXPECT_THAT(changes_between(after, swapped), ElementsAre("upstreams order"));
-}
-
-TEST(ConfigChanges, TellsSharesOfTrafficWithTheirValues) {
-  const routing::Config before = example_config();
-  routing::Config after = before;
-  after.routes[0].canary.percent = {125};
-  after.routes[0].shadow.max_queued = 7;
-  after.routes[0].candidate.reset();
-  after.drain.timeout = std::chrono::seconds(3);
-  EXPECT_THAT(changes_between(before, after),
-              ElementsAre("routes.sonnet.candidate", "routes.sonnet.shadow limits",
-                          "routes.sonnet.canary.percent 0 -> 1.25", "drain"));
-}
-
-TEST(ConfigChanges, WritesPercentagesAsPeopleDo) {
-  EXPECT_EQ(percent_text({0}), "0");
-  EXPECT_EQ(percent_text({5}), "0.05");
-  EXPECT_EQ(percent_text({10}), "0.1");
-  EXPECT_EQ(percent_text({1250}), "12.5");
-  EXPECT_EQ(percent_text({10000}), "100");
+TEST_F(ReloadTest, TellsWhoeverListensWhatCameOfIt) {
+  std::vector<ReloadOutcome> told;
+  ReloadSteps steps = program_.steps();
+  steps.told = [&](const ReloadOutcome& outcome) { told.push_back(outcome); };
+  Reloader reloader(std::move(steps), *recorder_);
+  program_.write(example_config());
+  reloader.reload(ReloadSource::watch);
+  EXPECT_THAT(told, IsEmpty()) << "nothing changed";
+  program_.file = {};
+  reloader.reload(ReloadSource::watch);
+  ASSERT_EQ(told.size(), 1u);
+  EXPECT_EQ(told[0].result, ReloadResult::refused);
 }
 
 }  // namespace

@@ -19,6 +19,7 @@
 
 #include "proxy/commands/commands.h"
 #include "tests/support/plain_client.h"
+#include "tests/support/proxy_under_test.h"
 #include "tests/support/serve_process.h"
 
 namespace understudy::proxy {
@@ -177,7 +178,62 @@ TEST_F(ServeTest, KeepsARollbackThroughReloadAndRestartUntilItIsResumed) {
   write_config(with_canary("percent: 5"));
   ASSERT_FALSE(process_->wait_for_event("config_applied").is_null());
   EXPECT_EQ(rollout()["percent"], 5.0) << "another canary section lifts it";
-  EXPECT_EQ(admin("GET", "/api/events").json()["events"][0]["facts"]["from"], "rolled_back");
+  std::vector<std::string> told;
+  for (const json& event : admin("GET", "/api/events").json()["events"]) {
+    if (event["kind"] == "rollout") told.push_back(event["facts"]["from"]);
+  }
+  ASSERT_FALSE(told.empty());
+  EXPECT_EQ(told.front(), "rolled_back");
+}
+
+TEST_F(ServeTest, TellsWhatAConfigWouldChangeOfTheOneThatRuns) {
+  const std::string state =
+      "sampling_salt: pepper\nstate: {directory: " + directory_.string() + "}\n";
+  write_config(config("10", state));
+  start();
+  std::string changed = config("2.5");
+  changed.replace(changed.find("io: 1"), 5, "io: 2");
+  std::ofstream(directory_ / "next.yaml") << changed;
+  const std::string next = (directory_ / "next.yaml").string();
+  std::ostringstream out, err;
+  const std::vector<std::string_view> arguments{"check", "--config", next, "--against"};
+  const auto check = [&](const std::string& against) {
+    auto all = arguments;
+    all.push_back(against);
+    return run_command_line(all, out, err);
+  };
+  EXPECT_EQ(check("http://127.0.0.1:" + std::to_string(admin_port_)), kExitNegative) << err.str();
+  EXPECT_THAT(out.str(), HasSubstr("routes[sonnet].shadow.percent: 10 -> 2.5\n"));
+  EXPECT_THAT(out.str(), HasSubstr("threads.io: 1 -> 2   NEEDS A RESTART"));
+  EXPECT_THAT(out.str(), HasSubstr("sampling_salt: pepper -> understudy"));
+  EXPECT_EQ(check("http://127.0.0.1:9"), kExitNotKnown);
+}
+
+TEST_F(ServeTest, TellsReloadsAsEventsThatSurviveARestart) {
+  const std::string state = "state: {directory: " + directory_.string() + "}\n";
+  write_config(config("10", state));
+  start();
+  write_config(config("3", state));
+  ASSERT_FALSE(process_->wait_for_event("config_applied").is_null());
+  write_config(config("300", state));
+  ASSERT_FALSE(process_->wait_for_event("config_problem").is_null());
+  const auto newest = [&](const std::string& word) {
+    return testing_support::eventually([&] {
+      const json events = admin("GET", "/api/events").json()["events"];
+      return !events.empty() && events[0]["kind"] == "config" &&
+             events[0]["text"].get<std::string>().find(word) != std::string::npos;
+    });
+  };
+  EXPECT_TRUE(newest("refused"));
+  process_->signal(SIGTERM);
+  EXPECT_EQ(process_->wait_for_end(), kExitGood);
+  write_config(config("3", state));
+  start();
+  const json events = admin("GET", "/api/events").json()["events"];
+  ASSERT_EQ(events.size(), 2u);
+  EXPECT_EQ(events[0]["id"], 2);
+  EXPECT_THAT(events[1]["text"].get<std::string>(),
+              HasSubstr("in force; routes[sonnet].shadow.percent: 10 -> 3"));
 }
 
 TEST_F(ServeTest, EndsAtOnceOnASecondSignal) {
@@ -198,7 +254,9 @@ TEST_F(ServeTest, TakesUpAChangedFileAndKeepsItWhenTheNextIsBad) {
   write_config(config("0"));
   const json applied = process_->wait_for_event("config_applied");
   ASSERT_FALSE(applied.is_null());
-  EXPECT_EQ(applied["changes"], "routes.sonnet.shadow.percent 10 -> 0");
+  EXPECT_EQ(applied["changes"], "routes[sonnet].shadow.percent: 10 -> 0");
+  EXPECT_EQ(admin("GET", "/api/config").json()["last_reload"]["changes"],
+            json::array({"routes[sonnet].shadow.percent: 10 -> 0"}));
   EXPECT_EQ(shadow_percent(), 0.0);
 
   write_config(config("150"));

@@ -83,6 +83,30 @@ TEST(ConfigLoader, ReadsWhatFollowsFromAModelsEnd) {
   EXPECT_EQ(dates.replacement, "a.b");
 }
 
+TEST(ConfigLoader, PutsAStagesGatesBeforeTheRoutes) {
+  const Config config = good(
+      "routes:\n  - name: r\n    primary: {upstream: here}\n    candidate: {upstream: here, model: "
+      "a.b}\n    canary:\n      gates: {evidence: fix_first, cost: off, drift: roll_back}\n"
+      "      stages:\n        - {percent: 1, gates: {evidence: off, latency: {threshold: 10}}}\n"
+      "        - {percent: 50, gates: {cost: {patience: 9}}}\n        - {percent: 100}\n");
+  const CanaryConfig& canary = config.routes.at(0).canary;
+  using Gate = OperationalGate;
+  const auto rule = [](const RolloutGates& gates, Gate gate) {
+    return gates.operational[static_cast<std::size_t>(gate)];
+  };
+  EXPECT_EQ(canary.gates->drift, RolloutGates::Drift::roll_back);
+  ASSERT_TRUE(canary.stages[0].gates && canary.stages[1].gates);
+  const RolloutGates& first = *canary.stages[0].gates;
+  EXPECT_EQ(first.evidence, RolloutGates::Evidence::off);
+  EXPECT_EQ(rule(first, Gate::latency)->threshold, 10.0);
+  EXPECT_FALSE(rule(first, Gate::cost)) << "as the route has it";
+  const RolloutGates& second = *canary.stages[1].gates;
+  EXPECT_EQ(second.evidence, RolloutGates::Evidence::fix_first) << "as the route has it";
+  EXPECT_EQ(rule(second, Gate::cost)->patience, 9u);
+  EXPECT_EQ(rule(second, Gate::cost)->threshold, 50.0) << "on again, by default";
+  EXPECT_FALSE(canary.stages[2].gates);
+}
+
 TEST(ConfigLoader, RefusesEachMistakeAtItsPlace) {
   const std::vector<BadConfig> table{
       {"lisen: 1\n", "c.yaml:4:1: lisen: is not a known key"},
@@ -269,6 +293,13 @@ TEST(ConfigLoader, RefusesEachMistakeAtItsPlace) {
       {"routes:\n  - name: r\n    primary: {upstream: here}\n    candidate: {upstream: here, "
        "model: a.b}\n    canary: {gates: {latency: {patience: 0}}}\n",
        "c.yaml:8:42: routes[0].canary.gates.latency.patience: must be between 1 and 1000, got 0"},
+      {"routes:\n  - name: r\n    primary: {upstream: here}\n    candidate: {upstream: here, "
+       "model: a.b}\n    canary: {stages: [{percent: 5, gates: {drift: off}}]}\n",
+       "c.yaml:8:51: routes[0].canary.stages[0].gates.drift: is watched after the last stage: it "
+       "stands in the gates of canary"},
+      {"routes:\n  - name: r\n    primary: {upstream: here}\n    candidate: {upstream: here, "
+       "model: a.b}\n    canary: {gates: {drift: maybe}}\n",
+       "c.yaml:8:29: routes[0].canary.gates.drift: must be tell, roll_back or off, got maybe"},
       {"routes:\n  - name: r\n    primary: {upstream: here}\n    candidate: {upstream: here, "
        "model: a.b}\n    canary: {fallback: primary}\n",
        "c.yaml:8:24: routes[0].canary.fallback: must be true or false, got primary"},

@@ -234,6 +234,51 @@ TEST_F(Rollout, NeverServesMoreByAnotherPlanThanWasServed) {
   EXPECT_EQ(replan({100}, {.new_canary = true}).phase, Phase::pending) << "the config lifts it";
 }
 
+TEST_F(Rollout, IsHeldToTheGatesOfItsStageAndToTheRoutesElsewhere) {
+  plan.stages[1].gates.emplace().evidence = RolloutGates::Evidence::off;
+  EXPECT_EQ(gates_in(state, plan), &*plan.gates) << "before the first stage";
+  bring_to_stage(1);
+  EXPECT_EQ(gates_in(state, plan), &*plan.gates);
+  bring_to_stage(2);
+  EXPECT_EQ(gates_in(state, plan), &*plan.stages[1].gates);
+  order(RolloutOrder::pause);
+  EXPECT_EQ(gates_in(state, plan), &*plan.stages[1].gates) << "gates go on";
+  order(RolloutOrder::resume);
+  plan.stages[2].gates.emplace();
+  bring_to_stage(3);
+  EXPECT_EQ(gates_in(state, plan), &*plan.stages[2].gates);
+  while (state.phase != Phase::complete) happens(good_look(), 1h);
+  EXPECT_EQ(gates_in(state, plan), &*plan.gates) << "after the last stage the route's go on";
+  plan.gates.reset();
+  EXPECT_EQ(gates_in(state, plan), nullptr);
+}
+
+TEST_F(Rollout, RollsBackByDriftOnlyDuringTheWatchAndEndsTheWatchOnce) {
+  RolloutTick drifting = good_look();
+  drifting.drift_rolls_back = true;
+  bring_to_stage(3);
+  happens(drifting);
+  EXPECT_NE(state.phase, Phase::rolled_back) << "there is no watch yet";
+  while (state.phase != Phase::complete) happens(good_look(), 1h);
+  const RolloutState watched = state;
+  happens(drifting);
+  EXPECT_EQ(state.phase, Phase::rolled_back);
+  EXPECT_EQ(state.reason, "drift");
+
+  state = watched;
+  happens(good_look(), plan.watch - 1h);
+  EXPECT_FALSE(state.watch_over);
+  happens(good_look(), 2h);
+  EXPECT_TRUE(state.watch_over);
+  happens(drifting);
+  EXPECT_EQ(state.phase, Phase::complete);
+  plan.watch *= 2;
+  happens(good_look());
+  EXPECT_FALSE(state.watch_over) << "a longer watch goes on";
+  order(RolloutOrder::rollback);
+  EXPECT_FALSE(state.watch_over);
+}
+
 // --- Model checking: whatever happens in whatever order
 
 struct RandomRun {
@@ -268,6 +313,7 @@ struct RandomRun {
         .gates_pass = below(8) > 0,
         .next_fits = below(8) > 0};
     if (below(50) == 0) tick.broken_gate = OperationalGate::error_rate;
+    tick.drift_rolls_back = below(50) == 0;
     return tick;
   }
 };
@@ -331,6 +377,10 @@ TEST(RolloutModel, NoSequencePromotesWithoutEvidenceSkipsAStageOrLeavesARollback
           (tick->evidence == EvidenceSays::roll_back || tick->broken_gate)) {
         ASSERT_EQ(state.phase, Phase::rolled_back) << at;
       }
+      if (state.reason == kByDrift && before.reason.empty()) {
+        ASSERT_TRUE(before.phase == Phase::complete && tick->drift_rolls_back) << at;
+      }
+      ASSERT_TRUE(!state.watch_over || state.phase == Phase::complete) << at;
       if (tick != nullptr || state != before)
         earned_before = tick != nullptr && earned(*tick, state, plan, run.now);
       completions += state.phase == Phase::complete && before.phase != Phase::complete;

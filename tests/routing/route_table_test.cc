@@ -1,11 +1,15 @@
 #include "routing/route_table.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <array>
 #include <cmath>
 #include <memory>
 #include <string>
+#include <thread>
+#include <utility>
+#include <vector>
 
 #include "routing/hash.h"
 #include "routing/sampling.h"
@@ -269,6 +273,40 @@ TEST(RouteTable, ServesExactlyTheShareAndKeepsWhoIsInAsItGrows) {
     const double draws = kDecisions / kShares.size(), p = kShares[k].fraction();
     EXPECT_NEAR(served[k], draws * p, 3 * std::sqrt(draws * p * (1 - p))) << kShares[k].hundredths;
   }
+}
+
+// A replica, or a process after its restart, has a table of its own; threads share one.
+TEST(RouteTable, DecidesTheSameOnEveryThreadReplicaAndRestart) {
+  RouteConfig tenth = route("r");
+  tenth.canary.percent = Percent{1'000};
+  const auto decide = [](const RouteTable& routes) {
+    std::vector<std::pair<std::uint32_t, Variant>> decided;
+    for (int i = 0; i < 4'000; ++i) {
+      const std::string body =
+          R"({"messages":[{"role":"user","content":[{"text":")" + std::to_string(i) + "\"}]}]}";
+      RequestFacts facts = converse();
+      facts.body = body;
+      const RouteDecision decision = routes.decide(facts);
+      decided.emplace_back(decision.canary_bucket, decision.served);
+    }
+    return decided;
+  };
+  const RouteTable shared = table({tenth});
+  const auto first = decide(shared);
+  std::array<bool, 4> same{};
+  {
+    std::vector<std::jthread> threads;
+    for (std::size_t i = 0; i < same.size(); ++i) {
+      threads.emplace_back(
+          [&, i] { same[i] = (i % 2 == 0 ? decide(shared) : decide(table({tenth}))) == first; });
+    }
+  }
+  EXPECT_THAT(same, testing::Each(true));
+  std::uint64_t digest = 0;
+  for (const auto& [bucket, variant] : first)
+    digest = digest * 31 + bucket + (variant == Variant::candidate ? 10'000 : 0);
+  // Another number means that every deployment's conversations change places with its update.
+  EXPECT_EQ(digest, 0u) << digest;
 }
 
 TEST(RouteTable, KeepsAClientOnOneVariantByWhatTheConfigNames) {

@@ -1,0 +1,140 @@
+#include "metrics/drift.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <random>
+
+namespace understudy::metrics {
+namespace {
+
+using std::chrono::system_clock;
+using namespace std::chrono_literals;
+
+constexpr system_clock::time_point kMorning{std::chrono::seconds{1'790'006'400}};  // a full hour
+const std::size_t kRefusal = *routing::gate_of("refusal");
+
+// Pairs of which either side refuses now and then, and what the candidate serves.
+class Watched {
+ public:
+  explicit Watched(std::uint64_t seed = 1) : random_(seed) {
+    served_.answer.parsed = other_.answer.parsed = true;
+    other_.variant = routing::Variant::candidate;
+    Finding refusal;
+    refusal.signal = Signal::refusal;
+    comparison_.findings.push_back(refusal);
+  }
+  void pairs(int count, double primary_bad, double candidate_bad) {
+    for (int i = 0; i < count; ++i) {
+      Finding& refusal = comparison_.findings.front();
+      refusal.served_bad = uniform_(random_) < primary_bad;
+      refusal.other_bad = uniform_(random_) < candidate_bad;
+      refusal.diverges = refusal.served_bad != refusal.other_bad;
+      evidence.record_pair("support", {comparison_, served_, other_}, now);
+    }
+  }
+  void complete() {
+    baseline.since = std::chrono::floor<std::chrono::seconds>(now);
+    baseline.gates = evidence.pooled().gates;
+    judge.emplace(baseline, routing::VerdictConfig{});
+    now += 1h;
+  }
+  DriftFinding found(std::size_t signal) const {
+    for (const DriftFinding& one : judge->judge(&evidence, hours)) {
+      if (one.signal == signal) return one;
+    }
+    return {};
+  }
+
+  RouteEvidence evidence{"an experiment", kMorning};
+  DriftBaseline baseline;
+  std::optional<DriftJudge> judge;
+  std::vector<ServedHour> hours;
+  system_clock::time_point now = kMorning;
+
+ private:
+  std::mt19937_64 random_;
+  std::uniform_real_distribution<double> uniform_;
+  Observation served_, other_;
+  Comparison comparison_;
+};
+
+TEST(Drift, IsSeenWhereTheCandidateRefusesMoreThanDuringItsRollout) {
+  Watched watched;
+  watched.pairs(4'000, .01, .01);
+  watched.complete();
+  watched.pairs(500, .01, .01);
+  EXPECT_FALSE(watched.found(kRefusal).drifts);
+  watched.pairs(1'000, .01, .10);
+  const DriftFinding found = watched.found(kRefusal);
+  EXPECT_TRUE(found.drifts) << found.text;
+  EXPECT_EQ(found.seen, 1'500u);
+  EXPECT_NEAR(*found.before, .01, .01);
+  EXPECT_NEAR(*found.after, .07, .02);
+  EXPECT_NE(found.text.find("refusal: "), std::string::npos);
+  EXPECT_NE(found.text.find("since the rollout was complete"), std::string::npos);
+}
+
+TEST(Drift, IsFoundAfterALongGoodTimeByTheHoursThatBeganShortlyBefore) {
+  Watched watched;
+  watched.pairs(4'000, .01, .01);
+  watched.complete();
+  for (int hour = 0; hour < 100; ++hour, watched.now += 1h) watched.pairs(200, .01, .01);
+  ASSERT_FALSE(watched.found(kRefusal).drifts);
+  int needed = 0;
+  for (; needed < 2'000 && !watched.found(kRefusal).drifts; needed += 50)
+    watched.pairs(50, .01, .15);
+  EXPECT_LE(needed, 500) << watched.found(kRefusal).text;
+  EXPECT_TRUE(watched.found(kRefusal).from.has_value());
+}
+
+TEST(Drift, IsNoneWhereBothRefuseMoreForTheQuestionsAreOthers) {
+  Watched watched;
+  watched.pairs(4'000, .01, .01);
+  watched.complete();
+  watched.pairs(2'000, .10, .10);
+  EXPECT_FALSE(watched.found(kRefusal).drifts);
+}
+
+TEST(Drift, OfServedRequestsIsSeenToo) {
+  Watched watched;
+  watched.baseline.served = {.requests = 10'000, .errors = 20, .fallbacks = 30};
+  watched.complete();
+  const auto hour = std::chrono::floor<std::chrono::hours>(kMorning).time_since_epoch().count();
+  for (int i = 0; i < 48; ++i)
+    watched.hours.push_back({hour + i, {.requests = 500, .errors = 1, .fallbacks = 1}});
+  EXPECT_FALSE(watched.found(kGateCount).drifts);
+  watched.hours.push_back({hour + 48, {.requests = 500, .errors = 40, .fallbacks = 1}});
+  EXPECT_TRUE(watched.found(kGateCount).drifts) << watched.found(kGateCount).text;
+  EXPECT_FALSE(watched.found(kGateCount + 1).drifts);
+}
+
+TEST(Drift, IsNotJudgedByEvidenceThatIsNotTheBaselines) {
+  Watched watched;
+  watched.pairs(500, .01, .01);
+  watched.complete();
+  watched.evidence = RouteEvidence("an experiment", kMorning);
+  watched.pairs(100, .5, .9);
+  EXPECT_EQ(watched.found(kRefusal).seen, 0u);
+  EXPECT_FALSE(watched.found(kRefusal).drifts);
+}
+
+// However often one looks: of 30 candidates that stay as they were, 5 % at most, and chance.
+TEST(Drift, IsSeldomSeenWhereThereIsNone) {
+  int false_alarms = 0;
+  for (unsigned seed = 1; seed <= 30; ++seed) {
+    Watched watched(seed);
+    watched.pairs(300, .05, .05);
+    watched.complete();
+    bool drifted = false;
+    for (int hour = 0; hour < 6 && !drifted; ++hour, watched.now += 1h) {
+      watched.pairs(100, .05, .05);
+      drifted = watched.found(kRefusal).drifts;
+    }
+    false_alarms += drifted;
+  }
+  EXPECT_LE(false_alarms, 2);
+}
+
+}  // namespace
+}  // namespace understudy::metrics
