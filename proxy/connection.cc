@@ -176,7 +176,7 @@ asio::awaitable<bool> Connection::one_request() {
     co_return false;
   }
   Identification client;
-  const auto& auth = worker_.current->snapshot().listeners[listener_.number].clients;
+  const auto& auth = listener_.target.clients;
   if (const auto problem =
           client.check_head(auth, head_, transport_->peer_names(), worker_.verifier)) {
     co_await refuse(*problem);

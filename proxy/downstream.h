@@ -12,13 +12,15 @@
 #include "proxy/client_auth.h"
 #include "proxy/error.h"
 #include "proxy/http_head.h"
+#include "proxy/snapshot.h"
 #include "routing/operation.h"
 
 namespace understudy::proxy {
 
-// A listener as its connections know it.
+// A listener as its connections know it. A connection keeps the one that it came in by; who may
+// come and by which certificates follows the config in force. The io thread's.
 struct ServedListener : routing::ListenerConfig {
-  std::size_t number = 0;  // its place in Config::listeners
+  ListenerTarget target{};
 };
 
 struct DownstreamRequest {

@@ -43,7 +43,7 @@ void H2Request::head() {
   auto admitted = admit(head_, connection_.listener());
   if (const auto* problem = std::get_if<HeadProblem>(&admitted)) return refuse(*problem);
   WorkerContext& worker = connection_.worker();
-  const auto& auth = worker.current->snapshot().listeners[connection_.listener().number].clients;
+  const auto& auth = connection_.listener().target.clients;
   if (const auto problem =
           client_.check_head(auth, head_, connection_.peer_names(), worker.verifier))
     return refuse(*problem);

@@ -48,25 +48,51 @@ std::size_t connection_cap(const routing::Config& config) {
   return std::min(config.limits.max_connections, affordable);
 }
 
-// Certificates and who may come may change while running; where and how clients connect may not.
-bool same_sockets(const routing::Config& a, const routing::Config& b) {
-  const auto same = [](routing::ListenerConfig one, routing::ListenerConfig other) {
-    if (one.tls.has_value() != other.tls.has_value()) return false;
-    one.tls.reset();
-    other.tls.reset();
-    one.clients = other.clients = {};
-    return one == other;
-  };
-  return std::equal(a.listeners.begin(), a.listeners.end(), b.listeners.begin(), b.listeners.end(),
-                    same);
+// Where the listeners of a config come from, for each worker, and their real ports.
+struct Doors {
+  std::vector<std::vector<ListenerSource>> by_worker;
+  std::vector<std::uint16_t> ports;
+};
+
+// The place of a listener on the same address that is not taken yet.
+std::optional<std::size_t> same_address(const std::vector<routing::ListenerConfig>& before,
+                                        const routing::Address& address,
+                                        const std::vector<bool>& taken) {
+  for (std::size_t i = 0; i < before.size(); ++i) {
+    if (!taken[i] && before[i].address == address) return i;
+  }
+  return std::nullopt;
+}
+
+// Sockets that are there go on, so that no connection is lost; others are opened, all or none.
+Result<Doors> open_doors(const std::vector<routing::ListenerConfig>& before,
+                         const std::vector<std::uint16_t>& ports,
+                         const std::vector<routing::ListenerConfig>& after, std::size_t workers) {
+  Doors doors{.by_worker = std::vector<std::vector<ListenerSource>>(workers), .ports = {}};
+  std::vector<bool> taken(before.size());
+  for (const routing::ListenerConfig& listener : after) {
+    const auto place = same_address(before, listener.address, taken);
+    std::uint16_t port = place ? ports[*place] : listener.address.port;
+    if (place) taken[*place] = true;
+    for (auto& sources : doors.by_worker) {
+      if (place) {
+        sources.emplace_back(*place);
+        continue;
+      }
+      auto socket = listen_on(listener, port);
+      if (!socket) return socket.error();
+      port = socket->port();
+      sources.emplace_back(std::move(*socket));
+    }
+    doors.ports.push_back(port);
+  }
+  return doors;
 }
 
 }  // namespace
 
 bool needs_restart(std::string_view key) noexcept {
-  if (key.starts_with("threads.") || key.starts_with("admin.")) return true;
-  if (!key.starts_with("listeners[")) return false;
-  return key.find("].clients.") == key.npos && !key.ends_with(".client_ca");
+  return key.starts_with("threads.") || key.starts_with("admin.");
 }
 
 struct Server::Impl {
@@ -92,11 +118,12 @@ struct Server::Impl {
   Rewriter rewriter;
   SharedServices services;
   std::vector<std::unique_ptr<Worker>> workers;
-  std::vector<std::uint16_t> ports;
 
   std::mutex apply_mutex;  // one reload at a time
   mutable std::mutex snapshot_mutex;
+  // Guarded by snapshot_mutex:
   std::shared_ptr<const Snapshot> snapshot;
+  std::vector<std::uint16_t> ports;
 };
 
 Server::Server(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -110,23 +137,19 @@ Result<std::unique_ptr<Server>> Server::start(std::shared_ptr<const Snapshot> sn
   for (std::size_t i = 0; i < threads; ++i) {
     impl->workers.push_back(std::make_unique<Worker>(impl->services, impl->worker_memory[i], i));
   }
-  for (const auto& listener : config.listeners) {
-    std::uint16_t port = listener.address.port;
-    for (auto& worker : impl->workers) {
-      auto bound = worker->listen(listener, port);
-      if (!bound) return bound.error();
-      port = *bound;
-    }
-    impl->ports.push_back(port);
-  }
+  auto doors = open_doors({}, {}, config.listeners, threads);
+  if (!doors) return doors.error();
+  impl->ports = std::move(doors->ports);
   impl->snapshot = snapshot;
-  for (auto& worker : impl->workers) worker->start(snapshot);
+  for (std::size_t i = 0; i < threads; ++i)
+    impl->workers[i]->start(snapshot, std::move(doors->by_worker[i]));
   recorder.config_applied(config);
   recorder.certificates(expiries_of(*snapshot));
   return std::unique_ptr<Server>(new Server(std::move(impl)));
 }
 
 std::vector<std::uint16_t> Server::ports() const {
+  const std::lock_guard lock(impl_->snapshot_mutex);
   return impl_->ports;
 }
 
@@ -144,20 +167,26 @@ Status Server::apply(std::shared_ptr<const Snapshot> next) {
     return Error{ErrorKind::internal, Side::internal,
                  std::string{key} + ": cannot change while running: restart to change it"};
   };
-  if (!same_sockets(config, old_config)) return fixed("listeners");
   if (!(config.threads == old_config.threads)) return fixed("threads");
   if (!(config.admin == old_config.admin)) return fixed("admin");
+
+  auto doors = open_doors(old_config.listeners, ports(), config.listeners, impl_->workers.size());
+  if (!doors) return doors.error();
 
   impl_->analysis.apply(config);
   impl_->dispatcher.apply(config);
   impl_->services.max_connections = connection_cap(config);
   std::latch applied(static_cast<std::ptrdiff_t>(impl_->workers.size()));
-  for (auto& worker : impl_->workers) worker->apply(next, [&applied] { applied.count_down(); });
+  for (std::size_t i = 0; i < impl_->workers.size(); ++i) {
+    impl_->workers[i]->apply(next, std::move(doors->by_worker[i]),
+                             [&applied] { applied.count_down(); });
+  }
   applied.wait();
   impl_->services.recorder.config_applied(config);
   impl_->services.recorder.certificates(expiries_of(*next));
   const std::lock_guard lock(impl_->snapshot_mutex);
   impl_->snapshot = std::move(next);
+  impl_->ports = std::move(doors->ports);
   return {};
 }
 

@@ -39,11 +39,12 @@ class Server {
                                                metrics::Recorder& recorder);
   ~Server();  // cuts what is left and joins all threads
 
-  // In the order of Config::listeners; the real ports where the config says 0.
+  // In the order of Config::listeners; the real ports where the config says 0. Any thread.
   std::vector<std::uint16_t> ports() const;
 
   // Puts a new snapshot in force in every thread and returns once it is: requests that begin later
-  // follow it. Listeners, thread counts and the admin address cannot change while running: that is
+  // follow it. Listeners come, go and change while connections on others go on; one that cannot be
+  // bound refuses the whole. Thread counts and the admin port cannot change while running: that is
   // a refused reload. Any thread.
   Status apply(std::shared_ptr<const Snapshot> snapshot);
   std::shared_ptr<const Snapshot> snapshot() const;  // any thread

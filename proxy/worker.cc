@@ -2,14 +2,18 @@
 
 #include <pthread.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <cerrno>
+#include <cstring>
 #include <random>
 #include <thread>
-#include <unordered_set>
+#include <unordered_map>
 
 #include "proxy/connection.h"
 #include "proxy/h2_connection.h"
@@ -36,11 +40,19 @@ bool out_of_resources(const boost::system::error_code& error) noexcept {
 }
 
 struct Listening {
-  Listening(tcp::acceptor a, std::size_t number, routing::ListenerConfig c)
-      : acceptor(std::move(a)), config{std::move(c), number} {}
+  explicit Listening(tcp::acceptor a) : acceptor(std::move(a)) {}
   tcp::acceptor acceptor;
-  const ServedListener config;
+  std::shared_ptr<ServedListener> served;  // of connections from now on
 };
+
+// What a connection came in by may stay the same while certificates and who may come change.
+bool says_the_same(routing::ListenerConfig one, routing::ListenerConfig other) {
+  if (one.tls.has_value() != other.tls.has_value()) return false;
+  one.tls.reset();
+  other.tls.reset();
+  one.clients = other.clients = {};
+  return one == other;
+}
 
 std::uint64_t random_seed() {
   std::random_device device;
@@ -56,7 +68,8 @@ struct Worker::Impl {
     worker.id_state = random_seed();
   }
 
-  void apply(std::shared_ptr<const Snapshot> snapshot) {
+  void apply(std::shared_ptr<const Snapshot> snapshot, std::vector<ListenerSource> sources) {
+    take_listeners(*snapshot, std::move(sources));
     auto next = std::make_shared<WorkerSnapshot>();
     for (const auto& route : snapshot->config().routes) {
       next->accounts.push_back(services.dispatcher.account(route.name));
@@ -66,21 +79,64 @@ struct Worker::Impl {
     worker.current = std::move(next);
   }
 
-  void start_accepting() {
-    for (auto& listening : listeners) {
-      asio::co_spawn(context, accept_loop(*listening), [](std::exception_ptr failure) {
+  void take_listeners(const Snapshot& snapshot, std::vector<ListenerSource> sources) {
+    std::vector<std::shared_ptr<Listening>> next;
+    for (std::size_t i = 0; i < sources.size(); ++i) {
+      if (const auto* place = std::get_if<std::size_t>(&sources[i])) {
+        next.push_back(listeners.at(*place));
+      } else {
+        next.push_back(begin_listening(std::get<ListeningSocket>(sources[i])));
+      }
+      serve_by(*next.back(), snapshot.config().listeners[i], snapshot.listeners[i]);
+    }
+    for (const auto& before : listeners) {
+      if (std::find(next.begin(), next.end(), before) != next.end()) continue;
+      boost::system::error_code ignored;
+      before->acceptor.close(ignored);
+      retire(before->served);
+    }
+    listeners = std::move(next);
+  }
+
+  std::shared_ptr<Listening> begin_listening(ListeningSocket& socket) {
+    auto listening = std::make_shared<Listening>(tcp::acceptor(context));
+    const int descriptor = socket.release();
+    boost::system::error_code error;
+    listening->acceptor.assign(socket.v6() ? tcp::v6() : tcp::v4(), descriptor, error);
+    if (error) {  // the kernel has no memory left for it: other threads may accept
+      log_error("listener_failed", {{"why", error.message()}});
+      ::close(descriptor);
+    } else if (!finishing) {
+      asio::co_spawn(context, accept_loop(listening), [](std::exception_ptr failure) {
         if (failure) log_error("accept_loop_failed");
       });
     }
+    return listening;
   }
 
-  asio::awaitable<void> accept_loop(Listening& listening) {
+  void serve_by(Listening& listening, const routing::ListenerConfig& config,
+                const ListenerTarget& target) {
+    if (!listening.served || !says_the_same(*listening.served, config)) {
+      const auto before =
+          std::exchange(listening.served, std::make_shared<ServedListener>(ServedListener{config}));
+      if (before) retire(before);
+    }
+    listening.served->target = target;
+  }
+
+  void retire(const std::shared_ptr<ServedListener>& served) {
+    for_each_connection([&](DownstreamConnection& connection) {
+      if (connections.at(&connection) == served) connection.finish();
+    });
+  }
+
+  asio::awaitable<void> accept_loop(std::shared_ptr<Listening> listening) {
     milliseconds pause = kShortestPause;
-    while (listening.acceptor.is_open()) {
-      auto [error, socket] = co_await listening.acceptor.async_accept(kAsTuple);
+    while (listening->acceptor.is_open()) {
+      auto [error, socket] = co_await listening->acceptor.async_accept(kAsTuple);
       if (!error) {
         pause = kShortestPause;
-        begin_connection(listening, std::move(socket));
+        begin_connection(listening->served, std::move(socket));
       } else if (out_of_resources(error)) {
         log_warn("accept_paused", {{"why", error.message()}});
         services.recorder.refused("accept");
@@ -91,7 +147,9 @@ struct Worker::Impl {
     }
   }
 
-  void begin_connection(Listening& listening, tcp::socket socket) {
+  using Served = std::shared_ptr<ServedListener>;
+
+  void begin_connection(const Served& served, tcp::socket socket) {
     if (services.connections.load(std::memory_order_relaxed) >=
         services.max_connections.load(std::memory_order_relaxed)) {
       services.recorder.refused("max_connections");
@@ -100,42 +158,43 @@ struct Worker::Impl {
     boost::system::error_code ignored;
     socket.set_option(tcp::no_delay(true), ignored);
     socket.set_option(asio::socket_base::keep_alive(true), ignored);
-    if (const auto& tls = worker.current->snapshot().listeners[listening.config.number].tls) {
-      shake_hands(listening, std::make_unique<TlsServerStream>(std::move(socket), tls));
+    if (const auto& tls = served->target.tls) {
+      shake_hands(served, std::make_unique<TlsServerStream>(std::move(socket), tls));
     } else {
-      serve_connection(listening.config, std::make_unique<Transport>(sweep, std::move(socket)), {});
+      serve_connection(served, std::make_unique<Transport>(sweep, std::move(socket)), {});
     }
   }
 
-  void shake_hands(Listening& listening, std::unique_ptr<TlsServerStream> stream) {
+  void shake_hands(const Served& served, std::unique_ptr<TlsServerStream> stream) {
     auto handshake = std::make_shared<TlsHandshake>(
         std::make_unique<Transport>(sweep, std::move(stream)),
         worker.current->snapshot().config().limits.tls_handshake_timeout, services.recorder,
-        listener_name(listening.config));
+        listener_name(*served));
     auto* begun = handshake.get();
-    run_connection(std::move(handshake), [this, begun, &listening] {
+    run_connection(served, std::move(handshake), [this, begun, served] {
       auto transport = begun->take();
       if (!transport) return;
       const std::string_view agreed = transport->protocol();
-      serve_connection(listening.config, std::move(transport), agreed);
+      serve_connection(served, std::move(transport), agreed);
     });
   }
 
   // What comes here is connected; TLS has shaken hands. `agreed`: the protocol that ALPN agreed
   // on, "h2" or "http/1.1"; without one the client's first bytes tell.
-  void serve_connection(const ServedListener& listener, std::unique_ptr<Transport> transport,
+  void serve_connection(const Served& served, std::unique_ptr<Transport> transport,
                         std::string_view agreed) {
     if (agreed == "h2") {
-      return run_connection(std::make_shared<H2Connection>(worker, listener, std::move(transport)),
-                            [] {});
+      return run_connection(
+          served, std::make_shared<H2Connection>(worker, *served, std::move(transport)), [] {});
     }
     auto connection =
-        std::make_shared<Connection>(worker, listener, std::move(transport), agreed.empty());
+        std::make_shared<Connection>(worker, *served, std::move(transport), agreed.empty());
     auto* http1 = connection.get();
-    run_connection(std::move(connection), [this, http1, &listener] {
+    run_connection(served, std::move(connection), [this, http1, served] {
       auto start = http1->take_http2();
       if (!start) return;
-      run_connection(std::make_shared<H2Connection>(worker, listener, std::move(start->transport),
+      run_connection(served,
+                     std::make_shared<H2Connection>(worker, *served, std::move(start->transport),
                                                     std::move(start->already_read)),
                      [] {});
     });
@@ -143,19 +202,27 @@ struct Worker::Impl {
 
   // Calls `then` when it has ended in order; the connection still lives.
   template <typename Then>
-  void run_connection(std::shared_ptr<DownstreamConnection> connection, Then then) {
+  void run_connection(const Served& served, std::shared_ptr<DownstreamConnection> connection,
+                      Then then) {
     services.connections.fetch_add(1, std::memory_order_relaxed);
-    connections.insert(connection.get());
-    if (finishing) connection->finish();
+    connections.emplace(connection.get(), served);
+    if (finishing || is_retired(served)) connection->finish();
     auto running = connection->run();
-    asio::co_spawn(context, std::move(running),
-                   [this, then, connection = std::move(connection)](std::exception_ptr failure) {
-                     connections.erase(connection.get());
-                     services.connections.fetch_sub(1, std::memory_order_relaxed);
-                     if (!failure) return then();
-                     log_error("connection_failed");  // a bug or no memory; it ends with this one
-                     connection->cut();
-                   });
+    asio::co_spawn(
+        context, std::move(running),
+        [this, then, served, connection = std::move(connection)](std::exception_ptr failure) {
+          connections.erase(connection.get());
+          services.connections.fetch_sub(1, std::memory_order_relaxed);
+          if (!failure) return then();
+          log_error("connection_failed");  // a bug or no memory; it ends with this one
+          connection->cut();
+        });
+  }
+
+  // A handshake may end after its listener did.
+  bool is_retired(const Served& served) const {
+    return std::none_of(listeners.begin(), listeners.end(),
+                        [&](const auto& listening) { return listening->served == served; });
   }
 
   void finish() {
@@ -179,7 +246,9 @@ struct Worker::Impl {
   // Ending one connection may end others' coroutines at once: the set changes while it is walked.
   template <typename Visit>
   void for_each_connection(Visit visit) {
-    const std::vector<DownstreamConnection*> now(connections.begin(), connections.end());
+    std::vector<DownstreamConnection*> now;
+    now.reserve(connections.size());
+    for (const auto& [connection, served] : connections) now.push_back(connection);
     for (DownstreamConnection* connection : now) {
       if (connections.contains(connection)) visit(*connection);
     }
@@ -214,8 +283,9 @@ struct Worker::Impl {
                        .exchanges = exchanges,
                        .instance_id = {},
                        .current = nullptr};
-  std::vector<std::unique_ptr<Listening>> listeners;
-  std::unordered_set<DownstreamConnection*> connections;
+  std::vector<std::shared_ptr<Listening>> listeners;  // as Config::listeners
+  // What they came in by lives as long as they do.
+  std::unordered_map<DownstreamConnection*, Served> connections;
   bool finishing = false;
   std::thread thread;
 };
@@ -229,46 +299,50 @@ Worker::~Worker() {
   impl_->thread.join();
 }
 
-Result<std::uint16_t> Worker::listen(const routing::ListenerConfig& listener, std::uint16_t port) {
-  const std::string& host = listener.address.host;
-  const std::string where = host + ":" + std::to_string(port);
-  boost::system::error_code error;
-  const auto address = asio::ip::make_address(host == "localhost" ? "127.0.0.1" : host, error);
-  if (error)
-    return Error{ErrorKind::connect, Side::downstream,
-                 "listen on " + where + ": " + error.message()};
-  tcp::acceptor acceptor(impl_->context);
-  const tcp::endpoint endpoint(address, port);
-  const int yes = 1;
-  acceptor.open(endpoint.protocol(), error);
-  if (!error) acceptor.set_option(tcp::acceptor::reuse_address(true), error);
-  if (!error &&
-      setsockopt(acceptor.native_handle(), SOL_SOCKET, SO_REUSEPORT, &yes, sizeof yes) != 0) {
-    error.assign(errno, boost::system::system_category());
-  }
-  if (!error) acceptor.bind(endpoint, error);
-  if (!error) acceptor.listen(tcp::acceptor::max_listen_connections, error);
-  if (error)
-    return Error{ErrorKind::connect, Side::downstream,
-                 "listen on " + where + ": " + error.message()};
-  const std::uint16_t bound = acceptor.local_endpoint().port();
-  impl_->listeners.push_back(
-      std::make_unique<Listening>(std::move(acceptor), impl_->listeners.size(), listener));
-  return bound;
+ListeningSocket::~ListeningSocket() {
+  if (descriptor_ >= 0) ::close(descriptor_);
 }
 
-void Worker::start(std::shared_ptr<const Snapshot> snapshot) {
-  impl_->apply(std::move(snapshot));
-  impl_->start_accepting();
+// Made without an event loop: those of the workers may be touched by their own threads alone.
+Result<ListeningSocket> listen_on(const routing::ListenerConfig& listener, std::uint16_t port) {
+  const std::string& host = listener.address.host;
+  const auto failed = [&](const std::string& what) {
+    return Error{ErrorKind::connect, Side::downstream,
+                 "listen on " + host + ":" + std::to_string(port) + ": " + what};
+  };
+  boost::system::error_code error;
+  const auto address = asio::ip::make_address(host == "localhost" ? "127.0.0.1" : host, error);
+  if (error) return failed(error.message());
+  const tcp::endpoint endpoint(address, port);
+  const int descriptor = ::socket(endpoint.protocol().family(), SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (descriptor < 0) return failed(std::strerror(errno));
+  ListeningSocket guard(descriptor, port, address.is_v6());
+  const int yes = 1;
+  tcp::endpoint bound;
+  auto length = static_cast<socklen_t>(bound.capacity());
+  if (::setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes) != 0 ||
+      ::setsockopt(descriptor, SOL_SOCKET, SO_REUSEPORT, &yes, sizeof yes) != 0 ||
+      ::bind(descriptor, endpoint.data(), static_cast<socklen_t>(endpoint.size())) != 0 ||
+      ::listen(descriptor, tcp::acceptor::max_listen_connections) != 0 ||
+      ::getsockname(descriptor, bound.data(), &length) != 0)
+    return failed(std::strerror(errno));
+  return ListeningSocket(guard.release(), bound.port(), address.is_v6());
+}
+
+void Worker::start(std::shared_ptr<const Snapshot> snapshot,
+                   std::vector<ListenerSource> listeners) {
+  impl_->apply(std::move(snapshot), std::move(listeners));
   impl_->thread = std::thread([impl = impl_.get()] { impl->context.run(); });
   const std::string name = "io-" + std::to_string(impl_->number);
   pthread_setname_np(impl_->thread.native_handle(), name.c_str());
 }
 
-void Worker::apply(std::shared_ptr<const Snapshot> snapshot, std::function<void()> applied) {
+void Worker::apply(std::shared_ptr<const Snapshot> snapshot, std::vector<ListenerSource> listeners,
+                   std::function<void()> applied) {
   asio::post(impl_->context,
-             [impl = impl_.get(), snapshot = std::move(snapshot), applied = std::move(applied)] {
-               impl->apply(snapshot);
+             [impl = impl_.get(), snapshot = std::move(snapshot), listeners = std::move(listeners),
+              applied = std::move(applied)]() mutable {
+               impl->apply(std::move(snapshot), std::move(listeners));
                applied();
              });
 }

@@ -8,6 +8,8 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
+#include <variant>
 #include <vector>
 
 #include "metrics/recorder.h"
@@ -31,20 +33,46 @@ struct SharedServices {
 
 struct WorkerMemory;
 
+// A listening socket that no thread accepts on yet. Closes what nobody took.
+class ListeningSocket {
+ public:
+  ListeningSocket() = default;
+  ListeningSocket(int descriptor, std::uint16_t port, bool v6) noexcept
+      : descriptor_(descriptor), port_(port), v6_(v6) {}
+  ListeningSocket(ListeningSocket&& other) noexcept
+      : descriptor_(std::exchange(other.descriptor_, -1)), port_(other.port_), v6_(other.v6_) {}
+  ListeningSocket& operator=(ListeningSocket&&) = delete;
+  ~ListeningSocket();
+
+  std::uint16_t port() const noexcept { return port_; }
+  bool v6() const noexcept { return v6_; }
+  int release() noexcept { return std::exchange(descriptor_, -1); }
+
+ private:
+  int descriptor_ = -1;
+  std::uint16_t port_ = 0;
+  bool v6_ = false;
+};
+// Binds and listens; several sockets share a port (SO_REUSEPORT). `port` 0 lets the system choose.
+Result<ListeningSocket> listen_on(const routing::ListenerConfig& listener, std::uint16_t port);
+
+// Where a listener of a new config comes from: one that is there, by its place, or a new socket.
+using ListenerSource = std::variant<std::size_t, ListeningSocket>;
+
 class Worker {
  public:
   // `memory` is this worker's and outlives everything that its exchanges handed over.
   Worker(SharedServices& services, WorkerMemory& memory, std::size_t number);
   ~Worker();  // cuts what is left and joins
 
-  // Before start(), in the order of Config::listeners: binds and listens, several workers on the
-  // same port. `port` 0 lets the system
-  // choose. Returns the port.
-  Result<std::uint16_t> listen(const routing::ListenerConfig& listener, std::uint16_t port);
-  void start(std::shared_ptr<const Snapshot> snapshot);
+  // `listeners` in the order of Config::listeners, all new.
+  void start(std::shared_ptr<const Snapshot> snapshot, std::vector<ListenerSource> listeners);
 
-  // Any thread. `applied` is called on the worker's thread once the snapshot is in force.
-  void apply(std::shared_ptr<const Snapshot> snapshot, std::function<void()> applied);
+  // Any thread. `applied` is called on the worker's thread once the snapshot is in force. Listeners
+  // that are no source of one any more accept nobody; connections that came in by them, or by one
+  // that says something else now, end after their exchange.
+  void apply(std::shared_ptr<const Snapshot> snapshot, std::vector<ListenerSource> listeners,
+             std::function<void()> applied);
   // Stops accepting, closes idle connections; the others after their exchange.
   void finish();
 

@@ -140,9 +140,85 @@ TEST(Reload, AnExchangeEndsUnderTheConfigThatItBeganWith) {
 
 TEST(Reload, WhatCannotChangeWhileRunningIsRefused) {
   auto primary = FakeBedrock::replies("{}");
-  ProxyUnderTest proxy(ProxySetup{.primary_port = primary->port()});
-  EXPECT_FALSE(proxy.apply(
-      ProxySetup{.primary_port = primary->port(), .listener_more = ", base_path: /other"}));
+  const ProxySetup setup{.primary_port = primary->port()};
+  ProxyUnderTest proxy(setup);
+  std::string other = setup.text();
+  other.replace(other.find("threads: {io: 2}"), 16, "threads: {io: 3}");
+  EXPECT_FALSE(proxy.apply(other));
+  EXPECT_EQ(RawClient(proxy.port()).ask(converse("hi")).status, 200);
+}
+
+// --- Listeners
+
+std::string with_listeners(const ProxySetup& setup, const std::string& listeners) {
+  std::string text = setup.text();
+  const std::size_t end = text.find('\n');
+  return text.replace(0, end, "listeners: [" + listeners + "]");
+}
+
+TEST(ReloadOfListeners, OneComesAndGoesWhileTheOtherLosesNothing) {
+  auto primary = FakeBedrock::replies(converse_answer("primary"));
+  const ProxySetup setup{.primary_port = primary->port()};
+  ProxyUnderTest proxy(setup);
+  const std::uint16_t first = proxy.port();
+  Load load(first, 3);
+  ASSERT_TRUE(eventually([&] { return load.answered() > 10; }));
+  for (int round = 0; round < 20; ++round) {
+    ASSERT_TRUE(proxy.apply(with_listeners(
+        setup, "{address: 127.0.0.1:0}, {address: \"127.0.0.2:0\", base_path: /second}")));
+    const auto ports = proxy.server().ports();
+    ASSERT_EQ(ports.size(), 2u);
+    EXPECT_EQ(ports[0], first) << "the same socket goes on";
+    ASSERT_TRUE(proxy.apply(setup));
+    EXPECT_EQ(proxy.server().ports(), std::vector{first});
+  }
+  load.stop();
+  EXPECT_EQ(load.failed(), 0U);
+}
+
+TEST(ReloadOfListeners, WhatGoesEndsItsConnectionsAndWhatComesIsServedAtOnce) {
+  auto primary = FakeBedrock::replies(converse_answer("primary"));
+  const ProxySetup setup{.primary_port = primary->port()};
+  ProxyUnderTest proxy(setup);
+  const std::uint16_t first = proxy.port();
+  RawClient idle(first);
+  EXPECT_EQ(idle.ask(converse("hi")).status, 200);
+  // Another address, so another socket: both stand open for a moment.
+  const std::uint16_t second = refusing_port();
+  const std::string moved =
+      with_listeners(setup, "{address: \"127.0.0.1:" + std::to_string(second) + "\"}");
+  ASSERT_TRUE(proxy.apply(moved));
+  EXPECT_TRUE(idle.at_end());
+  EXPECT_EQ(RawClient(second).ask(converse("hi")).status, 200);
+  EXPECT_THROW(RawClient(first).ask(converse("hi")), std::exception);
+}
+
+TEST(ReloadOfListeners, WhatOneSaysChangesForNewConnectionsAndEndsTheOldOnes) {
+  auto primary = FakeBedrock::replies(converse_answer("primary"));
+  ProxySetup setup{.primary_port = primary->port()};
+  ProxyUnderTest proxy(setup);
+  RawClient before(proxy.port());
+  EXPECT_EQ(before.ask(converse("hi")).status, 200);
+  setup.listener_more = ", hosts: [other.test]";
+  ASSERT_TRUE(proxy.apply(setup));
+  EXPECT_TRUE(before.at_end()) << "it came in where any host was good";
+  EXPECT_NE(RawClient(proxy.port()).ask(converse("hi")).status, 200);
+  setup.listener_more = "";
+  ASSERT_TRUE(proxy.apply(setup));
+  EXPECT_EQ(RawClient(proxy.port()).ask(converse("hi")).status, 200);
+}
+
+TEST(ReloadOfListeners, AnAddressThatIsTakenRefusesTheWhole) {
+  auto primary = FakeBedrock::replies(converse_answer("primary"));
+  const ProxySetup setup{.primary_port = primary->port()};
+  ProxyUnderTest proxy(setup);
+  // The fake holds its port without SO_REUSEPORT.
+  const auto applied = proxy.apply(with_listeners(
+      setup,
+      "{address: 127.0.0.1:0}, {address: \"127.0.0.1:" + std::to_string(primary->port()) + "\"}"));
+  ASSERT_FALSE(applied);
+  EXPECT_NE(applied.error().context.find("listen on 127.0.0.1:"), std::string::npos);
+  EXPECT_EQ(proxy.server().ports().size(), 1u);
   EXPECT_EQ(RawClient(proxy.port()).ask(converse("hi")).status, 200);
 }
 
