@@ -5,8 +5,6 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 
-#include "proxy/config_changes.h"
-
 namespace understudy::proxy {
 namespace {
 
