@@ -212,10 +212,10 @@ TEST(ReloadOfListeners, AnAddressThatIsTakenRefusesTheWhole) {
   auto primary = FakeBedrock::replies(converse_answer("primary"));
   const ProxySetup setup{.primary_port = primary->port()};
   ProxyUnderTest proxy(setup);
-  // The fake holds its port without SO_REUSEPORT.
+  const auto other = FakeBedrock::replies("{}");  // holds its port without SO_REUSEPORT
   const auto applied = proxy.apply(with_listeners(
       setup,
-      "{address: 127.0.0.1:0}, {address: \"127.0.0.1:" + std::to_string(primary->port()) + "\"}"));
+      "{address: 127.0.0.1:0}, {address: \"127.0.0.1:" + std::to_string(other->port()) + "\"}"));
   ASSERT_FALSE(applied);
   EXPECT_NE(applied.error().context.find("listen on 127.0.0.1:"), std::string::npos);
   EXPECT_EQ(proxy.server().ports().size(), 1u);
