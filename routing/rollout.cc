@@ -140,17 +140,24 @@ RolloutStep on_request(const RolloutState& state, const RolloutRequest& request,
   return stay(state);
 }
 
+// From the first stage on, but not behind the back of the person who paused it.
+RolloutState begin_anew(const RolloutState& state, const CanaryConfig& plan, Moment now) {
+  RolloutState first = first_state(plan, now);
+  if (state.phase == Phase::paused && !plan.stages.empty()) first.phase = Phase::paused;
+  return first;
+}
+
 // The config wins where it lowers a share, and never raises one: the rollout goes on at the highest
 // stage of the new plan that serves no more than was served.
 RolloutStep on_replanned(const RolloutState& state, const RolloutReplanned& event,
                          const CanaryConfig& plan, Moment now) {
   if (state.phase == Phase::rolled_back && !event.new_canary) return stay(state);
   const bool anew = state.phase == Phase::rolled_back || event.new_candidate;
-  if (anew || plan.stages.empty()) return {.state = first_state(plan, now)};
+  if (anew || plan.stages.empty()) return {.state = begin_anew(state, plan, now)};
   const auto beyond = std::ranges::find_if(
       plan.stages, [&](const RolloutStage& stage) { return stage.percent > event.served; });
   const auto stage = static_cast<std::size_t>(beyond - plan.stages.begin());
-  if (stage == 0) return {.state = first_state(plan, now)};
+  if (stage == 0) return {.state = begin_anew(state, plan, now)};
   const Phase phase = state.phase == Phase::paused ? Phase::paused : Phase::baking;
   return begin_stage(state, stage, phase, now);
 }

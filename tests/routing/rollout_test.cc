@@ -234,6 +234,27 @@ TEST_F(Rollout, NeverServesMoreByAnotherPlanThanWasServed) {
   EXPECT_EQ(replan({100}, {.new_canary = true}).phase, Phase::pending) << "the config lifts it";
 }
 
+TEST_F(Rollout, StaysPausedThroughAnotherPlanOrCandidateUntilAPersonResumesIt) {
+  bring_to_stage(2);
+  order(RolloutOrder::pause);
+  const RolloutState paused = state;
+  for (const RolloutReplanned change :
+       {RolloutReplanned{.served = served(), .new_candidate = true}, RolloutReplanned{}}) {
+    state = paused;
+    happens(change);
+    EXPECT_EQ(state.phase, Phase::paused) << "new candidate: " << change.new_candidate;
+    EXPECT_EQ(served(), Percent{0});
+    for (int i = 0; i < 3; ++i) happens(good_look(), 10h);
+    EXPECT_EQ(state.phase, Phase::paused);
+    order(RolloutOrder::resume);
+    EXPECT_EQ(state.phase, Phase::pending);
+  }
+  state = paused;
+  plan.stages.clear();
+  happens(RolloutReplanned{.served = served()});
+  EXPECT_EQ(state.phase, Phase::complete) << "a plain percent has nothing that could be paused";
+}
+
 TEST_F(Rollout, IsHeldToTheGatesOfItsStageAndToTheRoutesElsewhere) {
   plan.stages[1].gates.emplace().evidence = RolloutGates::Evidence::off;
   EXPECT_EQ(gates_in(state, plan), &*plan.gates) << "before the first stage";
