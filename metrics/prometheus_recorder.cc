@@ -172,6 +172,10 @@ struct RouteFamilies {
                                   "Mean time between output tokens after the first.");
   MetricFamily tokens =
       family("tokens_total", MetricType::Counter, "Tokens as the upstream counted them.");
+  MetricFamily broken =
+      family("broken_answers_total", MetricType::Counter,
+             "Served answers that began as a success and failed later: cut by the upstream, or "
+             "with an error in their stream.");
   MetricFamily usage_missing = family("usage_missing_total", MetricType::Counter,
                                       "Successful answers whose token usage is unknown.");
   MetricFamily cost = family("cost_usd_total", MetricType::Counter,
@@ -264,6 +268,13 @@ void RouteFamilies::add_requests(const RouteCounters& route) {
 
 void RouteFamilies::add_spend(const RouteCounters& route) {
   for (std::size_t variant = 0; variant < kVariants; ++variant) {
+    if (const std::uint64_t count = route.broken(variant); count != 0) {
+      add_counter(broken,
+                  labels({{"route", route.name()},
+                          {"variant", label(static_cast<routing::Variant>(variant))},
+                          {"leg", label(Leg::served)}}),
+                  count);
+    }
     for (std::size_t leg = 0; leg < kLegs; ++leg) {
       const SpendSeries& spend = route.spend(variant, leg);
       const Labels common = labels({{"route", route.name()},
@@ -322,9 +333,9 @@ void RouteFamilies::add_ends(MetricFamily& to, const std::string& route, const P
 }
 
 void RouteFamilies::move_to(std::vector<MetricFamily>& all) {
-  for (MetricFamily* each :
-       {&requests, &duration, &first_token, &per_token, &tokens, &usage_missing, &cost, &eligible,
-        &shadow, &control, &divergence, &comparisons, &fallbacks, &takeovers, &rewrites}) {
+  for (MetricFamily* each : {&requests, &duration, &first_token, &per_token, &tokens, &broken,
+                             &usage_missing, &cost, &eligible, &shadow, &control, &divergence,
+                             &comparisons, &fallbacks, &takeovers, &rewrites}) {
     all.push_back(std::move(*each));
   }
 }

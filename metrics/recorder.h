@@ -51,6 +51,9 @@ class RouteMeter {
   virtual void answer(const Observation& observation) noexcept = 0;
   // An answer that nobody had room to read: its usage counts as missing.
   virtual void unread_answer(routing::Variant variant, Leg leg) noexcept = 0;
+  // A served answer that began as a success and failed later: cut by the upstream, or with an error
+  // in its stream.
+  virtual void broken_answer(routing::Variant variant) noexcept = 0;
 
   // The primary answers what the candidate could not, or the candidate what the primary cannot any
   // more.

@@ -94,6 +94,9 @@ class RouteCounters final : public RouteMeter {
                std::chrono::nanoseconds total) noexcept override;
   void answer(const Observation& observation) noexcept override;
   void unread_answer(routing::Variant variant, Leg leg) noexcept override;
+  void broken_answer(routing::Variant variant) noexcept override {
+    bump(broken_[static_cast<std::size_t>(variant)]);
+  }
   void fell_back(FallbackReason reason) noexcept override {
     bump(fallbacks_[static_cast<std::size_t>(reason)]);
   }
@@ -122,6 +125,9 @@ class RouteCounters final : public RouteMeter {
   std::uint64_t eligible_count() const noexcept { return served_books_.sum(kEligible); }
   std::uint64_t skips(routing::SkipReason reason) const noexcept {
     return served_books_.sum(static_cast<std::size_t>(reason));
+  }
+  std::uint64_t broken(std::size_t variant) const noexcept {
+    return broken_[variant].load(std::memory_order_relaxed);
   }
   std::uint64_t fallbacks(FallbackReason reason) const noexcept {
     return fallbacks_[static_cast<std::size_t>(reason)].load(std::memory_order_relaxed);
@@ -155,6 +161,7 @@ class RouteCounters final : public RouteMeter {
   std::array<std::array<SpendSeries, kLegs>, kVariants> spend_{};
   ShardedCounters<kSkipReasons + 1> served_books_;
   // Rare, hence not sharded.
+  std::array<std::atomic<std::uint64_t>, kVariants> broken_{};
   std::array<std::atomic<std::uint64_t>, kFallbackReasons> fallbacks_{};
   std::array<std::atomic<std::uint64_t>, kModelGoneKinds> takeovers_{};
   std::array<std::atomic<std::uint64_t>, routing::kMaxPresets> rewrites_{};

@@ -33,6 +33,10 @@ bool by_candidate(const metrics::Observation& seen) noexcept {
   return seen.variant == routing::Variant::candidate;
 }
 
+bool is_success(int status) noexcept {
+  return status >= 200 && status < 300;
+}
+
 bool is_throttled(const metrics::Observation& seen) noexcept {
   return seen.error_class == metrics::ErrorClass::throttled;
 }
@@ -122,14 +126,21 @@ bool is_left_out(PairContext& pair, std::string_view sampling_key) {
                                                         json.parse(pair.request_body.view())));
 }
 
+// Unread, it is known at least whether it was cut.
 void ServedAnswerTask::refused() noexcept {
   meter->unread_answer(facts.variant, facts.leg);
+  if (is_success(captured.status) && captured.end == metrics::AnswerEnd::cut)
+    meter->broken_answer(facts.variant);
 }
 
 void ServedAnswerTask::run(AnalysisThread& thread) {
   metrics::Observation observation = metrics::read_answer(facts, captured);
   price(observation, *snapshot->prices);
   meter->answer(observation);
+  // What a client leaves is no failure of the model's.
+  if (is_success(captured.status) && captured.end != metrics::AnswerEnd::abandoned &&
+      observation.error_class != metrics::ErrorClass::ok)
+    meter->broken_answer(facts.variant);
   thread.models.note(route ? std::string_view{snapshot->config().routes[*route].name} : "default",
                      observation, std::chrono::system_clock::now());
   measure_volume(observation, thread.volumes);

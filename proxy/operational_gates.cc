@@ -17,6 +17,7 @@ struct Finding {
   double worse = 0.0;  // in the unit of the threshold
   bool beyond_chance = true;
   double primary = 0.0, candidate = 0.0;  // the figures behind it
+  bool alone = false;                     // there was no primary to hold it against
 };
 
 metrics::Proportion errors_of(const ServedFigures& figures) noexcept {
@@ -33,10 +34,25 @@ Finding compare_errors(const ServedFigures& primary, const ServedFigures& candid
           .candidate = 100.0 * after.rate()};
 }
 
-// Means, since sums and counts are exact where quantiles of doubling buckets are not.
+// Where nothing is known of the primary: against one that never fails. Clients' own errors would
+// count against the candidate then, so they do not.
+Finding judge_errors_alone(const ServedFigures& candidate) noexcept {
+  const auto total = static_cast<std::uint64_t>(candidate.requests);
+  const metrics::Proportion none{0, total};
+  const metrics::Proportion after{std::min(static_cast<std::uint64_t>(candidate.faults), total),
+                                  total};
+  return {.worse = 100.0 * after.rate(),
+          .beyond_chance = newcombe(none, after).low > 0.0,
+          .candidate = 100.0 * after.rate(),
+          .alone = true};
+}
+
+// Means, since sums and counts are exact where quantiles of doubling buckets are not. A sum of
+// nothing is one that is not known (no price, no usage): it finds nothing.
 std::optional<Finding> compare_means(double primary_sum, double primary_count, double candidate_sum,
                                      double candidate_count) noexcept {
-  if (primary_count <= 0.0 || candidate_count <= 0.0 || primary_sum <= 0.0) return std::nullopt;
+  if (primary_count <= 0.0 || candidate_count <= 0.0) return std::nullopt;
+  if (primary_sum <= 0.0 || candidate_sum <= 0.0) return std::nullopt;
   const double before = primary_sum / primary_count, after = candidate_sum / candidate_count;
   return Finding{.worse = 100.0 * (after / before - 1.0), .primary = before, .candidate = after};
 }
@@ -86,7 +102,11 @@ std::string text_of(OperationalGate gate, const Finding& found, const GateRule& 
                     std::size_t failed) {
   const std::string unit(unit_of(gate));
   std::string text = std::string(label(gate)) + ": candidate " + number(found.candidate) + unit;
-  if (gate != OperationalGate::fallback_rate) text += ", primary " + number(found.primary) + unit;
+  if (found.alone) {
+    text += " of errors that no client makes, with no primary to compare";
+  } else if (gate != OperationalGate::fallback_rate) {
+    text += ", primary " + number(found.primary) + unit;
+  }
   text += gate == OperationalGate::error_rate || gate == OperationalGate::fallback_rate
               ? "; at most " + number(rule.threshold) + " points"
               : "; at most " + number(rule.threshold) + " %";
@@ -102,6 +122,7 @@ std::string text_of(OperationalGate gate, const Finding& found, const GateRule& 
 ServedFigures ServedFigures::since(const ServedFigures& before) const noexcept {
   return {.requests = requests - before.requests,
           .errors = errors - before.errors,
+          .faults = faults - before.faults,
           .seconds = seconds - before.seconds,
           .timed = timed - before.timed,
           .first_token_seconds = first_token_seconds - before.first_token_seconds,
@@ -120,6 +141,16 @@ void OperationalGates::restart() noexcept {
     gate.begun.reset();
     gate.check = {};
   }
+}
+
+OperationalGates::Baselines OperationalGates::baselines() const noexcept {
+  Baselines all;
+  for (std::size_t i = 0; i < gates_.size(); ++i) all[i] = gates_[i].baseline;
+  return all;
+}
+
+void OperationalGates::restore(const Baselines& baselines) noexcept {
+  for (std::size_t i = 0; i < gates_.size(); ++i) gates_[i].baseline = baselines[i];
 }
 
 void OperationalGates::look(const routing::RolloutGates& rules, const ServedFigures& primary,
@@ -152,9 +183,11 @@ void OperationalGates::look_at(Gate& gate, OperationalGate which, const GateRule
   const ServedFigures by_primary = primary.since(gate.primary);
   // At 100 % the primary serves nobody: what it was like before stands for it.
   if (by_primary.requests >= enough) gate.baseline = by_primary;
-  const bool needs_primary = which != OperationalGate::fallback_rate;
-  if (needs_primary && !gate.baseline) return;  // the interval grows until it has served enough
-  const auto found = find(which, gate.baseline.value_or(by_primary), by_candidate);
+  const bool unknown = which != OperationalGate::fallback_rate && !gate.baseline;
+  const bool alone = which == OperationalGate::error_rate && by_primary.requests <= 0.0;
+  if (unknown && !alone) return;  // the interval grows until it has served enough
+  const auto found = unknown ? judge_errors_alone(by_candidate)
+                             : find(which, gate.baseline.value_or(by_primary), by_candidate);
   begin();
   if (!found) return;
   GateCheck& check = gate.check;

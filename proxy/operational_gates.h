@@ -14,7 +14,8 @@ namespace understudy::proxy {
 
 // Of one variant's served requests, since the process began.
 struct ServedFigures {
-  double requests = 0.0, errors = 0.0;
+  double requests = 0.0, errors = 0.0;                   // errors: also answers that broke off
+  double faults = 0.0;                                   // those errors that no client makes
   double seconds = 0.0, timed = 0.0;                     // whole answers, and how many
   double first_token_seconds = 0.0, first_tokens = 0.0;  // streams
   double cost_usd = 0.0;
@@ -42,6 +43,12 @@ class OperationalGates {
  public:
   // Another stage: other traffic. What the primary was like before is kept.
   void restart() noexcept;
+
+  // What the primary was like when it last served enough: what the candidate is held against where
+  // it serves all. As kOperationalGates; none: not known.
+  using Baselines = std::array<std::optional<ServedFigures>, routing::kOperationalGates.size()>;
+  Baselines baselines() const noexcept;
+  void restore(const Baselines& baselines) noexcept;
 
   void look(const routing::RolloutGates& rules, const ServedFigures& primary,
             const ServedFigures& candidate, routing::Moment now);

@@ -96,6 +96,11 @@ void append_series(std::string& text, std::string_view name, std::string_view ro
   text.append(value).append("\n");
 }
 
+// Errors that no client makes: the model's, its quota's, the way's.
+bool is_fault(std::string_view code) noexcept {
+  return code.starts_with('5') || code == "429" || code == "424" || code == "408";
+}
+
 void append_drift(std::string& text, std::string_view route, const RolloutView& rollout) {
   if (!rollout.drift) return;
   for (const metrics::DriftFinding& found : rollout.drift->findings) {
@@ -108,8 +113,13 @@ void append_drift(std::string& text, std::string_view route, const RolloutView& 
 void add(ServedFigures& figures, const Sample& sample) {
   const std::string& name = sample.name;
   if (name == "understudy_requests_total") {
+    const std::string_view code = sample.label("code");
     figures.requests += sample.value;
-    if (!sample.label("code").starts_with('2')) figures.errors += sample.value;
+    if (!code.starts_with('2')) figures.errors += sample.value;
+    if (is_fault(code)) figures.faults += sample.value;
+  } else if (name == "understudy_broken_answers_total") {
+    figures.errors += sample.value;
+    figures.faults += sample.value;
   } else if (name == "understudy_request_duration_seconds_sum") {
     figures.seconds += sample.value;
   } else if (name == "understudy_request_duration_seconds_count") {
@@ -204,6 +214,7 @@ RouteLook look_at(const Snapshot& snapshot, std::string_view route, const Eviden
     if (of_route && of_route->experiment() != snapshot.experiments[i]) of_route.reset();
     const metrics::Verdict verdict =
         judge_route(routes[i], snapshot.meters[i]->counts(), of_route.get());
+    look.experiment = snapshot.experiments[i];
     look.verdict = verdict.state;
     look.verdict_text = text_of(verdict);
     if (of_route) look.pairs = of_route->pooled().pairs;
@@ -213,7 +224,9 @@ RouteLook look_at(const Snapshot& snapshot, std::string_view route, const Eviden
   for (const Sample& sample : samples) {
     if (sample.label("route") != route) continue;
     if (sample.name == "understudy_fallbacks_total") look.candidate.fallbacks += sample.value;
-    if (sample.label("leg") != "served") continue;
+    // The candidate gets none of what nobody understands, nor both directions at once: it would be
+    // held against other requests than its own.
+    if (sample.label("leg") != "served" || sample.label("operation") == "other") continue;
     add(sample.label("variant") == "candidate" ? look.candidate : look.primary, sample);
   }
   return look;

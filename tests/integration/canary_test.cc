@@ -6,6 +6,7 @@
 #include <map>
 
 #include "metrics/evidence/evidence.h"
+#include "proxy/rollout_status.h"
 #include "routing/gates.h"
 #include "tests/support/fake_bedrock.h"
 #include "tests/support/proxy_under_test.h"
@@ -247,6 +248,34 @@ TEST_F(Fallback, NothingIsRepeatedOnceTheClientHasAByte) {
   EXPECT_NE(got.end, Answer::End::complete);
   EXPECT_EQ(primary->count(), 0U);
   EXPECT_EQ(cut.value("fallbacks_total"), 0.0);
+}
+
+// Its status was 200, so that nothing else would tell the gates.
+TEST_F(Fallback, AnAnswerThatBreaksOffAfterItsHeadIsAnErrorOfTheCandidate) {
+  candidate = std::make_unique<FakeBedrock>([](const FakeRequest& request, FakePeer& peer) {
+    peer.send("HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf");
+    if (request.body.find("stay") == std::string::npos) return peer.close();
+    peer.hang();
+  });
+  ProxyUnderTest broken(setup("percent: 100"));
+  {
+    RawClient leaves(broken.port());
+    leaves.send(converse("please stay"));
+    ASSERT_EQ(leaves.receive(true).status, 200);
+  }
+  ASSERT_TRUE(broken.wait_for("requests_total", {{"variant", "candidate"}}, 1));
+  for (int i = 0; i < 3; ++i) {
+    RawClient client(broken.port());
+    EXPECT_NE(client.ask(converse("hi")).end, Answer::End::complete);
+  }
+  EXPECT_TRUE(broken.wait_for("broken_answers_total", {{"variant", "candidate"}}, 3));
+  EXPECT_EQ(broken.value("broken_answers_total"), 3.0) << "whoever leaves breaks off by himself";
+  const proxy::RouteLook look = look_at(
+      *broken.server().snapshot(), "route", [](std::string_view) { return nullptr; },
+      proxy::parse_exposition(broken.recorder().render()));
+  EXPECT_EQ(look.candidate.requests, 4.0);
+  EXPECT_EQ(look.candidate.errors, 3.0);
+  EXPECT_EQ(look.candidate.faults, 3.0);
 }
 
 TEST_F(Fallback, AClientThatHasLeftIsNotServedAgain) {

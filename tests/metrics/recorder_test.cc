@@ -71,6 +71,14 @@ TEST_F(RecorderTest, PutsDurationsIntoCumulativeBuckets) {
                                 "leg=\"served\"} 700.051"));
 }
 
+TEST_F(RecorderTest, CountsAnswersThatBrokeOff) {
+  meter_.broken_answer(Variant::candidate);
+  meter_.broken_answer(Variant::candidate);
+  const std::string name = "understudy_broken_answers_total{route=\"sonnet\",variant=";
+  EXPECT_THAT(page(), HasSubstr(name + "\"candidate\",leg=\"served\"} 2\n"));
+  EXPECT_THAT(page(), Not(HasSubstr(name + "\"primary\"")));
+}
+
 TEST_F(RecorderTest, CountsTokensCostAndTimesOfAnAnswer) {
   Observation seen;
   seen.operation = Operation::converse_stream;

@@ -21,6 +21,7 @@ class Gates : public testing::Test {
   static void add(ServedFigures& to, const ServedFigures& more) {
     to.requests += more.requests;
     to.errors += more.errors;
+    to.faults += more.faults;
     to.seconds += more.seconds;
     to.timed += more.requests;
     to.first_token_seconds += more.first_token_seconds;
@@ -111,6 +112,41 @@ TEST_F(Gates, HoldTheCandidateAgainstThePrimaryOfBeforeWhereItServesAll) {
   slow.seconds *= 2;
   for (int i = 0; i < 3; ++i) minute({}, slow);
   EXPECT_EQ(state(OperationalGate::latency), State::broken);
+}
+
+TEST_F(Gates, HoldTheCandidateAgainstThePrimaryOfBeforeARestart) {
+  minute(usual(), usual());
+  minute(usual(), usual());
+  const OperationalGates::Baselines known = gates.baselines();
+  gates = {};
+  gates.restore(known);
+  ServedFigures slow = usual();
+  slow.seconds *= 2;
+  for (int i = 0; i < 4; ++i) minute({}, slow);
+  EXPECT_EQ(state(OperationalGate::latency), State::broken);
+}
+
+TEST_F(Gates, JudgeFaultsAlsoWhereNothingIsKnownOfThePrimary) {
+  ServedFigures unlucky = usual(), failing = usual();
+  unlucky.errors = 30;  // clients' own mistakes: the primary may have had as many
+  failing.errors = failing.faults = 30;
+  for (int i = 0; i < 4; ++i) minute({}, unlucky);
+  EXPECT_EQ(state(OperationalGate::error_rate), State::passes);
+  EXPECT_EQ(state(OperationalGate::latency), State::waiting);
+  for (int i = 0; i < 3; ++i) minute({}, failing);
+  EXPECT_EQ(gates.broken(), OperationalGate::error_rate);
+  EXPECT_EQ(gates.check(OperationalGate::error_rate).text,
+            "error_rate: candidate 30 % of errors that no client makes, with no primary to "
+            "compare; at most 1 points more allowed (check 3 of 3 that failed in a row)");
+}
+
+TEST_F(Gates, FindNothingWhereACostIsNotKnown) {
+  ServedFigures unpriced = usual();
+  unpriced.cost_usd = 0;
+  for (int i = 0; i < 4; ++i) minute(usual(), unpriced);
+  EXPECT_EQ(state(OperationalGate::cost), State::waiting) << "not: a hundred per cent cheaper";
+  for (int i = 0; i < 4; ++i) minute(unpriced, usual());
+  EXPECT_EQ(state(OperationalGate::cost), State::waiting);
 }
 
 TEST_F(Gates, BeginAnewWithAStageAndCanBeSwitchedOff) {
