@@ -40,9 +40,7 @@ class Fleet {
 
   // Every address behind the URL's name is a proxy of its own.
   void tell(const std::string& url) {
-    AdminAccess access{.url = url,
-                       .token_file = option(options_, "token-file"),
-                       .ca_file = option(options_, "ca")};
+    AdminAccess access = access_to(options_, url);
     const auto addresses = admin_addresses(access);
     if (!addresses) return not_reached(url, addresses.error().context);
     for (const std::string& address : *addresses) {
@@ -51,9 +49,10 @@ class Fleet {
     }
   }
 
+  // Whoever was not reached may still do what it did: that outweighs a refusal.
   int exit_status() const {
-    if (refused_ > 0) return kExitNegative;
-    return not_reached_ > 0 ? kExitNotKnown : kExitGood;
+    if (not_reached_ > 0) return kExitNotKnown;
+    return refused_ > 0 ? kExitNegative : kExitGood;
   }
 
  private:
@@ -80,15 +79,27 @@ class Fleet {
   int refused_ = 0, not_reached_ = 0;
 };
 
-template <RolloutOrder kOrder>
-int run(const Options& options, std::ostream& out, std::ostream& err) {
-  Fleet fleet(options, kOrder, out, err);
+std::vector<std::string> urls_of(const Options& options) {
+  std::vector<std::string> urls;
   std::string_view rest = options.values.at("admin");
   while (!rest.empty()) {
     const std::size_t comma = std::min(rest.find(','), rest.size());
-    if (comma > 0) fleet.tell(std::string(rest.substr(0, comma)));
+    if (comma > 0) urls.emplace_back(rest.substr(0, comma));
     rest.remove_prefix(std::min(comma + 1, rest.size()));
   }
+  return urls;
+}
+
+template <RolloutOrder kOrder>
+int run(const Options& options, std::ostream& out, std::ostream& err) {
+  const std::vector<std::string> urls = urls_of(options);
+  if (urls.empty()) {
+    // An empty variable in a script, most likely: nobody was told anything.
+    err << "understudy " << label(kOrder) << ": --admin names no address: nobody was told\n";
+    return kExitUsage;
+  }
+  Fleet fleet(options, kOrder, out, err);
+  for (const std::string& url : urls) fleet.tell(url);
   return fleet.exit_status();
 }
 
@@ -124,9 +135,10 @@ Command rollback_command() {
       "requests that begin after the\n"
       "answer are the primary's, those under way finish. It stays so through reloads and restarts, "
       "until `resume`, or\n"
-      "until the route's canary section changes. Exit status 0: all of them did; 1: one refused "
-      "(no such route); 3: one\n"
-      "could not be reached, and may still serve by the candidate.",
+      "until the route's canary section changes. Exit status 0: all of them did; 3: one could not "
+      "be "
+      "reached, and may still\n"
+      "serve by the candidate; 1: all were reached and one refused (no such route).",
       "  understudy rollback sonnet --admin http://127.0.0.1:9901\n"
       "  understudy rollback sonnet --admin https://understudy.internal:9901 --token-file token",
       run<RolloutOrder::rollback>);

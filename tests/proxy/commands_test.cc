@@ -56,6 +56,15 @@ TEST(CommandLine, ExplainsItselfAndItsCommands) {
   }
 }
 
+// A script whose variable is empty must not believe that it rolled back.
+TEST(CommandLine, AnOrderToNobodyIsAUsageProblem) {
+  for (const std::string_view nobody : {"", ",", ",,"}) {
+    const Ran ran = run({"rollback", "sonnet", "--admin", nobody});
+    EXPECT_EQ(ran.status, kExitUsage) << nobody;
+    EXPECT_THAT(ran.err, HasSubstr("nobody was told"));
+  }
+}
+
 TEST(CommandLine, TellsItsVersion) {
   const Ran ran = run({"--version"});
   EXPECT_EQ(ran.status, kExitGood);

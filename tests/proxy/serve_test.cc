@@ -162,6 +162,9 @@ TEST_F(ServeTest, KeepsARollbackThroughReloadAndRestartUntilItIsResumed) {
             kExitNotKnown)
       << "whoever was not reached may still serve";
   EXPECT_THAT(said, HasSubstr("NOT REACHED"));
+  EXPECT_EQ(run({"rollback", "nobody", "--admin", url(), "--admin", "http://127.0.0.1:9"}, &said),
+            kExitNotKnown)
+      << "a refusal beside it does not hide that";
 
   EXPECT_EQ(admin("POST", "/api/reload").status, 200);
   EXPECT_EQ(rollout()["state"], "rolled_back");
