@@ -92,4 +92,12 @@ bool set_state_file_aside(const std::filesystem::path& path, std::string_view wh
   return false;
 }
 
+bool keep_state_file_as(const std::filesystem::path& path, std::string_view why) {
+  const std::filesystem::path kept = path.string() + "." + std::string(why);
+  std::error_code error;
+  std::filesystem::remove(kept, error);
+  std::filesystem::create_hard_link(path, kept, error);
+  return !error || set_state_file_aside(path, why);  // not every file system has hard links
+}
+
 }  // namespace understudy::metrics

@@ -23,5 +23,8 @@ std::string write_state_file(const std::filesystem::path& path, std::string_view
 // Renames it to PATH.WHY, or PATH.WHY.2 and so on where that is taken, so that it is kept and
 // another can begin. False where there is none, or no name is left among a thousand.
 bool set_state_file_aside(const std::filesystem::path& path, std::string_view why);
+// Keeps it as PATH.WHY, too; PATH stays what it is until it is written anew. False where there is
+// none.
+bool keep_state_file_as(const std::filesystem::path& path, std::string_view why);
 
 }  // namespace understudy::metrics

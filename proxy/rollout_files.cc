@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 
@@ -47,6 +48,47 @@ RolloutPhase phase_at(const json& object, const char* key) {
     if (label(phase) == text) return phase;
   }
   throw std::invalid_argument("no phase");
+}
+
+struct FigureKey {
+  const char* name;
+  double ServedFigures::*member;
+};
+constexpr std::array kFigures{FigureKey{"requests", &ServedFigures::requests},
+                              FigureKey{"errors", &ServedFigures::errors},
+                              FigureKey{"faults", &ServedFigures::faults},
+                              FigureKey{"seconds", &ServedFigures::seconds},
+                              FigureKey{"timed", &ServedFigures::timed},
+                              FigureKey{"first_token_seconds", &ServedFigures::first_token_seconds},
+                              FigureKey{"first_tokens", &ServedFigures::first_tokens},
+                              FigureKey{"cost_usd", &ServedFigures::cost_usd},
+                              FigureKey{"fallbacks", &ServedFigures::fallbacks}};
+
+json baselines_to_json(const OperationalGates::Baselines& baselines) {
+  json all = json::object();
+  for (const routing::OperationalGate gate : routing::kOperationalGates) {
+    const auto& known = baselines[static_cast<std::size_t>(gate)];
+    if (!known) continue;
+    json& figures = all[std::string(label(gate))];
+    for (const FigureKey& figure : kFigures) figures[figure.name] = (*known).*figure.member;
+  }
+  return all;
+}
+
+OperationalGates::Baselines baselines_at(const json& object, const char* key) {
+  OperationalGates::Baselines baselines;
+  if (!object.contains(key)) return baselines;
+  for (const routing::OperationalGate gate : routing::kOperationalGates) {
+    const auto known = object.at(key).find(label(gate));
+    if (known == object.at(key).end()) continue;
+    ServedFigures& figures = baselines[static_cast<std::size_t>(gate)].emplace();
+    for (const FigureKey& figure : kFigures) {
+      const auto value = known->at(figure.name).get<double>();
+      if (!std::isfinite(value) || value < 0.0) throw std::invalid_argument("no figure");
+      figures.*figure.member = value;
+    }
+  }
+  return baselines;
 }
 
 // Of values that a reader can tell apart: each behind its length.
@@ -125,14 +167,15 @@ std::string to_json_text(const StoredRollout& stored) {
               {"reason", stored.state.reason},
               {"watch_over", stored.state.watch_over},
               {"served_hundredths", stored.served.hundredths},
-              {"pairs_before", stored.pairs_before}}
+              {"pairs_before", stored.pairs_before ? json(*stored.pairs_before) : json()},
+              {"baselines", baselines_to_json(stored.baselines)}}
              .dump(1) +
          "\n";
 }
 
 std::optional<StoredRollout> rollout_from_json(std::string_view text) {
   try {
-    const auto shallow = [](int depth, json::parse_event_t, json&) { return depth <= 2; };
+    const auto shallow = [](int depth, json::parse_event_t, json&) { return depth <= 3; };
     const json object = json::parse(text, shallow);
     if (object.at("version").get<int>() != kVersion) return std::nullopt;
     StoredRollout stored;
@@ -145,7 +188,9 @@ std::optional<StoredRollout> rollout_from_json(std::string_view text) {
                     .reason = text_at(object, "reason"),
                     .watch_over = object.value("watch_over", false)};
     stored.served = {std::min(object.at("served_hundredths").get<std::uint32_t>(), 10'000u)};
-    stored.pairs_before = object.at("pairs_before").get<std::uint64_t>();
+    if (!object.at("pairs_before").is_null())
+      stored.pairs_before = object.at("pairs_before").get<std::uint64_t>();
+    stored.baselines = baselines_at(object, "baselines");
     return stored;
   } catch (const std::exception&) {
     return std::nullopt;
@@ -166,8 +211,11 @@ RolloutFiles::Loaded RolloutFiles::load(std::string_view route) const {
     problem = "it is no rollout of this version";
   }
   if (problem.empty()) return {};
-  metrics::set_state_file_aside(path, "damaged");
-  return {std::nullopt, path.string() + " was set aside as .damaged: " + problem};
+  return {std::nullopt, path.string() + " cannot be used: " + problem};
+}
+
+void RolloutFiles::keep_damaged(std::string_view route) const {
+  if (keeps()) metrics::keep_state_file_as(path_of(route), "damaged");
 }
 
 std::string RolloutFiles::save(std::string_view route, const StoredRollout& stored) const {

@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "proxy/operational_gates.h"
 #include "routing/config.h"
 #include "routing/rollout.h"
 
@@ -25,8 +26,10 @@ RolloutIdentity identity_of(const routing::Config& config, const routing::RouteC
 struct StoredRollout {
   RolloutIdentity identity;
   routing::RolloutState state;
-  routing::Percent served;         // in force when it was written
-  std::uint64_t pairs_before = 0;  // the route's, when the stage began
+  routing::Percent served;  // in force when it was written
+  // The experiment's, when the stage began; none: nobody knew.
+  std::optional<std::uint64_t> pairs_before{};
+  OperationalGates::Baselines baselines{};
 };
 
 std::string to_json_text(const StoredRollout& stored);
@@ -40,9 +43,12 @@ class RolloutFiles {
 
   struct Loaded {
     std::optional<StoredRollout> rollout;
-    std::string problem;  // why a file that was there could not be used; it was set aside
+    std::string problem;  // why a file that is there cannot be used
   };
+  // Changes nothing: the config that asks may be refused yet.
   Loaded load(std::string_view route) const;
+  // A file that cannot be used, before save() takes its place.
+  void keep_damaged(std::string_view route) const;
   // Empty on success, else what went wrong.
   std::string save(std::string_view route, const StoredRollout& stored) const;
   const std::filesystem::path& directory() const noexcept { return directory_; }

@@ -49,6 +49,11 @@ std::string utc_text(Moment moment) {
   return text.data();
 }
 
+std::size_t count_known(const OperationalGates::Baselines& baselines) {
+  return static_cast<std::size_t>(std::count_if(baselines.begin(), baselines.end(),
+                                                [](const auto& one) { return one.has_value(); }));
+}
+
 // The rest of a sentence that begins with the phase.
 std::string why(const RolloutState& state, const std::string& verdict_text,
                 const OperationalGates& gates, const DriftWatch* drift) {
@@ -88,13 +93,15 @@ RolloutKeeper::Entry RolloutKeeper::first_entry(const routing::RouteConfig& rout
                    .stage_since = now_(),
                    .reason = std::string(kStateUnreadable)};
     entry.share->set({});
+    entry.damaged = true;
   }
   if (!loaded.rollout) return entry;
   const StoredRollout& stored = *loaded.rollout;
   entry.identity = stored.identity;
   entry.state = stored.state;
   entry.state.stage = std::min(stored.state.stage, route.canary.stages.size());
-  entry.pairs = entry.pairs_before = stored.pairs_before;
+  entry.pairs_before = stored.pairs_before;
+  entry.gates.restore(stored.baselines);
   Entry next = replanned(entry, stored.served, route, std::move(identity), true);
   next.share->set(share_of(next.state, next.plan));
   return next;
@@ -119,12 +126,15 @@ RolloutKeeper::Entry RolloutKeeper::replanned(const Entry& before, Percent serve
                      .served = served, .new_candidate = new_candidate, .new_canary = new_canary},
                  route.canary, now_())
           .state;
-  if (new_candidate) {
-    next.pairs = 0;
+  next.gates.restart();
+  if (new_candidate) {  // or another primary: nothing of before says anything
+    next.pairs.reset();
+    next.gates = {};
     next.drift.reset();
+    next.evidence = EvidenceSays::inconclusive;
+    next.verdict_text.clear();
   }
   next.pairs_before = next.pairs;
-  next.gates = {};
   next.share = std::make_shared<LiveShare>(share_of(next.state, next.plan));
   return next;
 }
@@ -169,6 +179,7 @@ void RolloutKeeper::applied(const routing::Config& config) {
       made = std::move(now);
     }
     made.share->set(share_of(made.state, made.plan));
+    if (std::exchange(made.damaged, false)) files_.keep_damaged(route.name);
     save(route.name, made);
     const bool moved = known == entries_.end() ? made.state.phase == RolloutPhase::rolled_back
                                                : known->second.state != made.state;
@@ -211,10 +222,9 @@ void RolloutKeeper::look(const std::function<RouteLook(const std::string& route)
 
 void RolloutKeeper::take_look(const std::string& route, Entry& entry, const RouteLook& seen) {
   if (!entry.storage_problem.empty()) save(route, entry);
-  if (seen.pairs) {
-    entry.pairs = *seen.pairs;
-    entry.pairs_before = std::min(entry.pairs_before, entry.pairs);
-  }
+  // Taken before another candidate came into force: it says nothing about that one.
+  if (!seen.experiment.empty() && seen.experiment != entry.identity.experiment) return;
+  if (seen.pairs) take_pairs(route, entry, *seen.pairs);
   const routing::RolloutGates* gates = gates_in(entry.state, entry.plan);
   entry.evidence = says(seen.verdict, gates);
   entry.verdict_text = seen.verdict_text;
@@ -222,14 +232,23 @@ void RolloutKeeper::take_look(const std::string& route, Entry& entry, const Rout
   const Moment now = now_();
   if (gates != nullptr && is_watched(entry.state, entry.plan, now))
     entry.gates.look(*gates, seen.primary, seen.candidate, now);
+  // What only this process knows would be missed where the primary serves nobody any more.
+  if (count_known(entry.gates.baselines()) != entry.baselines_stored) save(route, entry);
   const routing::RolloutTick tick{.evidence = entry.evidence,
-                                  .pairs = entry.pairs - entry.pairs_before,
+                                  .pairs = entry.stage_pairs(),
                                   .gates_pass = entry.gates.pass(),
                                   .next_fits = entry.next_no_room().empty(),
                                   .broken_gate = entry.gates.broken(),
                                   .drift_rolls_back = look_for_drift(route, entry, seen, now)};
   take_step(route, entry, transition(entry.state, tick, entry.plan, now));
   tell_no_room(route, entry);
+}
+
+void RolloutKeeper::take_pairs(const std::string& route, Entry& entry, std::uint64_t pairs) {
+  const bool first = !entry.pairs_before;
+  entry.pairs = pairs;
+  entry.pairs_before = std::min(entry.pairs_before.value_or(pairs), pairs);
+  if (first) save(route, entry);
 }
 
 // True where the candidate got worse than its rollout and the gates say that this rolls back.
@@ -291,6 +310,7 @@ void RolloutKeeper::take_step(const std::string& route, Entry& entry, RolloutSte
     ++rollbacks_[{route, entry.state.reason}];
   }
   if (step.stage_begun) entry.pairs_before = entry.pairs;
+  save(route, entry);
   if (only_watch) {
     tell_watch(route, entry);
   } else {
@@ -298,15 +318,17 @@ void RolloutKeeper::take_step(const std::string& route, Entry& entry, RolloutSte
   }
   const bool other_gates = gates_in(entry.state, entry.plan) != gates_before;
   if (step.stage_begun || other_gates || before == RolloutPhase::rolled_back) entry.gates.restart();
-  save(route, entry);
 }
 
 void RolloutKeeper::save(const std::string& route, Entry& entry) {
+  const OperationalGates::Baselines baselines = entry.gates.baselines();
+  entry.baselines_stored = count_known(baselines);
   entry.storage_problem = files_.keeps()
                               ? files_.save(route, {.identity = entry.identity,
                                                     .state = entry.state,
                                                     .served = share_of(entry.state, entry.plan),
-                                                    .pairs_before = entry.pairs_before})
+                                                    .pairs_before = entry.pairs_before,
+                                                    .baselines = baselines})
                               : std::string();
   if (!entry.storage_problem.empty())
     log_error("rollout_not_saved", {{"route", route}, {"what", entry.storage_problem}});
@@ -377,7 +399,7 @@ std::optional<RolloutView> RolloutKeeper::view(std::string_view route) const {
   RolloutView view{.plan = entry.plan,
                    .state = entry.state,
                    .served = share_of(entry.state, entry.plan),
-                   .pairs = entry.pairs - entry.pairs_before,
+                   .pairs = entry.stage_pairs(),
                    .evidence = entry.evidence,
                    .verdict_text = entry.verdict_text,
                    .no_room = entry.next_no_room(),

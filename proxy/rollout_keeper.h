@@ -34,6 +34,7 @@ struct RouteLook {
   std::optional<std::uint64_t> pairs{};  // of this experiment; none: not known at this moment
   ServedFigures primary{}, candidate{};
   std::vector<std::string> no_room{};  // as canary.stages: why one must not begin (volume_status)
+  std::string experiment{};  // whose figures these are; empty: of the one in force
   // For the watch after the rollout; null: not known at this moment.
   std::shared_ptr<const metrics::RouteEvidence> evidence{};
   routing::VerdictConfig rules{};
@@ -92,8 +93,12 @@ class RolloutKeeper {
     RolloutIdentity identity;
     routing::RolloutState state;
     std::shared_ptr<routing::LiveShare> share;
-    std::uint64_t pairs = 0, pairs_before = 0;  // of the experiment; when the stage began
+    // Of the experiment: now, and when the stage began. None: not seen yet; what is seen first
+    // after a stage's begin is what it began with.
+    std::optional<std::uint64_t> pairs{}, pairs_before{};
     OperationalGates gates{};
+    std::size_t baselines_stored = 0;
+    bool damaged = false;  // a file is there that cannot be used
     std::shared_ptr<DriftWatch> drift{};  // of a plan with stages, from the first look on
     routing::EvidenceSays evidence = routing::EvidenceSays::inconclusive;
     std::string verdict_text{};
@@ -104,6 +109,9 @@ class RolloutKeeper {
     std::string next_no_room() const {
       return state.stage < std::min(plan.stages.size(), no_room.size()) ? no_room[state.stage] : "";
     }
+    std::uint64_t stage_pairs() const noexcept {
+      return pairs && pairs_before ? *pairs - *pairs_before : 0;
+    }
   };
 
   Entry first_entry(const routing::RouteConfig& route, RolloutIdentity identity);
@@ -111,6 +119,7 @@ class RolloutKeeper {
                   RolloutIdentity identity, bool may_lift) const;
   std::vector<std::string> watched_routes() const;
   void take_look(const std::string& route, Entry& entry, const RouteLook& seen);
+  void take_pairs(const std::string& route, Entry& entry, std::uint64_t pairs);
   bool look_for_drift(const std::string& route, Entry& entry, const RouteLook& seen,
                       routing::Moment now);
   void tell_watch(const std::string& route, const Entry& entry);

@@ -245,6 +245,90 @@ TEST_F(Keeper, LetsThePrimaryServeWhereTheStateCannotBeRead) {
   EXPECT_EQ(share->now(), Percent{1'000});
 }
 
+// The config that was asked for may be refused yet: a start ends then, and the next one must find
+// the same.
+TEST_F(Keeper, ARefusedConfigLeavesAStateThatCannotBeReadWhereItIs) {
+  const auto file = directory.path() / "rollout-sonnet.json";
+  std::ofstream(file) << "{\"version\": 1, \"sta";
+  config = config_with(plain(1'000), directory.path().string());
+  for (int start = 0; start < 2; ++start) {
+    keeper = std::make_unique<RolloutKeeper>(events, [this] { return now; });
+    EXPECT_EQ(keeper->shares_for(config)[0]->now(), Percent{});
+    EXPECT_EQ(std::filesystem::file_size(file), 19u);
+    EXPECT_FALSE(std::filesystem::exists(file.string() + ".damaged"));
+  }
+  keeper->applied(config);
+  EXPECT_EQ(std::filesystem::file_size(file.string() + ".damaged"), 19u);
+  start(plain(1'000));
+  EXPECT_EQ(share->now(), Percent{}) << "it is stored now that it is rolled back";
+}
+
+TEST_F(Keeper, CountsNoPairsOfTheStageBeforeWhereAStageBeginsAtOnceAfterARestart) {
+  begin_rollout();
+  pairs = 80;
+  look();
+  start(staged());
+  order(RolloutOrder::promote);
+  ASSERT_EQ(state().stage, 2u);
+  EXPECT_EQ(keeper->view("sonnet")->pairs, 0u);
+  look();
+  EXPECT_EQ(keeper->view("sonnet")->pairs, 0u) << "the eighty are the first stage's";
+  start(staged());
+  pairs = 90;
+  look();
+  EXPECT_EQ(keeper->view("sonnet")->pairs, 10u);
+}
+
+TEST_F(Keeper, TakesNoLookThatIsOfACandidateOfBefore) {
+  begin_rollout();
+  RouteLook stale{.verdict = VerdictState::roll_back, .verdict_text = "bad", .pairs = 700};
+  stale.experiment = identity_of(config, config.routes[0]).experiment;
+  model = "another-candidate";
+  reload(staged());
+  order(RolloutOrder::promote);
+  keeper->look([&](const std::string&) { return stale; });
+  EXPECT_EQ(state().phase, RolloutPhase::baking);
+  EXPECT_EQ(keeper->view("sonnet")->verdict_text, "");
+  stale.experiment = identity_of(config, config.routes[0]).experiment;
+  keeper->look([&](const std::string&) { return stale; });
+  EXPECT_EQ(state().phase, RolloutPhase::rolled_back);
+}
+
+TEST_F(Keeper, TellsOfARollbackWhenItIsStored) {
+  start(plain(1'000));
+  bool stored = false;
+  events.listen([&](const Event&) {
+    std::ifstream file(directory.path() / "rollout-sonnet.json");
+    const auto read = rollout_from_json(std::string(std::istreambuf_iterator<char>(file), {}));
+    stored = read && read->state.phase == RolloutPhase::rolled_back;
+  });
+  order(RolloutOrder::rollback);
+  EXPECT_TRUE(stored);
+}
+
+TEST_F(Keeper, HoldsACandidateThatServesAllAgainstThePrimaryOfBeforeARestart) {
+  RouteLook seen{.verdict = VerdictState::keep_shadowing};
+  const auto minute = [&](double by_primary, double seconds_each) {
+    now += 1min;
+    seen.primary.requests += by_primary;
+    seen.primary.timed += by_primary;
+    seen.primary.seconds += by_primary;
+    seen.candidate.requests += 100;
+    seen.candidate.timed += 100;
+    seen.candidate.seconds += 100 * seconds_each;
+    keeper->look([&](const std::string&) { return seen; });
+  };
+  routing::CanaryConfig half = plain(5'000), all = plain(10'000);
+  half.gates.emplace();
+  all.gates.emplace();
+  start(half);
+  for (int i = 0; i < 3; ++i) minute(100, 1.0);
+  start(all);
+  seen = {.verdict = VerdictState::keep_shadowing};
+  for (int i = 0; i < 4; ++i) minute(0, 2.0);
+  EXPECT_EQ(state().reason, "latency");
+}
+
 TEST_F(Keeper, SaysWhereARollbackCouldNotBeStored) {
   start(plain(1'000));
   std::filesystem::remove_all(directory.path());
@@ -278,12 +362,20 @@ TEST(RolloutLook, ReadsWhatBothVariantsServedOfTheRouteFromTheExposition) {
       "800\n"
       "understudy_request_duration_seconds_count{route=\"r\",variant=\"primary\",leg=\"served\"} "
       "400\n"
+      "understudy_requests_total{route=\"r\",operation=\"other\",variant=\"primary\",leg="
+      "\"served\",code=\"200\"} 5000\n"
+      "understudy_request_duration_seconds_sum{route=\"r\",operation=\"other\",variant="
+      "\"primary\",leg=\"served\"} 90000\n"
+      "understudy_broken_answers_total{route=\"r\",variant=\"candidate\",leg=\"served\"} 3\n"
+      "understudy_requests_total{route=\"r\",variant=\"candidate\",leg=\"served\",code=\"400\"} "
+      "1\n"
       "understudy_fallbacks_total{route=\"r\",reason=\"throttled\"} 4\n"
       "understudy_fallbacks_total{route=\"r\",reason=\"connection\"} 5\n");
   const RouteLook look = look_at(
       no_routes, "r", [](std::string_view) { return nullptr; }, samples);
-  EXPECT_EQ(look.candidate.requests, 100.0);
-  EXPECT_EQ(look.candidate.errors, 10.0);
+  EXPECT_EQ(look.candidate.requests, 101.0);
+  EXPECT_EQ(look.candidate.errors, 14.0);
+  EXPECT_EQ(look.candidate.faults, 13.0) << "a 400 is the client's";
   EXPECT_EQ(look.candidate.fallbacks, 9.0);
   EXPECT_EQ(look.primary.requests, 400.0);
   EXPECT_EQ(look.primary.errors, 0.0);
@@ -306,12 +398,18 @@ TEST(RolloutFiles, RefuseWhatIsNoRollout) {
   const StoredRollout stored{.identity = {"a", "b", "c"},
                              .state = {.phase = RolloutPhase::holding, .stage = 2},
                              .served = {500},
-                             .pairs_before = 7};
+                             .pairs_before = 7,
+                             .baselines = {ServedFigures{.requests = 30, .seconds = 1.5}}};
   const std::string good = to_json_text(stored);
   const auto read = rollout_from_json(good);
   ASSERT_TRUE(read);
   EXPECT_EQ(read->state, stored.state);
   EXPECT_EQ(read->identity, stored.identity);
+  EXPECT_EQ(read->pairs_before, 7u);
+  ASSERT_TRUE(read->baselines[0]);
+  EXPECT_EQ(read->baselines[0]->requests, 30.0);
+  EXPECT_EQ(read->baselines[0]->seconds, 1.5);
+  EXPECT_FALSE(read->baselines[1]);
   for (std::size_t cut = 0; cut + 2 < good.size(); ++cut)
     EXPECT_FALSE(rollout_from_json(good.substr(0, cut))) << cut;
   for (const char* bad : {"[]", "null", "{}", "{\"version\":2}", "[[[[[[[["})
