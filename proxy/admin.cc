@@ -2,8 +2,10 @@
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/ssl/context.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <boost/asio/thread_pool.hpp>
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
 #include <boost/beast/ssl.hpp>
@@ -57,8 +59,27 @@ struct Door {
   std::string local_address;  // without a port; that of this connection
 };
 
-AdminReply safe_answer(const Request& request, const Door& door, const AdminSources& sources) {
+// Where sessions get their answers.
+struct Desk {
+  const AdminSources& sources;
+  asio::thread_pool& slow;  // one thread, for what may wait
+};
+
+template <typename Make>
+AdminReply safely(const Make& make) {
   try {
+    return make();
+  } catch (const std::exception& failure) {
+    log_error("admin_failed", {{"why", failure.what()}});
+    AdminReply reply;
+    reply.status = 500;
+    reply.body = error_json("internal error");
+    return reply;
+  }
+}
+
+AdminReply safe_answer(const Request& request, const Door& door, const AdminSources& sources) {
+  return safely([&] {
     const AdminRequest asked{.method = view(request.method_string()),
                              .target = view(request.target()),
                              .hosts = values_of(request, http::field::host),
@@ -69,13 +90,7 @@ AdminReply safe_answer(const Request& request, const Door& door, const AdminSour
                              .local_address = door.local_address,
                              .tls = door.tls};
     return door.read_only ? read_only_answer(asked, sources) : answer(asked, door.port, sources);
-  } catch (const std::exception& failure) {
-    log_error("admin_failed", {{"why", failure.what()}});
-    AdminReply reply;
-    reply.status = 500;
-    reply.body = error_json("internal error");
-    return reply;
-  }
+  });
 }
 
 Response to_response(AdminReply reply, unsigned version, bool keep_alive) {
@@ -116,12 +131,8 @@ template <typename Stream>
 class Session : public std::enable_shared_from_this<Session<Stream>> {
  public:
   // `kept` lives as long: the connection's place, and what its stream refers to.
-  Session(Stream stream, Door door, const AdminSources& sources,
-          std::vector<std::shared_ptr<const void>> kept)
-      : kept_(std::move(kept)),
-        stream_(std::move(stream)),
-        door_(std::move(door)),
-        sources_(sources) {}
+  Session(Stream stream, Door door, Desk desk, std::vector<std::shared_ptr<const void>> kept)
+      : kept_(std::move(kept)), stream_(std::move(stream)), door_(std::move(door)), desk_(desk) {}
 
   void start() {
     if constexpr (kEncrypted) {
@@ -156,8 +167,21 @@ class Session : public std::enable_shared_from_this<Session<Stream>> {
       return;
     }
     const Request request = parser_->release();
-    write(to_response(safe_answer(request, door_, sources_), request.version(),
-                      request.keep_alive()));
+    AdminReply reply = safe_answer(request, door_, desk_.sources);
+    if (reply.later) return write_later(std::move(reply.later), request);
+    write(to_response(std::move(reply), request.version(), request.keep_alive()));
+  }
+
+  // The session returns to its own thread with the answer, and may end only there.
+  void write_later(std::function<AdminReply()> make, const Request& request) {
+    asio::post(desk_.slow, [self = this->shared_from_this(), make = std::move(make),
+                            version = request.version(), alive = request.keep_alive()]() mutable {
+      Response response = to_response(safely(make), version, alive);
+      const auto home = self->stream_.get_executor();
+      asio::post(home, [self = std::move(self), response = std::move(response)]() mutable {
+        self->write(std::move(response));
+      });
+    });
   }
 
   void write(Response response) {
@@ -187,15 +211,14 @@ class Session : public std::enable_shared_from_this<Session<Stream>> {
   std::optional<http::request_parser<http::string_body>> parser_;
   Response response_;
   const Door door_;
-  const AdminSources& sources_;
+  const Desk desk_;
 };
 
 // One listening socket with a bound of its own. Runs on the admin thread, once that runs.
 class Gate {
  public:
-  Gate(asio::io_context& loop, const AdminSources& sources, std::size_t max_connections,
-       bool read_only)
-      : sources_(sources),
+  Gate(asio::io_context& loop, Desk desk, std::size_t max_connections, bool read_only)
+      : desk_(desk),
         max_connections_(max_connections),
         read_only_(read_only),
         acceptor_(loop),
@@ -222,7 +245,8 @@ class Gate {
       if (*connections_ < max_connections_) {
         begin(std::move(socket));
       } else {
-        sources_.refused(read_only_ ? "admin.read_only.max_connections" : "admin.max_connections");
+        desk_.sources.refused(read_only_ ? "admin.read_only.max_connections"
+                                         : "admin.max_connections");
       }
       accept();
     });
@@ -239,10 +263,10 @@ class Gate {
     door.local_address = local.is_v6() && local.to_v6().is_v4_mapped()
                              ? make_address_v4(asio::ip::v4_mapped, local.to_v6()).to_string()
                              : local.to_string();
-    const auto tls = read_only_ ? nullptr : sources_.snapshot()->admin.tls;
+    const auto tls = read_only_ ? nullptr : desk_.sources.snapshot()->admin.tls;
     if (!tls) {
-      std::make_shared<Session<PlainStream>>(PlainStream(std::move(socket)), std::move(door),
-                                             sources_, std::move(kept))
+      std::make_shared<Session<PlainStream>>(PlainStream(std::move(socket)), std::move(door), desk_,
+                                             std::move(kept))
           ->start();
       return;
     }
@@ -251,7 +275,7 @@ class Gate {
     kept.push_back(tls);
     kept.push_back(context);
     std::make_shared<Session<EncryptedStream>>(
-        EncryptedStream(PlainStream(std::move(socket)), *context), std::move(door), sources_,
+        EncryptedStream(PlainStream(std::move(socket)), *context), std::move(door), desk_,
         std::move(kept))
         ->start();
   }
@@ -264,7 +288,7 @@ class Gate {
     });
   }
 
-  const AdminSources& sources_;
+  const Desk desk_;
   const std::size_t max_connections_;
   const bool read_only_;
   std::uint16_t port_ = 0;
@@ -277,9 +301,8 @@ class Gate {
 
 struct Admin::Impl {
   Impl(const routing::AdminConfig& config, AdminSources sources)
-      : sources_(std::move(sources)), main_(loop_, sources_, config.max_connections, false) {
-    if (config.read_only)
-      read_only_.emplace(loop_, sources_, config.read_only->max_connections, true);
+      : sources_(std::move(sources)), main_(loop_, desk_, config.max_connections, false) {
+    if (config.read_only) read_only_.emplace(loop_, desk_, config.read_only->max_connections, true);
   }
 
   ~Impl() {
@@ -293,6 +316,8 @@ struct Admin::Impl {
 
   const AdminSources sources_;
   asio::io_context loop_{1};
+  asio::thread_pool slow_{1};  // ends before the loop, whose sessions its work holds
+  const Desk desk_{sources_, slow_};
   Gate main_;
   std::optional<Gate> read_only_;
   std::thread thread_;

@@ -222,7 +222,7 @@ std::optional<AdminReply> give_order(std::string_view path, const AdminRequest& 
   return json_reply(order_json(route, *order, answer, sources.rollouts.view(route)), status);
 }
 
-AdminReply reload(const AdminSources& sources) {
+AdminReply reload_now(const AdminSources& sources) {
   const ReloadOutcome outcome = sources.reload();
   const bool refused = outcome.result == metrics::ReloadResult::refused;
   return json_reply(reload_json(outcome), refused ? 422 : 200);
@@ -231,6 +231,13 @@ AdminReply reload(const AdminSources& sources) {
 AdminReply post_lifecycle(const AdminRequest& request, const AdminSources& sources) {
   LifecyclePosts::Answer answer = sources.post_lifecycle(request.body);
   return json_reply(std::move(answer.body), answer.status);
+}
+
+// It may wait for credentials: meanwhile a rollback must get through, and probes.
+AdminReply reload(const AdminSources& sources) {
+  AdminReply reply;
+  reply.later = [&sources] { return reload_now(sources); };
+  return reply;
 }
 
 struct Page {

@@ -18,7 +18,8 @@
 
 namespace understudy::proxy {
 
-// Where the answers come from. All are called on the admin thread.
+// Where the answers come from. All are called on the admin thread, but `reload`, which may wait: it
+// has a thread of its own.
 struct AdminSources {
   std::function<std::string()> exposition;                    // Recorder::render
   std::function<std::shared_ptr<const Snapshot>()> snapshot;  // in force
@@ -51,6 +52,8 @@ struct AdminReply {
   std::string body;
   std::string_view allow;               // set on a 405
   std::string content_security_policy;  // set on the page
+  // Where it is set, the answer may take long and is what this returns. Not for the admin thread.
+  std::function<AdminReply()> later{};
 };
 
 // `port` is the one that the admin listens on. Browsers are led to us by names that resolve to us

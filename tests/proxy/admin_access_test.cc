@@ -59,7 +59,9 @@ class AdminAccess : public testing::Test {
             .events = events_};
   }
   unsigned status(AdminRequest request, AdminTarget target = {}) {
-    return answer(request, kPort, sources(std::move(target))).status;
+    const AdminSources from = sources(std::move(target));
+    const AdminReply reply = answer(request, kPort, from);
+    return reply.later ? reply.later().status : reply.status;
   }
   unsigned status_for_host(std::string_view host) {
     return status({.method = "GET",

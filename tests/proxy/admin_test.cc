@@ -6,8 +6,10 @@
 #include <atomic>
 #include <chrono>
 #include <cmath>
+#include <future>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -17,6 +19,7 @@
 #include "proxy/exposition.h"
 #include "proxy/lifecycle_report.h"
 #include "tests/support/plain_client.h"
+#include "tests/support/proxy_under_test.h"
 
 namespace understudy::proxy {
 namespace {
@@ -71,6 +74,7 @@ class AdminTest : public testing::Test {
                                   .reload =
                                       [this] {
                                         ++reloads_;
+                                        if (may_reload_) may_reload_->get_future().wait();
                                         return reload_outcome_;
                                       },
                                   .evidence = [this](std::string_view) { return evidence_; },
@@ -106,6 +110,7 @@ class AdminTest : public testing::Test {
                          .last_reload = {}};
   ReloadOutcome reload_outcome_{metrics::ReloadResult::applied, {}};
   std::atomic<int> reloads_ = 0;
+  std::optional<std::promise<void>> may_reload_;  // what a reload waits for
   std::shared_ptr<const metrics::RouteEvidence> evidence_;
   std::shared_ptr<ShadowAccount> shadow_ = std::make_shared<ShadowAccount>();
   std::optional<VolumePeak> volume_;
@@ -115,6 +120,19 @@ class AdminTest : public testing::Test {
   std::unique_ptr<Admin> admin_;
   std::string host_;
 };
+
+// It may wait for credentials.
+TEST_F(AdminTest, ObeysAndAnswersWhileAReloadIsUnderWay) {
+  rollouts_.shares_for(snapshot_->config());
+  rollouts_.applied(snapshot_->config());
+  may_reload_.emplace();
+  auto reload = std::async(std::launch::async, [&] { return ask(request("POST", "/api/reload")); });
+  ASSERT_TRUE(testing_support::eventually([&] { return reloads_ == 1; }));
+  EXPECT_EQ(get("/healthz").status, 200);
+  EXPECT_EQ(ask(request("POST", "/api/routes/sonnet-4.5_a/rollback")).status, 200);
+  may_reload_->set_value();
+  EXPECT_EQ(reload.get().json()["result"], "applied");
+}
 
 TEST_F(AdminTest, GivesOrdersToRolloutsByPostOnly) {
   const std::string route = "/api/routes/sonnet-4.5_a";
