@@ -38,6 +38,14 @@ std::string fingerprint(const fs::path& file) {
   return text ? routing::hex(routing::hash64(*text)) : "unreadable";
 }
 
+// A change between the two looks is still to be told.
+void keep_what_was_seen(const std::map<fs::path, std::string>& before,
+                        std::map<fs::path, std::string>& now) {
+  for (auto& [file, seen] : now) {
+    if (const auto known = before.find(file); known != before.end()) seen = known->second;
+  }
+}
+
 }  // namespace
 
 struct CompanionWatch::Impl {
@@ -65,10 +73,15 @@ struct CompanionWatch::Impl {
     if (inotify_ >= 0) ::close(inotify_);
   }
 
-  void watch(std::vector<fs::path> files) {
+  // Looked at here and not on the watch's thread, which may be busy with a reload: whoever reads
+  // the files after this call misses no change.
+  void watch(const std::vector<fs::path>& files) {
+    std::map<fs::path, std::string> now;
+    for (const fs::path& file : files) now.emplace(file, fingerprint(file));
     {
       const std::lock_guard lock(mutex_);
-      wanted_ = std::move(files);
+      if (wanted_) keep_what_was_seen(*wanted_, now);
+      wanted_ = std::move(now);
     }
     wake();
   }
@@ -107,18 +120,14 @@ struct CompanionWatch::Impl {
   }
 
   void take_wanted() {
-    std::optional<std::vector<fs::path>> wanted;
+    std::optional<std::map<fs::path, std::string>> wanted;
     {
       const std::lock_guard lock(mutex_);
       wanted = std::exchange(wanted_, std::nullopt);
     }
     if (!wanted) return;
-    std::map<fs::path, std::string> known;
-    for (const fs::path& file : *wanted) {
-      const auto before = known_.find(file);
-      known.emplace(file, before == known_.end() ? fingerprint(file) : before->second);
-    }
-    known_ = std::move(known);
+    keep_what_was_seen(known_, *wanted);
+    known_ = std::move(*wanted);
     arm();
   }
 
@@ -187,7 +196,7 @@ struct CompanionWatch::Impl {
   const int wake_;
   // Guarded by mutex_:
   std::mutex mutex_;
-  std::optional<std::vector<fs::path>> wanted_;
+  std::optional<std::map<fs::path, std::string>> wanted_;  // what known_ is to be
   bool stopping_ = false;
   // The watch's thread:
   std::map<fs::path, std::string> known_;  // what each file held when it was last looked at
@@ -204,8 +213,8 @@ CompanionWatch::CompanionWatch(std::function<void()> on_change, Options options)
 
 CompanionWatch::~CompanionWatch() = default;
 
-void CompanionWatch::watch(std::vector<fs::path> files) {
-  impl_->watch(std::move(files));
+void CompanionWatch::watch(const std::vector<fs::path>& files) {
+  impl_->watch(files);
 }
 
 }  // namespace understudy::proxy

@@ -26,9 +26,9 @@ class CompanionWatch {
   CompanionWatch(const CompanionWatch&) = delete;
   CompanionWatch& operator=(const CompanionWatch&) = delete;
 
-  // Any thread, also within `on_change`. What is new is taken as it is now; what was watched before
-  // is still told if it has changed.
-  void watch(std::vector<std::filesystem::path> files);
+  // Any thread, also within `on_change`. What is new is taken as it is when this is called; what
+  // was watched before is still told if it has changed.
+  void watch(const std::vector<std::filesystem::path>& files);
 
  private:
   struct Impl;

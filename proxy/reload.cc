@@ -41,6 +41,8 @@ std::string_view label(ReloadSource source) noexcept {
       return "watch";
     case ReloadSource::companion:
       return "companion";
+    case ReloadSource::retry:
+      return "retry";
   }
   return "watch";
 }

@@ -17,8 +17,8 @@
 namespace understudy::proxy {
 
 // The label in logs is the enumerator's spelling.
-// `companion`: a file that the config names.
-enum class ReloadSource : std::uint8_t { signal, request, watch, companion };
+// `companion`: a file that the config names; `retry`: once more, of what was refused.
+enum class ReloadSource : std::uint8_t { signal, request, watch, companion, retry };
 std::string_view label(ReloadSource source) noexcept;
 std::string_view label(metrics::ReloadResult result) noexcept;
 

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <chrono>
 #include <filesystem>
+#include <iterator>
 #include <memory>
 #include <ostream>
 #include <string>
@@ -44,6 +45,10 @@ using std::chrono::milliseconds;
 // A storm of SIGHUPs is one reload at once and one at the end of each such time.
 constexpr auto kReloadPause = std::chrono::seconds(1);
 constexpr milliseconds kRolloutLook(1'000);
+// Between the tries of a config that was refused for what may pass: doubled from the one to the
+// other.
+constexpr auto kFirstRetryPause = std::chrono::seconds(1);
+constexpr auto kLastRetryPause = std::chrono::seconds(64);
 constexpr milliseconds kEventLook(2'000);
 // What a reload waits for the credentials of upstreams that it changes.
 constexpr auto kCredentialsWait = std::chrono::seconds(10);
@@ -103,6 +108,7 @@ class Program {
         event_looks_("events", kEventLook, [this] { look_for_events(); }),
         companions_([this] { reloader_.reload(ReloadSource::companion); },
                     CompanionWatch::Options{}),
+        reload_retry_("reload-retry", kFirstRetryPause, [this] { try_again(); }),
         keep_warm_([this] { return in_force(); }, server_->models(), KeepWarm::Options{}),
         lifecycle_poll_([this] { return in_force(); }, server_->models(), LifecyclePoll::Options{}),
         lifecycle_posts_(events, config().state_directory, today) {}
@@ -177,18 +183,43 @@ class Program {
   routing::Config config() const { return in_force()->config(); }
 
   ReloadSteps reload_steps() {
-    return {.load = [this] { return routing::load_config_file(file_); },
-            .build =
-                [this](auto config) {
-                  auto shares = rollouts_.shares_for(*config);
-                  SnapshotResult made = make_snapshot(std::move(config), recorder_, keeper_,
-                                                      process_environment(), std::move(shares));
-                  require_new_credentials(made, *in_force(), keeper_, kCredentialsWait);
-                  return made;
+    return {.load =
+                [this] {
+                  routing::LoadedConfig loaded = routing::load_config_file(file_);
+                  refused_for_now_ = !loaded.config;
+                  return loaded;
                 },
+            .build = [this](auto wanted) { return build(std::move(wanted)); },
             .in_force = [this] { return in_force(); },
             .apply = [this](auto snapshot) { return put_in_force(std::move(snapshot)); },
             .told = [this](const ReloadOutcome& outcome) { events_.publish(event_of(outcome)); }};
+  }
+
+  // What fails here is not the config but what it names: a file or credentials that may come yet.
+  SnapshotResult build(std::shared_ptr<const routing::Config> wanted) {
+    std::vector<std::filesystem::path> files = companion_files(config());
+    std::ranges::move(companion_files(*wanted), std::back_inserter(files));
+    companions_.watch(files);  // before they are read
+    auto shares = rollouts_.shares_for(*wanted);
+    SnapshotResult made = make_snapshot(std::move(wanted), recorder_, keeper_,
+                                        process_environment(), std::move(shares));
+    require_new_credentials(made, *in_force(), keeper_, kCredentialsWait);
+    refused_for_now_ = made.snapshot == nullptr;
+    return made;
+  }
+
+  // On the retry's thread. Not all that a config waits for can be watched: credentials, or files
+  // without which it could not even be loaded.
+  void try_again() {
+    if (!refused_for_now_) {
+      retry_pause_ = kFirstRetryPause;
+      next_retry_ = {};
+    } else if (Clock::now() >= next_retry_) {
+      // A file that is bad in itself stays so, and was told of.
+      if (routing::load_config_file(file_).config) reloader_.reload(ReloadSource::retry);
+      next_retry_ = Clock::now() + retry_pause_;
+      retry_pause_ = std::min(2 * retry_pause_, kLastRetryPause);
+    }
   }
 
   Status put_in_force(std::shared_ptr<const Snapshot> snapshot) {
@@ -268,6 +299,11 @@ class Program {
   const Clock::time_point started_ = Clock::now();
   std::atomic<bool> ready_ = false;
   std::atomic<bool> draining_ = false;
+  std::atomic<bool> refused_for_now_ = false;  // the last config, for what may pass
+  // The retry's thread:
+  std::chrono::seconds retry_pause_ = kFirstRetryPause;
+  Clock::time_point next_retry_{};
+
   metrics::Recorder& recorder_;
   aws::CredentialsKeeper& keeper_;
   RolloutKeeper& rollouts_;
@@ -279,6 +315,7 @@ class Program {
   Periodic rollout_watch_;
   Periodic event_looks_;
   CompanionWatch companions_;
+  Periodic reload_retry_;
   KeepWarm keep_warm_;
   LifecyclePoll lifecycle_poll_;
   LifecyclePosts lifecycle_posts_;

@@ -279,6 +279,28 @@ TEST_F(ServeTest, TakesUpAChangedFileAndKeepsItWhenTheNextIsBad) {
               HasSubstr("routes[0].shadow.percent"));
 }
 
+TEST_F(ServeTest, TakesUpAGoodConfigWhenWhatItLackedHasCome) {
+  ASSERT_EQ(::setenv("AWS_CONFIG_FILE", (directory_ / "aws").c_str(), 1), 0);
+  ASSERT_EQ(::setenv("AWS_SHARED_CREDENTIALS_FILE", (directory_ / "none").c_str(), 1), 0);
+  start();
+  write_config(config("20", "prices_file: prices.json\n"));
+  ASSERT_FALSE(process_->wait_for_event("config_problem").is_null());
+  fs::copy_file(fs::path(UNDERSTUDY_SOURCE_DIR) / "metrics/prices.json",
+                directory_ / "prices.json");
+  ASSERT_FALSE(process_->wait_for_event("config_applied").is_null());
+  EXPECT_EQ(shadow_percent(), 20.0);
+
+  std::string late = config("30");
+  late.replace(late.find("source: none"), 12, "source: profile, profile: late");
+  write_config(late);
+  ASSERT_FALSE(process_->wait_for_event("config_problem").is_null());
+  EXPECT_EQ(shadow_percent(), 20.0);
+  std::ofstream(directory_ / "aws")
+      << "[profile late]\naws_access_key_id = A\naws_secret_access_key = s\n";
+  ASSERT_FALSE(process_->wait_for_event("config_applied").is_null());
+  EXPECT_EQ(shadow_percent(), 30.0);
+}
+
 TEST_F(ServeTest, RefusesAReloadThatMovesTheAdminPort) {
   start();
   std::string moved = config("10");
