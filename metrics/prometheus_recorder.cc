@@ -33,7 +33,8 @@ constexpr std::array kOverheadBounds{0.000001, 0.0000025, 0.000005, 0.00001, 0.0
 
 // What refused_total may be labelled with: keys under `limits` and the rules of the HTTP gate. All
 // else is "other", which is the last, so that no request can make a series.
-constexpr std::array<std::string_view, 62> kRefusals{"max_connections",
+constexpr std::array<std::string_view, 63> kRefusals{"max_connections",
+                                                     "open_files",
                                                      "accept",
                                                      "header_timeout",
                                                      "body_idle_timeout",

@@ -153,6 +153,17 @@ void H2Connection::ended(std::int32_t stream) {
   if (requests_.empty()) all_ended_.wake();
 }
 
+// The connection itself has taken the share of one.
+bool H2Connection::begin_exchange() noexcept {
+  if (exchanges_ > 0 && !worker_.files.take_if_there_is_room()) return false;
+  ++exchanges_;
+  return true;
+}
+
+void H2Connection::exchange_ended() noexcept {
+  if (--exchanges_ > 0) worker_.files.give_back();
+}
+
 // --- Writing
 
 void H2Connection::flush_soon() {

@@ -46,6 +46,10 @@ class H2Connection final : public DownstreamConnection,
   void start(std::int32_t stream, boost::asio::awaitable<void> answering);
   // Destroys the request.
   void ended(std::int32_t stream);
+  // Counts what a request is about to begin against the files of the process. False where it must
+  // not begin; else exchange_ended() follows.
+  bool begin_exchange() noexcept;
+  void exchange_ended() noexcept;
   // Something may be there to send. Sends it at the end of this turn of the loop.
   void flush_soon();
 
@@ -69,6 +73,7 @@ class H2Connection final : public DownstreamConnection,
   metrics::Block already_read_;
   routing::LimitsConfig limits_;  // in force when something was last read
   H2Session session_;
+  std::size_t exchanges_ = 0;  // under way
   std::unordered_map<std::int32_t, std::unique_ptr<H2Request>> requests_;
 
   Waiter output_;          // the writing coroutine, until there is something to send

@@ -12,6 +12,13 @@ namespace understudy::proxy {
 
 namespace asio = boost::asio;
 
+namespace {
+
+constexpr HeadProblem kNoFilesLeft{
+    503, "open_files", "The proxy has as many requests under way as it may have files open."};
+
+}  // namespace
+
 // Names the exchange that runs, also when it ends by an exception.
 template <typename Any>
 class H2Request::Running {
@@ -30,6 +37,10 @@ H2Request::H2Request(H2Connection& connection, H2Stream& stream)
       connection_(connection),
       stream_(stream),
       pace_(connection.limits(), BodyPace::Clock::now()) {}
+
+H2Request::~H2Request() {
+  if (counted_) connection_.exchange_ended();
+}
 
 // --- The request
 
@@ -56,6 +67,7 @@ void H2Request::head() {
         auth ? check_stream(*auth, head_, connection_.peer_names(), worker.verifier, seed)
              : std::nullopt;
     if (problem) return refuse(*problem);
+    if (!may_begin()) return refuse(kNoFilesLeft);
     answering_ = true;
     connection_.session().stream_body(stream_);
     return connection_.start(stream_.id, run_both_ways(std::move(seed)));
@@ -84,9 +96,15 @@ void H2Request::complete() {
   if (const auto problem =
           client_.check_body(head_, stream_.body.view(), connection_.worker().verifier))
     return refuse(*problem);
+  if (!may_begin()) return refuse(kNoFilesLeft);
   answering_ = true;
   clear();
   connection_.start(stream_.id, run_exchange());
+}
+
+bool H2Request::may_begin() {
+  counted_ = connection_.begin_exchange();
+  return counted_;
 }
 
 void H2Request::refuse(const HeadProblem& problem) {

@@ -24,6 +24,7 @@ class H2Request final : private ResponseSink, private RequestSource, private Dea
  public:
   // The stream is held for it.
   H2Request(H2Connection& connection, H2Stream& stream);
+  ~H2Request() override;
 
   // What the session told of the stream, in this order. Each may end and destroy the request.
   void head();
@@ -39,6 +40,7 @@ class H2Request final : private ResponseSink, private RequestSource, private Dea
   class Running;
 
   void expect_more();
+  bool may_begin();
   void refuse(const HeadProblem& problem);
   boost::asio::awaitable<void> answer_refusal(HeadProblem problem);
   boost::asio::awaitable<void> run_exchange();
@@ -65,6 +67,7 @@ class H2Request final : private ResponseSink, private RequestSource, private Dea
   Identification client_;
   BodyPace pace_;
   bool answering_ = false;  // by an exchange or a refusal
+  bool counted_ = false;    // as an exchange under way
   Exchange* exchange_ = nullptr;
   BidirectionalExchange* both_ways_ = nullptr;  // at most one of the two
   std::size_t handed_out_ = 0;                  // of a streamed body, and not yet taken

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <latch>
+#include <limits>
 #include <mutex>
 #include <random>
 #include <thread>
@@ -39,13 +40,16 @@ std::size_t io_threads(const routing::Config& config) {
 
 // Three descriptors an exchange: client, primary, candidate. What must stay free serves config,
 // records and metrics.
-std::size_t connection_cap(const routing::Config& config) {
+std::size_t affordable_exchanges() {
   rlimit files{};
   if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur == RLIM_INFINITY)
-    return config.limits.max_connections;
+    return std::numeric_limits<std::size_t>::max();
   const auto open_files = static_cast<std::size_t>(files.rlim_cur);
-  const std::size_t affordable = open_files > 256 + 3 ? (open_files - 256) / 3 : 1;
-  return std::min(config.limits.max_connections, affordable);
+  return open_files > 256 + 3 ? (open_files - 256) / 3 : 1;
+}
+
+std::size_t connection_cap(const routing::Config& config) {
+  return std::min(config.limits.max_connections, affordable_exchanges());
 }
 
 // Where the listeners of a config come from, for each worker, and their real ports.
@@ -106,6 +110,7 @@ struct Server::Impl {
                  .rewriter = rewriter,
                  .instance_id = instance_id} {
     services.max_connections = connection_cap(config);
+    services.files.allow(affordable_exchanges());
   }
 
   // In the order in which they must outlive each other: what was captured outlives the analysis,

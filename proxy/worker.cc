@@ -151,7 +151,8 @@ struct Worker::Impl {
 
   void begin_connection(const Served& served, tcp::socket socket) {
     if (services.connections.load(std::memory_order_relaxed) >=
-        services.max_connections.load(std::memory_order_relaxed)) {
+            services.max_connections.load(std::memory_order_relaxed) ||
+        !services.files.has_room()) {
       services.recorder.refused("max_connections");
       return;  // the socket closes with its owner
     }
@@ -205,6 +206,7 @@ struct Worker::Impl {
   void run_connection(const Served& served, std::shared_ptr<DownstreamConnection> connection,
                       Then then) {
     services.connections.fetch_add(1, std::memory_order_relaxed);
+    services.files.take();
     connections.emplace(connection.get(), served);
     if (finishing || is_retired(served)) connection->finish();
     auto running = connection->run();
@@ -212,6 +214,7 @@ struct Worker::Impl {
         context, std::move(running),
         [this, then, served, connection = std::move(connection)](std::exception_ptr failure) {
           connections.erase(connection.get());
+          services.files.give_back();
           services.connections.fetch_sub(1, std::memory_order_relaxed);
           if (!failure) return then();
           log_error("connection_failed");  // a bug or no memory; it ends with this one
@@ -274,6 +277,7 @@ struct Worker::Impl {
                        .memory = memory,
                        .trim = trim,
                        .hangups = hangups,
+                       .files = services.files,
                        .signer = signer,
                        .verifier = verifier,
                        .recorder = services.recorder,

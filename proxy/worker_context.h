@@ -12,6 +12,7 @@
 
 #include "proxy/analysis.h"
 #include "proxy/exchange_scratch.h"
+#include "proxy/file_budget.h"
 #include "proxy/hangup_watch.h"
 #include "proxy/object_pool.h"
 #include "proxy/pool_trim.h"
@@ -51,6 +52,7 @@ struct WorkerContext {
   WorkerMemory& memory;
   PoolTrim& trim;  // of memory.blocks
   HangupWatch& hangups;
+  FileBudget& files;
   Signer& signer;
   Signer& verifier;  // of clients' signatures: their keys would drive our own out of the signer
   metrics::Recorder& recorder;

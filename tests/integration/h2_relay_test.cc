@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include <atomic>
 #include <thread>
@@ -302,6 +303,31 @@ TEST(H2Relay, ACutAnswerIsAResetAndNeverAnEnd) {
   EXPECT_EQ(got.reset, h2::kInternalError);
   EXPECT_EQ(got.body, "half");
   EXPECT_TRUE(client.settle());
+}
+
+// Else a hundred streams a connection would leave no file to accept, to log or to reload with.
+TEST(H2Relay, ARequestBeyondWhatTheProcessMayHaveFilesForIsRefused) {
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  const rlimit for_three{256 + 3 * 3 + 2, before.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &for_three), 0);
+  Gate may_answer;
+  FakeBedrock primary([&](const FakeRequest&, FakePeer& peer) {
+    may_answer.wait();
+    peer.send(answer("{}"));
+  });
+  ProxyUnderTest proxy(ProxySetup{.primary_port = primary.port()});
+  ::setrlimit(RLIMIT_NOFILE, &before);
+  H2Client client(proxy.port());
+  for (const std::uint32_t stream : {1u, 3u, 5u}) client.send(h2::post(stream, kTarget, "{}"));
+  EXPECT_TRUE(primary.wait_for_requests(3));
+  const H2Answer& refused = client.ask(7, h2::post(7, kTarget, "{}"));
+  EXPECT_EQ(refused.status, 503);
+  EXPECT_EQ(refused.field("x-amzn-errortype"), "ServiceUnavailableException");
+  EXPECT_TRUE(proxy.wait_for("refused_total", {{"limit", "open_files"}}, 1));
+  may_answer.open();
+  for (const std::uint32_t stream : {1u, 3u, 5u}) EXPECT_EQ(client.receive(stream).status, 200);
+  EXPECT_EQ(client.ask(9, h2::post(9, kTarget, "{}")).status, 200) << "there is room again";
 }
 
 TEST(H2Relay, AnUpstreamThatCannotBeReachedIsAnAnswer) {
