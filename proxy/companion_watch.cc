@@ -52,10 +52,9 @@ struct CompanionWatch::Impl {
   Impl(std::function<void()> on_change, Options options)
       : on_change_(std::move(on_change)),
         options_(options),
-        inotify_(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC)),
         wake_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
     if (wake_ < 0) throw std::system_error(errno, std::generic_category(), "eventfd");
-    if (inotify_ < 0)
+    if (places_.descriptor() < 0)
       log_warn("companion_watch_degraded", {{"why", std::strerror(errno)},
                                             {"effect", "certificates and keys are only polled"}});
     next_look_ = Clock::now() + options_.poll_interval;
@@ -70,7 +69,6 @@ struct CompanionWatch::Impl {
     wake();
     thread_.join();
     ::close(wake_);
-    if (inotify_ >= 0) ::close(inotify_);
   }
 
   // Looked at here and not on the watch's thread, which may be busy with a reload: whoever reads
@@ -111,7 +109,7 @@ struct CompanionWatch::Impl {
   // False when we are to stop.
   bool wait() {
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(next_look_ - Clock::now());
-    std::array<pollfd, 2> ready{{{wake_, POLLIN, 0}, {inotify_, POLLIN, 0}}};
+    std::array<pollfd, 2> ready{{{wake_, POLLIN, 0}, {places_.descriptor(), POLLIN, 0}}};
     ::poll(ready.data(), ready.size(), static_cast<int>(std::clamp(left, 0ms, 60'000ms).count()));
     std::uint64_t count = 0;
     [[maybe_unused]] const auto got = ::read(wake_, &count, sizeof count);
@@ -132,43 +130,19 @@ struct CompanionWatch::Impl {
   }
 
   void arm() {
-    if (inotify_ < 0) return;
-    places_.clear();
+    Places places;
     for (const auto& [file, seen] : known_) {
-      for (auto& [directory, names] : places_of(file)) places_[directory].merge(names);
+      for (auto& [directory, names] : places_of(file)) places[directory].merge(names);
     }
-    std::map<int, fs::path> watches;
-    for (const auto& [directory, names] : places_) {
-      const int watch = ::inotify_add_watch(inotify_, directory.c_str(), kPlaceEvents);
-      if (watch >= 0) watches.emplace(watch, directory);
-    }
-    for (const auto& [watch, directory] : watches_) {
-      if (!watches.contains(watch)) ::inotify_rm_watch(inotify_, watch);
-    }
-    watches_ = std::move(watches);
+    places_.follow(std::move(places));
   }
 
-  bool heard_of_change() const {
-    bool heard = false;
-    alignas(inotify_event) std::array<char, 16 * 1024> buffer;
-    while (inotify_ >= 0) {
-      const ::ssize_t got = ::read(inotify_, buffer.data(), buffer.size());
-      if (got <= 0) break;
-      for (std::size_t at = 0; at < static_cast<std::size_t>(got);) {
-        inotify_event event;
-        std::memcpy(&event, buffer.data() + at, sizeof event);
-        const char* name = buffer.data() + at + sizeof event;
-        heard = heard || concerns(event, event.len > 0 ? std::string(name) : std::string());
-        at += sizeof event + event.len;
-      }
-    }
-    return heard;
-  }
-
-  bool concerns(const inotify_event& event, const std::string& name) const {
-    if ((event.mask & (IN_Q_OVERFLOW | IN_DELETE_SELF | IN_MOVE_SELF)) != 0) return true;
-    const auto watched = watches_.find(event.wd);
-    return watched != watches_.end() && places_.at(watched->second).contains(name);
+  bool heard_of_change() {
+    const auto events = places_.take_events();
+    return std::any_of(events.begin(), events.end(), [](const PlaceWatch::Event& event) {
+      return event.concerns_place ||
+             (event.mask & (IN_Q_OVERFLOW | IN_DELETE_SELF | IN_MOVE_SELF)) != 0;
+    });
   }
 
   void look() {
@@ -192,7 +166,6 @@ struct CompanionWatch::Impl {
   // Constant after construction:
   const std::function<void()> on_change_;
   const Options options_;
-  const int inotify_;  // -1: none, only the poll
   const int wake_;
   // Guarded by mutex_:
   std::mutex mutex_;
@@ -200,8 +173,7 @@ struct CompanionWatch::Impl {
   bool stopping_ = false;
   // The watch's thread:
   std::map<fs::path, std::string> known_;  // what each file held when it was last looked at
-  Places places_;
-  std::map<int, fs::path> watches_;
+  PlaceWatch places_;
   Clock::time_point next_look_;
   std::optional<Clock::time_point> heard_since_;
 

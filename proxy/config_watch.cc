@@ -38,8 +38,6 @@ constexpr std::size_t kMaxConfigBytes = std::size_t{2}
 constexpr auto kWriterPatience = 60s;
 constexpr auto kSoon = 100ms;
 
-constexpr std::uint32_t kFileEvents = IN_MODIFY | IN_CLOSE_WRITE;
-
 bool is_new_regular_file(const fs::path& entry) {
   struct stat status {};
   // A hard link to a finished file has two names.
@@ -58,11 +56,10 @@ struct ConfigWatch::Impl {
       : file_(std::move(file)),
         on_change_(std::move(on_change)),
         options_(options),
-        inotify_(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC)),
         stop_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)),
         reported_(std::move(loaded_hash)) {
     if (stop_ < 0) throw std::system_error(errno, std::generic_category(), "eventfd");
-    if (inotify_ < 0)
+    if (places_.descriptor() < 0)
       log_warn("config_watch_degraded",
                {{"why", std::strerror(errno)}, {"effect", "the config is only polled"}});
     // Before the constructor returns, so that whatever is written after it is seen as an event.
@@ -76,7 +73,6 @@ struct ConfigWatch::Impl {
     [[maybe_unused]] const auto written = ::write(stop_, &one, sizeof one);
     thread_.join();
     ::close(stop_);
-    if (inotify_ >= 0) ::close(inotify_);
   }
 
  private:
@@ -101,35 +97,24 @@ struct ConfigWatch::Impl {
   // False when we are to stop.
   bool wait() {
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(next_poll_ - Clock::now());
-    std::array<pollfd, 2> ready{{{stop_, POLLIN, 0}, {inotify_, POLLIN, 0}}};
+    std::array<pollfd, 2> ready{{{stop_, POLLIN, 0}, {places_.descriptor(), POLLIN, 0}}};
     ::poll(ready.data(), ready.size(), static_cast<int>(std::clamp(left, 0ms, 60'000ms).count()));
     return ready[0].revents == 0;
   }
 
   Asked drain_events() {
     Asked asked;
-    alignas(inotify_event) std::array<char, 16 * 1024> buffer;
-    while (inotify_ >= 0) {
-      const ::ssize_t got = ::read(inotify_, buffer.data(), buffer.size());
-      if (got <= 0) break;
-      for (std::size_t at = 0; at < static_cast<std::size_t>(got);) {
-        inotify_event event;
-        std::memcpy(&event, buffer.data() + at, sizeof event);
-        const char* name = buffer.data() + at + sizeof event;
-        take(event, event.len > 0 ? std::string_view(name) : std::string_view(), asked);
-        at += sizeof event + event.len;
-      }
-    }
+    for (const PlaceWatch::Event& event : places_.take_events()) take(event, asked);
     return asked;
   }
 
-  void take(const inotify_event& event, std::string_view name, Asked& asked) {
+  void take(const PlaceWatch::Event& event, Asked& asked) {
     if ((event.mask & IN_Q_OVERFLOW) != 0) {
       asked.arm = true;
-    } else if (event.wd == file_watch_) {
+    } else if (event.watch == file_watch_) {
       take_file_event(event.mask, asked);
-    } else if (const auto watched = watches_.find(event.wd); watched != watches_.end()) {
-      take_directory_event(event.mask, watched->second, std::string(name), asked);
+    } else if (!event.directory.empty()) {
+      take_directory_event(event, asked);
     }
   }
 
@@ -138,15 +123,14 @@ struct ConfigWatch::Impl {
     if ((mask & IN_CLOSE_WRITE) != 0) writer_finished(asked);
   }
 
-  void take_directory_event(std::uint32_t mask, const fs::path& directory, const std::string& name,
-                            Asked& asked) {
+  void take_directory_event(const PlaceWatch::Event& event, Asked& asked) {
+    const std::uint32_t mask = event.mask;
     if ((mask & (IN_DELETE_SELF | IN_MOVE_SELF | IN_IGNORED)) != 0) {
       asked.arm = true;
       return;
     }
-    const auto place = places_.find(directory);
-    if (place == places_.end() || !place->second.contains(name)) return;
-    const fs::path entry = directory / name;
+    if (!event.concerns_place) return;
+    const fs::path entry = event.directory / event.name;
     if ((mask & IN_CLOSE_WRITE) != 0 || (mask & IN_MOVED_TO) != 0) {
       writer_finished(asked);
     } else if ((mask & IN_CREATE) != 0 && is_link(entry)) {
@@ -166,30 +150,12 @@ struct ConfigWatch::Impl {
   // Watches what the path depends on now. Looks again afterwards: the path may have changed before
   // a watch was set.
   void arm() {
-    if (inotify_ < 0) return;
-    for (int tries = 0; tries < 4; ++tries) {
-      places_ = places_of(file_);
-      std::map<int, fs::path> watches;
-      for (const auto& [directory, names] : places_) {
-        const int watch = ::inotify_add_watch(inotify_, directory.c_str(), kPlaceEvents);
-        if (watch >= 0) watches.emplace(watch, directory);
-      }
-      for (const auto& [watch, directory] : watches_) {
-        if (!watches.contains(watch)) ::inotify_rm_watch(inotify_, watch);
-      }
-      watches_ = std::move(watches);
-      arm_file();
-      if (places_of(file_) == places_) return;
-    }
-  }
-
-  void arm_file() {
     std::error_code error;
-    const bool watchable = fs::is_regular_file(file_, error);
-    const int watch = watchable ? ::inotify_add_watch(inotify_, file_.c_str(), kFileEvents) : -1;
-    if (watch == file_watch_) return;
-    if (file_watch_ >= 0) ::inotify_rm_watch(inotify_, file_watch_);
-    file_watch_ = watch;
+    for (int tries = 0; tries < 4; ++tries) {
+      places_.follow(places_of(file_));
+      file_watch_ = places_.follow_file(fs::is_regular_file(file_, error) ? file_ : fs::path());
+      if (places_of(file_) == places_.places()) return;
+    }
   }
 
   bool being_written() const {
@@ -234,11 +200,9 @@ struct ConfigWatch::Impl {
   const fs::path file_;
   const std::function<void()> on_change_;
   const Options options_;
-  const int inotify_;  // -1: none, only the poll
   const int stop_;
   // The watch's thread (the constructor before it starts):
-  Places places_;
-  std::map<int, fs::path> watches_;
+  PlaceWatch places_;
   int file_watch_ = -1;
   std::optional<Clock::time_point> written_at_;  // set while somebody writes in place
   bool changed_before_ = false;                  // between the load and the first watch

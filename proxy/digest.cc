@@ -5,6 +5,7 @@
 #include <openssl/hmac.h>
 
 #include <stdexcept>
+#include <utility>
 
 namespace understudy::proxy {
 
@@ -28,6 +29,21 @@ Sha256 hmac_sha256(std::string_view key, std::string_view text) {
 
 std::string hmac_sha256_hex(std::string_view key, std::string_view text) {
   return hex(hmac_sha256(key, text));
+}
+
+Sha256 sigv4_key(const Secret& secret, std::string_view day, std::string_view region,
+                 std::string_view service) {
+  const auto text_of = [](const Sha256& key) {
+    return std::string_view{reinterpret_cast<const char*>(key.data()), key.size()};
+  };
+  std::string first = "AWS4" + secret.reveal();
+  Sha256 key = hmac_sha256(first, day);
+  OPENSSL_cleanse(first.data(), first.size());
+  for (const std::string_view part : {region, service, std::string_view("aws4_request")}) {
+    Sha256 before = std::exchange(key, hmac_sha256(text_of(key), part));
+    OPENSSL_cleanse(before.data(), before.size());
+  }
+  return key;
 }
 
 std::string hex(const Sha256& digest) {

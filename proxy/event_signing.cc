@@ -79,15 +79,12 @@ std::optional<EventChain::Milliseconds> read_date(std::string_view header) noexc
 
 }  // namespace
 
-const std::string& EventChain::key_of(std::string_view day) {
+std::string_view EventChain::key_of(std::string_view day) {
   if (day_ != day) {
+    key_ = sigv4_key(last_.secret, day, last_.region, last_.service);
     day_ = day;
-    key_ = "AWS4" + last_.secret.reveal();
-    for (const std::string_view part :
-         {day, std::string_view{last_.region}, std::string_view{last_.service}, "aws4_request"sv})
-      key_ = as_text(hmac_sha256(key_, part));
   }
-  return key_;
+  return as_text(key_);
 }
 
 Sha256 EventChain::sign(std::string_view date_header, Milliseconds date, std::string_view payload) {

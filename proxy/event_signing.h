@@ -37,11 +37,11 @@ class EventChain {
   Sha256 sign(std::string_view date_header, Milliseconds date, std::string_view payload);
 
  private:
-  const std::string& key_of(std::string_view day);
+  std::string_view key_of(std::string_view day);
 
   EventChainSeed last_;  // with the signature that was made last
   std::string day_;      // of key_
-  std::string key_;
+  Sha256 key_{};
 };
 
 // Frames of the client in, frames for the upstream out.

@@ -44,4 +44,8 @@ std::optional<std::string> read_file(const std::filesystem::path& file, std::siz
   }
 }
 
+void trim_end(std::string& text) {
+  text.erase(text.find_last_not_of(" \t\r\n") + 1);
+}
+
 }  // namespace understudy::proxy

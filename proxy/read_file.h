@@ -12,4 +12,7 @@ namespace understudy::proxy {
 // could hang the reader).
 std::optional<std::string> read_file(const std::filesystem::path& file, std::size_t max_bytes);
 
+// Without white space at its end: editors and `echo` end a secret's file with a line.
+void trim_end(std::string& text);
+
 }  // namespace understudy::proxy

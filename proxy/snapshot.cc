@@ -119,7 +119,7 @@ void warn_of_expiry(const TlsServer& tls, const std::string& key,
 Secret read_token(const std::string& file, std::vector<std::string>& problems) {
   constexpr std::size_t kMaxTokenBytes = 4096, kMinTokenBytes = 16;
   auto text = read_file(file, kMaxTokenBytes).value_or("");
-  text.erase(text.find_last_not_of(" \t\r\n") + 1);
+  trim_end(text);
   const bool visible =
       std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < '\x7f'; });
   if (text.size() < kMinTokenBytes || !visible)

@@ -10,6 +10,7 @@
 #include <map>
 #include <set>
 #include <string>
+#include <vector>
 
 namespace understudy::proxy {
 
@@ -18,9 +19,41 @@ namespace understudy::proxy {
 using Places = std::map<std::filesystem::path, std::set<std::string>>;
 Places places_of(const std::filesystem::path& file);
 
-// What is to be heard of in those directories.
-inline constexpr std::uint32_t kPlaceEvents = IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE |
-                                              IN_CLOSE_WRITE | IN_DELETE_SELF | IN_MOVE_SELF |
-                                              IN_ONLYDIR;
+// Watches over such places by inotify. One thread's, once it is made.
+class PlaceWatch {
+ public:
+  PlaceWatch();
+  ~PlaceWatch();
+  PlaceWatch(const PlaceWatch&) = delete;
+  PlaceWatch& operator=(const PlaceWatch&) = delete;
+
+  // For poll(); -1: the system has none left, so that only looking again helps.
+  int descriptor() const noexcept { return inotify_; }
+
+  // These places and no others from now on.
+  void follow(Places places);
+  const Places& places() const noexcept { return places_; }
+  // A file's content beside them; an empty path: none. Returns the number that its events bear, -1
+  // where there is nothing to watch.
+  int follow_file(const std::filesystem::path& file);
+
+  struct Event {
+    int watch = -1;
+    std::uint32_t mask = 0;           // inotify's
+    std::filesystem::path directory;  // empty where it is of no place
+    std::string name;                 // in the directory; empty: of the directory itself
+    bool concerns_place = false;      // the name is one that a place depends on
+  };
+  // Whatever has happened since; does not wait.
+  std::vector<Event> take_events();
+
+ private:
+  Event event_of(int watch, std::uint32_t mask, std::string name) const;
+
+  const int inotify_;
+  Places places_;
+  std::map<int, std::filesystem::path> watches_;
+  int file_watch_ = -1;
+};
 
 }  // namespace understudy::proxy

@@ -24,7 +24,7 @@ Secret secret_of(const routing::WebhookConfig& config, const Environment& enviro
   std::string text = config.secret_file.empty()
                          ? environment(config.secret_env).value_or("")
                          : read_file(config.secret_file, kMaxSecretBytes).value_or("");
-  text.erase(text.find_last_not_of(" \t\r\n") + 1);
+  trim_end(text);
   return Secret(std::move(text));
 }
 

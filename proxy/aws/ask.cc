@@ -103,8 +103,7 @@ Error refused(const routing::Endpoint& endpoint, const WholeAnswer& answer, std:
 Result<std::string> read_token_file(const std::filesystem::path& file) {
   auto text = read_file(file, kMaxTokenBytes);
   if (!text) return credentials_error("no readable token in " + file.string());
-  const std::size_t end = text->find_last_not_of(" \t\r\n");
-  text->resize(end == std::string::npos ? 0 : end + 1);
+  trim_end(*text);
   const bool fit = !text->empty() && std::all_of(text->begin(), text->end(),
                                                  [](char c) { return c >= ' ' && c < '\x7f'; });
   if (!fit) {

@@ -1,23 +1,22 @@
 #include "proxy/commands/admin_client.h"
 
-#include <fstream>
-#include <iterator>
-
 #include "proxy/http_call.h"
+#include "proxy/read_file.h"
 #include "routing/config_values.h"
 
 namespace understudy::proxy {
 namespace {
 
+constexpr std::size_t kMaxTokenBytes = 4096;
+
 Result<std::string> read_token(const std::string& file) {
-  std::ifstream in(file);
-  if (!in) {
+  auto token = read_file(file, kMaxTokenBytes);
+  if (!token) {
     return Error{ErrorKind::credentials, Side::internal,
-                 "the token file " + file + " cannot be read"};
+                 "the token file " + file + " cannot be read, or is no token's"};
   }
-  std::string token(std::istreambuf_iterator<char>(in), {});
-  token.erase(token.find_last_not_of(" \t\r\n") + 1);
-  return token;
+  trim_end(*token);
+  return std::move(*token);
 }
 
 Result<routing::Endpoint> endpoint_of(const AdminAccess& access) {
