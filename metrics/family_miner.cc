@@ -143,7 +143,7 @@ FamilyMiner::Family& FamilyMiner::open(const Shingles& shingles) {
   Family family;
   const std::string_view bytes(reinterpret_cast<const char*>(shingles.data()),
                                shingles.size() * sizeof shingles[0]);
-  family.name = "mined-" + routing::hex(routing::hash64(bytes)).substr(0, 8);
+  family.name = std::string(kPrefix) + routing::hex(routing::hash64(bytes)).substr(0, 8);
   family.shingles = shingles;
   return families_.emplace_back(std::move(family));
 }

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -15,9 +16,10 @@ namespace understudy::metrics {
 class FamilyMiner {
  public:
   static constexpr std::size_t kMaxFamilies = 255;
+  static constexpr std::string_view kPrefix = "mined-";
   static constexpr std::size_t kMaxShingles = 65'536;  // counted at once; rare ones are forgotten
 
-  // The family's name, "mined-" and eight hex digits; empty where the prompt shares too little with
+  // The family's name, kPrefix and eight hex digits; empty where the prompt shares too little with
   // others to belong to one.
   std::string family_of(const PromptText& prompt);
 

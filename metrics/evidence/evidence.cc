@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "metrics/divergence/signals.h"
+#include "metrics/family_miner.h"
 #include "metrics/redaction.h"
 #include "metrics/usage.h"
 
@@ -214,11 +215,34 @@ void FamilyEvidence::merge(const FamilyEvidence& other) {
 RouteEvidence::RouteEvidence(std::string experiment, std::chrono::system_clock::time_point since)
     : experiment_(std::move(experiment)), since_(since) {}
 
+RouteEvidence RouteEvidence::of(std::string experiment, CountedEvidence counted) {
+  RouteEvidence evidence(std::move(experiment), counted.since);
+  evidence.pooled_ = std::move(counted.pooled);
+  evidence.families_ = std::move(counted.families);
+  evidence.missing_ = counted.missing;
+  evidence.hours_ = counted.hours;
+  evidence.stage_ = std::move(counted.stage);
+  evidence.latency_ = counted.latency;
+  evidence.first_token_ = counted.first_token;
+  return evidence;
+}
+
+// Names as FamilyFinder makes them: what a state file calls otherwise is no label.
+void RouteEvidence::share(const std::string& family) {
+  constexpr std::string_view kBytes =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.";
+  const bool is_label = family.find_first_not_of(kBytes) == family.npos;
+  if (shared_.size() < kMaxShared && is_label && !family.starts_with(FamilyMiner::kPrefix))
+    shared_.push_back(family);
+}
+
 FamilyEvidence& RouteEvidence::family(std::string_view name) {
   if (const auto known = families_.find(name); known != families_.end()) return known->second;
   const bool room = families_.size() + (families_.contains(kOther) ? 0 : 1) < kMaxFamilies;
   if (name.empty() || !room) name = kOther;
-  return families_[std::string(name)];
+  const auto [family, is_new] = families_.try_emplace(std::string(name));
+  if (is_new) share(family->first);
+  return family->second;
 }
 
 void RouteEvidence::record_pair(std::string_view family_name, const PairOutcome& pair,
@@ -313,6 +337,18 @@ void RouteEvidence::latch(std::string_view family_name, std::size_t gate, Proces
                           double threshold) {
   if (const auto known = families_.find(family_name); known != families_.end())
     known->second.latch(gate, origin, threshold);
+}
+
+void RouteEvidence::latch_as(const RouteEvidence& before) {
+  const FamilyEvidence& pooled = before.pooled_;
+  for (std::size_t gate = 0; gate < kGateCount; ++gate) {
+    if (pooled.alarmed.test(gate))
+      latch_pooled(gate, pooled.alarmed_by[gate], pooled.alarmed_at[gate]);
+    for (const auto& [name, evidence] : before.families_) {
+      if (evidence.alarmed.test(gate))
+        latch(name, gate, evidence.alarmed_by[gate], evidence.alarmed_at[gate]);
+    }
+  }
 }
 
 // Stages of one name are of one rollout; of two, the later one is going on.

@@ -12,6 +12,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "metrics/comparison.h"
 #include "metrics/evidence/example_pairs.h"
@@ -117,13 +118,26 @@ struct Stage {
   friend bool operator==(const Stage&, const Stage&) = default;
 };
 
+// Counts that others made: a fleet's, put together from its sums (evidence/fleet_evidence.h). What
+// they cost and which pairs show it is not among them.
+struct CountedEvidence {
+  std::chrono::sys_seconds since{};
+  std::uint64_t hours = 0, missing = 0;
+  FamilyEvidence pooled{};
+  std::map<std::string, FamilyEvidence, std::less<>> families{};
+  std::optional<Stage> stage{};
+  std::array<TimeSketch, 2> latency{}, first_token{};
+};
+
 class RouteEvidence {
  public:
   static constexpr std::size_t kMaxFamilies = 256;
+  static constexpr std::size_t kMaxShared = 20;
   static constexpr std::string_view kOther = "other";  // what found no family, or no room
 
   // `experiment` identifies what is compared: models, rewrites, families' definition.
   RouteEvidence(std::string experiment, std::chrono::system_clock::time_point since);
+  static RouteEvidence of(std::string experiment, CountedEvidence counted);
 
   // A pair, at once; and, when the control leg answered as well, the same pair with its noise.
   void record_pair(std::string_view family, const PairOutcome& pair,
@@ -159,6 +173,8 @@ class RouteEvidence {
   void latch_pooled(std::size_t gate, ProcessOrigin origin = {}, double threshold = kAnyThreshold) {
     pooled_.latch(gate, origin, threshold);
   }
+  // The alarms that the evidence of before remembers.
+  void latch_as(const RouteEvidence& before);
 
   const std::string& experiment() const noexcept { return experiment_; }
   std::chrono::system_clock::time_point since() const noexcept { return since_; }
@@ -166,6 +182,9 @@ class RouteEvidence {
   const std::map<std::string, FamilyEvidence, std::less<>>& families() const noexcept {
     return families_;
   }
+  // The first kMaxShared families that are the same on every proxy of a fleet, in the order in
+  // which they came, which does not change: mined ones never are.
+  const std::vector<std::string>& shared() const noexcept { return shared_; }
   std::uint64_t missing() const noexcept { return missing_; }
   std::uint64_t repeats() const noexcept { return repeats_; }
   const MessageCounts& validation_errors() const noexcept { return validation_errors_; }
@@ -186,6 +205,7 @@ class RouteEvidence {
  private:
   friend struct EvidenceFormat;  // evidence_json.cc
   FamilyEvidence& family(std::string_view name);
+  void share(const std::string& family);
   void record_examples(std::string_view family, const PairOutcome& pair,
                        std::chrono::system_clock::time_point now);
   void record_prices(std::string_view oldest, std::string_view newest);
@@ -195,6 +215,7 @@ class RouteEvidence {
   std::chrono::system_clock::time_point since_;
   FamilyEvidence pooled_;
   std::map<std::string, FamilyEvidence, std::less<>> families_;
+  std::vector<std::string> shared_;
   std::uint64_t missing_ = 0, repeats_ = 0;
   std::uint64_t hours_ = 0;
   std::int64_t last_hour_ = -1;

@@ -268,7 +268,8 @@ struct EvidenceFormat {
                 {"prices", {evidence.oldest_prices_, evidence.newest_prices_}},
                 {"stage", stage_json(evidence.stage_)},
                 {"all", family_json(evidence.pooled_)},
-                {"families", std::move(families)}};
+                {"families", std::move(families)},
+                {"shared", evidence.shared_}};
     for (std::size_t variant = 0; variant < 2; ++variant) {
       out["latency"].push_back(sketch_json(evidence.latency_[variant]));
       out["first_token"].push_back(sketch_json(evidence.first_token_[variant]));
@@ -303,11 +304,28 @@ struct EvidenceFormat {
       evidence.families_.emplace(name == kAllFamilies ? std::string(kFamilyNamedAll) : name,
                                  read_family(family));
     }
+    read_shared(from, evidence);
     for (std::size_t variant = 0; variant < 2; ++variant) {
       evidence.latency_[variant] = read_sketch(from.at("latency").at(variant));
       evidence.first_token_[variant] = read_sketch(from.at("first_token").at(variant));
     }
     return evidence;
+  }
+
+  // Files from before there were fleets: as if the families had come in the order of their names.
+  static void read_shared(const json& from, RouteEvidence& evidence) {
+    const auto shared = from.find("shared");
+    if (shared == from.end()) {
+      for (const auto& [name, family] : evidence.families_) evidence.share(name);
+      return;
+    }
+    for (const json& name : *shared) {
+      const auto known = evidence.families_.find(name.get<std::string>());
+      const auto& before = evidence.shared_;
+      if (known == evidence.families_.end() || std::ranges::count(before, known->first) > 0)
+        throw std::invalid_argument("it shares a family that there is not, or one twice");
+      evidence.share(known->first);
+    }
   }
 };
 

@@ -63,6 +63,17 @@ SpanCounts RecentPast::since(std::int64_t hour) const noexcept {
   return sum;
 }
 
+std::vector<HourSpan> RecentPast::spans_at(std::int64_t first, std::int64_t newest) {
+  std::vector<HourSpan> spans;
+  std::int64_t hour = std::max(first, newest - kHorizon - kLongestSpan);
+  while (hour <= newest) {
+    const auto [begin, hours] = span_of(hour, newest);
+    if (begin + hours >= newest - kHorizon) spans.push_back({begin, hours, {}});
+    hour = begin + hours;
+  }
+  return spans;
+}
+
 bool RecentPast::set_spans(std::vector<HourSpan> spans) {
   constexpr std::int64_t kFarthest = std::int64_t{1} << 32;  // keeps sums of hours in range
   if (spans.size() > kMaxSpans) return false;

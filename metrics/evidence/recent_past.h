@@ -32,6 +32,8 @@ class RecentPast {
   const std::vector<HourSpan>& spans() const noexcept { return spans_; }  // oldest first
   // All that was counted in spans that ended after the hour's begin.
   SpanCounts since(std::int64_t hour) const noexcept;
+  // The spans, without counts, that the hours from `first` on lie in once `newest` has begun.
+  static std::vector<HourSpan> spans_at(std::int64_t first, std::int64_t newest);
   // As they were saved: in order, none twice, at most kMaxSpans. False, with nothing changed, where
   // they are not.
   bool set_spans(std::vector<HourSpan> spans);
