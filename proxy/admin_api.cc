@@ -9,6 +9,7 @@
 #include "metrics/evidence/evidence_json.h"
 #include "proxy/admin_page.h"
 #include "proxy/digest.h"
+#include "proxy/fleet_exposition.h"
 #include "proxy/keep_warm.h"
 #include "proxy/lifecycle_report.h"
 #include "routing/fields.h"
@@ -153,7 +154,8 @@ RouteSources route_sources(const AdminSources& sources) {
           .rollouts = [&sources](std::string_view route) { return sources.rollouts.view(route); },
           .shadow = sources.shadow,
           .volumes = sources.volumes,
-          .models = sources.process().models};
+          .models = sources.process().models,
+          .fleet = sources.fleet};
 }
 
 AdminReply metrics_page(const AdminSources& sources) {
@@ -161,10 +163,13 @@ AdminReply metrics_page(const AdminSources& sources) {
   AdminReply reply;
   reply.content_type = "text/plain; version=0.0.4; charset=utf-8";
   reply.body =
-      sources.exposition() + verdict_exposition(*snapshot, sources.evidence) +
+      sources.exposition() + verdict_exposition(*snapshot, sources.evidence, sources.fleet) +
       rollout_exposition(*snapshot, route_sources(sources).rollouts, sources.rollouts.rollbacks()) +
+      fleet_exposition(*snapshot, sources.replica, sources.evidence,
+                       route_sources(sources).rollouts) +
       shadow_use_exposition(snapshot->config(), sources.shadow, std::chrono::steady_clock::now()) +
       volume_exposition(snapshot->config(), sources.volumes);
+  if (sources.fleet_exposition) reply.body += sources.fleet_exposition();
   const ProcessStatus process = sources.process();
   reply.body +=
       rollback_exposition(snapshot->config(), process.models, std::chrono::system_clock::now());

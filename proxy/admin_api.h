@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "proxy/events.h"
+#include "proxy/fleet_reading.h"
 #include "proxy/lifecycle_posts.h"
 #include "proxy/rollout_keeper.h"
 #include "proxy/server.h"
@@ -32,6 +33,9 @@ struct AdminSources {
   std::function<void(std::string_view limit)> refused;  // Recorder::refused
   RolloutKeeper& rollouts;
   const EventLog& events;
+  std::string replica{};                            // replica_id()
+  FleetSource fleet{};                              // none: each proxy decides by itself
+  std::function<std::string()> fleet_exposition{};  // FleetWatch::exposition
 };
 
 struct AdminRequest {

@@ -166,6 +166,7 @@ std::string to_json_text(const StoredRollout& stored) {
               {"stage_since_ms", to_ms(stored.state.stage_since)},
               {"reason", stored.state.reason},
               {"watch_over", stored.state.watch_over},
+              {"lifted_ms", to_ms(stored.state.lifted)},
               {"served_hundredths", stored.served.hundredths},
               {"pairs_before", stored.pairs_before ? json(*stored.pairs_before) : json()},
               {"baselines", baselines_to_json(stored.baselines)}}
@@ -187,6 +188,7 @@ std::optional<StoredRollout> rollout_from_json(std::string_view text) {
                     .stage_since = moment_at(object, "stage_since_ms"),
                     .reason = text_at(object, "reason"),
                     .watch_over = object.value("watch_over", false)};
+    if (object.contains("lifted_ms")) stored.state.lifted = moment_at(object, "lifted_ms");
     stored.served = {std::min(object.at("served_hundredths").get<std::uint32_t>(), 10'000u)};
     if (!object.at("pairs_before").is_null())
       stored.pairs_before = object.at("pairs_before").get<std::uint64_t>();

@@ -4,6 +4,7 @@
 #include <array>
 #include <ctime>
 
+#include "proxy/fleet_reading.h"
 #include "proxy/log.h"
 #include "routing/config_values.h"
 
@@ -20,9 +21,6 @@ using routing::RolloutState;
 using routing::RolloutStep;
 
 namespace {
-
-// A state that cannot be read may have been a rollback: the primary serves until somebody looks.
-constexpr std::string_view kStateUnreadable = "state_unreadable";
 
 EvidenceSays says(metrics::VerdictState verdict, const routing::RolloutGates* gates) {
   using Rule = routing::RolloutGates::Evidence;
@@ -59,6 +57,7 @@ std::string why(const RolloutState& state, const std::string& verdict_text,
                 const OperationalGates& gates, const DriftWatch* drift) {
   if (state.phase != RolloutPhase::rolled_back) return {};
   if (state.reason == routing::kByHand) return " by hand";
+  if (state.reason == routing::kByFleet) return " because another proxy of the fleet was";
   if (state.reason == routing::kByEvidence) return " by the evidence: " + verdict_text;
   if (state.reason == routing::kByDrift && drift != nullptr) return " by drift: " + drift->text();
   for (const routing::OperationalGate gate : routing::kOperationalGates) {
@@ -202,17 +201,17 @@ void RolloutKeeper::cap_prepared(const std::string& route) {
 
 // --- Looks and orders
 
-std::vector<std::string> RolloutKeeper::watched_routes() const {
+std::vector<std::string> RolloutKeeper::watched_routes(bool all) const {
   const std::lock_guard lock(mutex_);
   std::vector<std::string> names;
   for (const auto& [name, entry] : entries_) {
-    if (entry.plan.gates || !entry.storage_problem.empty()) names.push_back(name);
+    if (all || entry.plan.gates || !entry.storage_problem.empty()) names.push_back(name);
   }
   return names;
 }
 
-void RolloutKeeper::look(const std::function<RouteLook(const std::string& route)>& look) {
-  for (const std::string& route : watched_routes()) {
+void RolloutKeeper::look(const Look& look, bool in_fleet) {
+  for (const std::string& route : watched_routes(in_fleet)) {
     const RouteLook seen = look(route);
     const std::lock_guard lock(mutex_);
     const auto found = entries_.find(route);
@@ -225,11 +224,12 @@ void RolloutKeeper::take_look(const std::string& route, Entry& entry, const Rout
   // Taken before another candidate came into force: it says nothing about that one.
   if (!seen.experiment.empty() && seen.experiment != entry.identity.experiment) return;
   if (seen.pairs) take_pairs(route, entry, *seen.pairs);
-  const routing::RolloutGates* gates = gates_in(entry.state, entry.plan);
-  entry.evidence = says(seen.verdict, gates);
   entry.verdict_text = seen.verdict_text;
   entry.no_room = seen.no_room;
   const Moment now = now_();
+  follow_fleet(route, entry, seen, now);
+  const routing::RolloutGates* gates = gates_in(entry.state, entry.plan);
+  entry.evidence = says(seen.verdict, gates);
   if (gates != nullptr && is_watched(entry.state, entry.plan, now))
     entry.gates.look(*gates, seen.primary, seen.candidate, now);
   // What only this process knows would be missed where the primary serves nobody any more.
@@ -242,6 +242,19 @@ void RolloutKeeper::take_look(const std::string& route, Entry& entry, const Rout
                                   .drift_rolls_back = look_for_drift(route, entry, seen, now)};
   take_step(route, entry, transition(entry.state, tick, entry.plan, now));
   tell_no_room(route, entry);
+}
+
+void RolloutKeeper::follow_fleet(const std::string& route, Entry& entry, const RouteLook& seen,
+                                 Moment now) {
+  // A reload may have changed the plan since it was looked.
+  const bool is_ours =
+      seen.fleet_identity == fleet_identity(entry.identity.experiment, entry.identity.canary);
+  if (seen.fleet && is_ours)
+    take_step(route, entry, transition(entry.state, *seen.fleet, entry.plan, now));
+  // Sums that were read before a step are of the stage that it left.
+  entry.fleet_pairs.reset();
+  if (!seen.fleet_identity.empty())
+    entry.fleet_pairs = is_ours && seen.fleet_stage == entry.state.stage ? seen.stage_pairs : 0;
 }
 
 void RolloutKeeper::take_pairs(const std::string& route, Entry& entry, std::uint64_t pairs) {
@@ -309,7 +322,10 @@ void RolloutKeeper::take_step(const std::string& route, Entry& entry, RolloutSte
     cap_prepared(route);
     ++rollbacks_[{route, entry.state.reason}];
   }
-  if (step.stage_begun) entry.pairs_before = entry.pairs;
+  if (step.stage_begun) {
+    entry.pairs_before = entry.pairs;
+    if (entry.fleet_pairs) entry.fleet_pairs = 0;
+  }
   save(route, entry);
   if (only_watch) {
     tell_watch(route, entry);

@@ -27,6 +27,9 @@
 
 namespace understudy::proxy {
 
+// A state that cannot be read may have been a rollback: the primary serves until somebody looks.
+inline constexpr std::string_view kStateUnreadable = "state_unreadable";
+
 // What a look at a route finds.
 struct RouteLook {
   metrics::VerdictState verdict = metrics::VerdictState::keep_shadowing;
@@ -34,10 +37,15 @@ struct RouteLook {
   std::optional<std::uint64_t> pairs{};  // of this experiment; none: not known at this moment
   ServedFigures primary{}, candidate{};
   std::vector<std::string> no_room{};  // as canary.stages: why one must not begin (volume_status)
-  std::string experiment{};  // whose figures these are; empty: of the one in force
+  std::string experiment{};            // whose figures these are; empty: of the one in force
   // For the watch after the rollout; null: not known at this moment.
   std::shared_ptr<const metrics::RouteEvidence> evidence{};
   routing::VerdictConfig rules{};
+  // In a fleet, where it is known how that stands: `pairs` are the fleet's, too.
+  std::optional<routing::RolloutFleet> fleet{};
+  std::string fleet_identity{};  // of the rollout that this is about; empty: there is no fleet
+  std::size_t fleet_stage = 0;   // that `stage_pairs` were counted in, by all together
+  std::uint64_t stage_pairs = 0;
 };
 
 // A rollout as it is told.
@@ -75,8 +83,10 @@ class RolloutKeeper {
   // That config, the last one asked for, is in force now.
   void applied(const routing::Config& config);
 
-  // Moves on. `look` is called without a lock for each route whose plan has gates.
-  void look(const std::function<RouteLook(const std::string& route)>& look);
+  // Moves on. `look` is called without a lock for each route whose plan has gates; in a fleet, for
+  // each with a candidate.
+  using Look = std::function<RouteLook(const std::string& route)>;
+  void look(const Look& look, bool in_fleet = false);
 
   OrderAnswer order(std::string_view route, routing::RolloutOrder order);
 
@@ -96,9 +106,10 @@ class RolloutKeeper {
     // Of the experiment: now, and when the stage began. None: not seen yet; what is seen first
     // after a stage's begin is what it began with.
     std::optional<std::uint64_t> pairs{}, pairs_before{};
+    std::optional<std::uint64_t> fleet_pairs{};  // in the stage, as the whole fleet counts them
     OperationalGates gates{};
     std::size_t baselines_stored = 0;
-    bool damaged = false;  // a file is there that cannot be used
+    bool damaged = false;                 // a file is there that cannot be used
     std::shared_ptr<DriftWatch> drift{};  // of a plan with stages, from the first look on
     routing::EvidenceSays evidence = routing::EvidenceSays::inconclusive;
     std::string verdict_text{};
@@ -110,15 +121,17 @@ class RolloutKeeper {
       return state.stage < std::min(plan.stages.size(), no_room.size()) ? no_room[state.stage] : "";
     }
     std::uint64_t stage_pairs() const noexcept {
-      return pairs && pairs_before ? *pairs - *pairs_before : 0;
+      return fleet_pairs.value_or(pairs && pairs_before ? *pairs - *pairs_before : 0);
     }
   };
 
   Entry first_entry(const routing::RouteConfig& route, RolloutIdentity identity);
   Entry replanned(const Entry& before, routing::Percent served, const routing::RouteConfig& route,
                   RolloutIdentity identity, bool may_lift) const;
-  std::vector<std::string> watched_routes() const;
+  std::vector<std::string> watched_routes(bool all) const;
   void take_look(const std::string& route, Entry& entry, const RouteLook& seen);
+  void follow_fleet(const std::string& route, Entry& entry, const RouteLook& seen,
+                    routing::Moment now);
   void take_pairs(const std::string& route, Entry& entry, std::uint64_t pairs);
   bool look_for_drift(const std::string& route, Entry& entry, const RouteLook& seen,
                       routing::Moment now);

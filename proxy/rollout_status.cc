@@ -176,9 +176,6 @@ std::string rollout_exposition(const Snapshot& snapshot, const RolloutSource& ro
   std::string shares =
       "# HELP understudy_canary_percent Share of conversations served by the candidate, in force "
       "now.\n# TYPE understudy_canary_percent gauge\n";
-  std::string stages =
-      "# HELP understudy_rollout_stage Stage of the rollout, from 1; 0: none yet, or rolled "
-      "back.\n# TYPE understudy_rollout_stage gauge\n";
   std::string drifts =
       "# HELP understudy_rollout_drift 1 where the candidate got worse than its rollout saw "
       "it.\n# TYPE understudy_rollout_drift gauge\n";
@@ -187,11 +184,8 @@ std::string rollout_exposition(const Snapshot& snapshot, const RolloutSource& ro
     append_series(shares, "understudy_canary_percent", routes[i].name, "",
                   percent_text(snapshot.routes.served_share(i)));
     if (routes[i].canary.stages.empty()) continue;
-    if (const auto rollout = rollouts(routes[i].name)) {
-      append_series(stages, "understudy_rollout_stage", routes[i].name, "",
-                    std::to_string(rollout->state.stage));
+    if (const auto rollout = rollouts(routes[i].name))
       append_drift(drifts, routes[i].name, *rollout);
-    }
   }
   std::string counts =
       "# HELP understudy_rollbacks_total Rollbacks, by what caused them.\n"
@@ -200,11 +194,11 @@ std::string rollout_exposition(const Snapshot& snapshot, const RolloutSource& ro
     append_series(counts, "understudy_rollbacks_total", one.route, ",reason=\"" + one.reason + "\"",
                   std::to_string(one.count));
   }
-  return shares + stages + drifts + counts;
+  return shares + drifts + counts;
 }
 
 RouteLook look_at(const Snapshot& snapshot, std::string_view route, const EvidenceSource& evidence,
-                  const std::vector<Sample>& samples) {
+                  const std::vector<Sample>& samples, const FleetReading* fleet) {
   RouteLook look;
   const auto& routes = snapshot.config().routes;
   for (std::size_t i = 0; i < routes.size(); ++i) {
@@ -212,14 +206,22 @@ RouteLook look_at(const Snapshot& snapshot, std::string_view route, const Eviden
     auto of_route = evidence(route);
     // Of a former candidate: says nothing about this one.
     if (of_route && of_route->experiment() != snapshot.experiments[i]) of_route.reset();
-    const metrics::Verdict verdict =
-        judge_route(routes[i], snapshot.meters[i]->counts(), of_route.get());
+    const Judgement judged =
+        judge_now(routes[i], snapshot.meters[i]->counts(), std::move(of_route), fleet);
     look.experiment = snapshot.experiments[i];
-    look.verdict = verdict.state;
-    look.verdict_text = text_of(verdict);
-    if (of_route) look.pairs = of_route->pooled().pairs;
-    look.evidence = of_route;
+    look.verdict = judged.verdict.state;
+    look.verdict_text = text_of(judged.verdict);
+    if (judged.evidence && (!fleet || fleet->fresh)) {
+      look.pairs = judged.evidence->pooled().pairs;
+      look.evidence = judged.evidence;
+    }
     look.rules = routes[i].verdict;
+  }
+  if (fleet) {
+    look.fleet = fleet->rollout;
+    look.fleet_identity = fleet->identity;
+    look.fleet_stage = fleet->stage;
+    look.stage_pairs = fleet->stage_pairs;
   }
   for (const Sample& sample : samples) {
     if (sample.label("route") != route) continue;

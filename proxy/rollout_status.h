@@ -30,13 +30,14 @@ std::string stage_name(const RolloutView& rollout);
 std::string order_json(std::string_view route, routing::RolloutOrder order,
                        const OrderAnswer& answer, const std::optional<RolloutView>& rollout);
 
-// understudy_canary_percent, understudy_rollout_stage, _drift and understudy_rollbacks_total, in
-// the exposition's text format.
+// understudy_canary_percent, understudy_rollout_drift and understudy_rollbacks_total, in the
+// exposition's text format. The stage stands in proxy/fleet_exposition.
 std::string rollout_exposition(const Snapshot& snapshot, const RolloutSource& rollouts,
                                const std::vector<RolloutKeeper::Rollbacks>& rollbacks);
 
-// What the route's evidence and counters say now. `samples` is the recorder's exposition.
+// What the route's evidence, its fleet and its counters say now. `samples` is the recorder's
+// exposition.
 RouteLook look_at(const Snapshot& snapshot, std::string_view route, const EvidenceSource& evidence,
-                  const std::vector<Sample>& samples);
+                  const std::vector<Sample>& samples, const FleetReading* fleet = nullptr);
 
 }  // namespace understudy::proxy

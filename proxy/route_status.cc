@@ -277,7 +277,8 @@ nlohmann::json describe_measurements(std::string_view route, const std::vector<S
 
 nlohmann::json describe_route(const routing::Config& config, const routing::RouteConfig& route,
                               const metrics::RouteMeter& meter, const std::vector<Sample>& samples,
-                              const metrics::RouteEvidence* evidence) {
+                              const std::shared_ptr<const metrics::RouteEvidence>& evidence,
+                              const FleetReading* fleet) {
   const metrics::RouteCounts counts = meter.counts();
   json described = {
       {"name", route.name},
@@ -289,11 +290,12 @@ nlohmann::json describe_route(const routing::Config& config, const routing::Rout
       {"parameters", describe_parameters(route)},
   };
   described.update(describe_variants(config, route));
-  const metrics::Verdict verdict = judge_route(route, counts, evidence);
-  described.update(describe_verdict(verdict, evidence));
+  const auto [verdict, judged] = judge_now(route, counts, evidence, fleet);
+  described.update(describe_verdict(verdict, judged.get(), evidence.get()));
+  described["fleet"] = describe_fleet(fleet);
   const bool records_shape = !config.records.directory.empty() &&
                              config.records.content != routing::RecordsConfig::Content::none;
-  described["examples"] = describe_examples(evidence, verdict, records_shape);
+  described["examples"] = describe_examples(evidence.get(), verdict, records_shape);
   for (json& signal : describe_information(meter.signals(), meter.control_signals()))
     described["reasons"].push_back(std::move(signal));
   return described;

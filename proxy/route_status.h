@@ -3,6 +3,7 @@
 // verdict.
 
 #include <map>
+#include <memory>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <string_view>
@@ -11,15 +12,17 @@
 #include "metrics/evidence/evidence.h"
 #include "metrics/recorder.h"
 #include "proxy/exposition.h"
+#include "proxy/fleet_reading.h"
 #include "routing/config.h"
 
 namespace understudy::proxy {
 
 // The field names are an interface: add, don't rename. `samples` is the whole exposition, read once
-// for all routes.
+// for all routes, `evidence` this proxy's own.
 nlohmann::json describe_route(const routing::Config& config, const routing::RouteConfig& route,
                               const metrics::RouteMeter& meter, const std::vector<Sample>& samples,
-                              const metrics::RouteEvidence* evidence);
+                              const std::shared_ptr<const metrics::RouteEvidence>& evidence,
+                              const FleetReading* fleet);
 
 // One entry per signal that is for information only, most telling first. `noise` are the signals of
 // the control legs.

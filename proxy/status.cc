@@ -82,8 +82,9 @@ json describe_one(const Snapshot& snapshot, std::size_t route, const std::vector
   const routing::Config& config = snapshot.config();
   const std::string& name = config.routes[route].name;
   const auto of_route = sources.evidence(name);
+  const auto fleet = sources.fleet ? sources.fleet(name) : nullptr;
   json described = describe_route(config, config.routes[route], *snapshot.meters.at(route), samples,
-                                  of_route.get());
+                                  of_route, fleet.get());
   described["canary_percent"] = snapshot.routes.served_share(route).hundredths / 100.0;
   const auto rollout = sources.rollouts(name);
   described["rollout"] =

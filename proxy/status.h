@@ -38,6 +38,7 @@ struct RouteSources {
   ShadowSource shadow;
   VolumeSource volumes;
   std::vector<ModelBook::Entry> models{};  // that were asked
+  FleetSource fleet{};                     // none: each proxy decides by itself
 };
 
 // The whole picture; `routes` holds what /api/routes/{name} answers. `exposition` is

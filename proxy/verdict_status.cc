@@ -123,23 +123,85 @@ std::uint64_t total(const std::map<std::string, std::uint64_t>& reasons) {
                          [](std::uint64_t sum, const auto& reason) { return sum + reason.second; });
 }
 
-metrics::Verdict judge_route(const routing::RouteConfig& route, const metrics::RouteCounts& counts,
-                             const metrics::RouteEvidence* evidence) {
+metrics::CoverageFacts coverage_of(const routing::RouteConfig& route,
+                                   const metrics::RouteCounts& counts) {
   using routing::SkipReason;
   std::uint64_t undrawn = 0;
   for (const SkipReason reason : {SkipReason::not_sampled, SkipReason::settled}) {
     const auto skipped = counts.skipped.find(std::string(label(reason)));
     if (skipped != counts.skipped.end()) undrawn += skipped->second;
   }
-  const metrics::CoverageFacts facts{
-      .drawn = counts.eligible - std::min(undrawn, counts.eligible),
-      .dropped = total(counts.dropped),
-      .candidate_serves = route.canary.ceiling() > routing::Percent{}};
+  return {.drawn = counts.eligible - std::min(undrawn, counts.eligible),
+          .dropped = total(counts.dropped),
+          .candidate_serves = route.canary.ceiling() > routing::Percent{}};
+}
+
+metrics::Verdict judge_route(const routing::RouteConfig& route, const metrics::RouteCounts& counts,
+                             const metrics::RouteEvidence* evidence) {
+  const metrics::CoverageFacts facts = coverage_of(route, counts);
   if (evidence) return metrics::judge(*evidence, route.verdict, facts);
   return metrics::judge(metrics::RouteEvidence({}, {}), route.verdict, facts);
 }
 
-nlohmann::json describe_verdict(const Verdict& verdict, const metrics::RouteEvidence* evidence) {
+namespace {
+
+void replace(Verdict& verdict, VerdictState state, std::string_view word, std::string why) {
+  verdict.state = state;
+  verdict.text = std::string(word) + ": " + why + ".";
+  verdict.missing.insert(verdict.missing.begin(), std::move(why));
+}
+
+// What single proxies know that the sums do not tell.
+void heed_objections(Verdict& verdict, const FleetReading& fleet) {
+  const bool open = verdict.state == VerdictState::safe_to_promote ||
+                    verdict.state == VerdictState::keep_shadowing;
+  if (open && fleet.alarms > 0) {
+    replace(verdict, VerdictState::fix_first, "Fix first",
+            "alarms in prompt families that only their own proxies know, " +
+                std::to_string(fleet.alarms) + ": see /api/routes of each");
+  } else if (verdict.state == VerdictState::safe_to_promote && fleet.badly_covered > 0) {
+    replace(verdict, VerdictState::keep_shadowing, "Keep shadowing",
+            std::to_string(fleet.badly_covered) +
+                " of the fleet's proxies drop too many copies (max_dropped_percent)");
+  }
+}
+
+}  // namespace
+
+Judgement judge_now(const routing::RouteConfig& route, const metrics::RouteCounts& counts,
+                    std::shared_ptr<const metrics::RouteEvidence> local,
+                    const FleetReading* fleet) {
+  Judgement judged;
+  if (fleet && fleet->fresh) {
+    // Each proxy looks at its own drops, and objects.
+    judged = {judge_route(route, {}, fleet->evidence.get()), fleet->evidence};
+    heed_objections(judged.verdict, *fleet);
+    return judged;
+  }
+  judged.verdict = judge_route(route, counts, local.get());
+  judged.evidence = std::move(local);
+  if (fleet && judged.verdict.state != VerdictState::roll_back) {
+    replace(judged.verdict, VerdictState::keep_shadowing, "Keep shadowing",
+            "the fleet's figures are not known: " + fleet->problem);
+  }
+  return judged;
+}
+
+nlohmann::json describe_fleet(const FleetReading* fleet) {
+  if (!fleet) return nullptr;
+  return {{"fresh", fleet->fresh},
+          {"problem", or_null(fleet->problem)},
+          {"replicas", fleet->replicas},
+          {"gone_replicas", fleet->gone},
+          {"pairs", fleet->evidence ? fleet->evidence->pooled().pairs : 0},
+          {"as_of_unix_seconds", fleet->at.time_since_epoch().count() > 0
+                                     ? json(fleet->at.time_since_epoch().count())
+                                     : json()},
+          {"objections", {{"alarms", fleet->alarms}, {"coverage", fleet->badly_covered}}}};
+}
+
+nlohmann::json describe_verdict(const Verdict& verdict, const metrics::RouteEvidence* evidence,
+                                const metrics::RouteEvidence* local) {
   json reasons = json::array();
   const auto alarms = std::ranges::find_if(verdict.reasons, [](const GateResult& result) {
     return result.state != metrics::GateState::alarm;
@@ -154,7 +216,7 @@ nlohmann::json describe_verdict(const Verdict& verdict, const metrics::RouteEvid
   }
   for (auto result = alarms; result != verdict.reasons.end(); ++result)
     reasons.push_back(describe_gate(*result));
-  json described = describe_evidence(evidence);
+  json described = describe_evidence(local);
   described["verdict"] = label(verdict.state);
   described["verdict_text"] = verdict.text;
   described["missing"] = verdict.missing;
@@ -164,7 +226,8 @@ nlohmann::json describe_verdict(const Verdict& verdict, const metrics::RouteEvid
   return described;
 }
 
-std::string verdict_exposition(const Snapshot& snapshot, const EvidenceSource& evidence) {
+std::string verdict_exposition(const Snapshot& snapshot, const EvidenceSource& evidence,
+                               const FleetSource& fleet) {
   std::string text =
       "# HELP understudy_verdict What the evidence of a route allows: 1 for the verdict that "
       "holds\n# TYPE understudy_verdict gauge\n";
@@ -172,8 +235,9 @@ std::string verdict_exposition(const Snapshot& snapshot, const EvidenceSource& e
   for (std::size_t i = 0; i < config.routes.size(); ++i) {
     const routing::RouteConfig& route = config.routes[i];
     if (!route.candidate) continue;
-    const auto of_route = evidence(route.name);
-    const Verdict verdict = judge_route(route, snapshot.meters[i]->counts(), of_route.get());
+    const auto reading = fleet ? fleet(route.name) : nullptr;
+    const Verdict verdict =
+        judge_now(route, snapshot.meters[i]->counts(), evidence(route.name), reading.get()).verdict;
     for (const VerdictState state : kStates) {
       text.append("understudy_verdict{route=\"").append(route.name).append("\",verdict=\"");
       text.append(label(state)).append("\"} ").append(state == verdict.state ? "1\n" : "0\n");

@@ -11,6 +11,7 @@
 
 #include "metrics/recorder.h"
 #include "metrics/verdict.h"
+#include "proxy/fleet_reading.h"
 #include "proxy/snapshot.h"
 
 namespace understudy::proxy {
@@ -22,17 +23,37 @@ using EvidenceSource =
 // A route's count of one kind, whatever the reasons.
 std::uint64_t total(const std::map<std::string, std::uint64_t>& reasons);
 
+// What a route's counters say of how well the copies cover it.
+metrics::CoverageFacts coverage_of(const routing::RouteConfig& route,
+                                   const metrics::RouteCounts& counts);
+
 // The verdict on one route as things are.
 metrics::Verdict judge_route(const routing::RouteConfig& route, const metrics::RouteCounts& counts,
                              const metrics::RouteEvidence* evidence);
 
-// {"verdict", "verdict_text", "missing", "coverage", "reasons"} and what describe_evidence() tells:
-// the fields of a route's object.
+// The verdict that decides, and what it is of.
+struct Judgement {
+  metrics::Verdict verdict;
+  std::shared_ptr<const metrics::RouteEvidence> evidence;  // null: there is no pair
+};
+// Alone (no `fleet`) by this proxy's evidence. In a fleet by its sums, and by what single proxies
+// object. While those are not known, what is known here may still say roll back, and all else
+// holds.
+Judgement judge_now(const routing::RouteConfig& route, const metrics::RouteCounts& counts,
+                    std::shared_ptr<const metrics::RouteEvidence> local, const FleetReading* fleet);
+
+// {"verdict", "verdict_text", "missing", "coverage", "reasons"} of a judgement, and what
+// describe_evidence() tells of `local`, this proxy's own evidence: the fields of a route's object.
 nlohmann::json describe_verdict(const metrics::Verdict& verdict,
-                                const metrics::RouteEvidence* evidence);
+                                const metrics::RouteEvidence* judged,
+                                const metrics::RouteEvidence* local);
+
+// Where the fleet's figures stand; null without one.
+nlohmann::json describe_fleet(const FleetReading* fleet);
 
 // understudy_verdict{route,verdict}: 1 for the one that holds, 0 for the others. In the
 // exposition's text format.
-std::string verdict_exposition(const Snapshot& snapshot, const EvidenceSource& evidence);
+std::string verdict_exposition(const Snapshot& snapshot, const EvidenceSource& evidence,
+                               const FleetSource& fleet);
 
 }  // namespace understudy::proxy

@@ -402,6 +402,24 @@ struct EventsConfig {
   friend bool operator==(const EventsConfig&, const EventsConfig&) = default;
 };
 
+// Several proxies, one decision: the evidence that each exports, read back as the sum of all from a
+// Prometheus server (proxy/fleet_watch.h).
+struct EvidenceConfig {
+  bool exported = true;                // as counters on /metrics
+  std::size_t max_families = 20;       // exported beside the pool; mined ones never are
+  std::string fleet = "default";       // proxies of one name decide together
+  std::optional<Endpoint> prometheus;  // its base URL; none: each proxy decides by itself
+  milliseconds interval = 15s;         // between two readings
+  milliseconds timeout = 5s;           // of one question
+  milliseconds window = 5min;          // a replica that is silent for longer counts as gone: its
+                                       // counters are looked up where they ended
+  milliseconds horizon = 30 * 24h;     // replicas that have been gone for longer are forgotten
+  std::size_t max_answer_bytes = 16u << 20;  // of one answer
+  std::string token_file;                    // sent as a bearer token; absolute once loaded
+  std::string ca_file;                       // trust anchors instead of the system's
+  friend bool operator==(const EvidenceConfig&, const EvidenceConfig&) = default;
+};
+
 struct Config {
   std::vector<ListenerConfig> listeners;
   AdminConfig admin;
@@ -411,6 +429,7 @@ struct Config {
   RecordsConfig records;
   EventsConfig events;
   LifecycleConfig lifecycle;
+  EvidenceConfig evidence;
   std::string state_directory;  // absolute once loaded; empty: evidence dies with the process
   std::string prices_file;      // absolute once loaded; empty: the built-in prices
   std::string quotas_file;      // the same: how tokens count against quotas

@@ -124,6 +124,7 @@ void read_root(const ConfigNode& tree, const std::filesystem::path& directory, P
   read_records(root, directory, config.records);
   read_events(root, directory, config.events);
   read_lifecycle(root, directory, config);
+  read_evidence(root, directory, config.evidence);
   read_limits(root, config.limits);
   read_process(root, directory, config);
   root.not_yet({"rollouts", "families", "tracing", "notifications"});

@@ -31,6 +31,7 @@ void read_records(Section& root, const std::filesystem::path& directory, Records
 void read_events(Section& root, const std::filesystem::path& directory, EventsConfig& events);
 // `upstreams` must be read by now.
 void read_lifecycle(Section& root, const std::filesystem::path& directory, Config& config);
+void read_evidence(Section& root, const std::filesystem::path& directory, EvidenceConfig& evidence);
 void read_limits(Section& root, LimitsConfig& limits);
 // state, threads, drain, log, sampling_salt, prices_file, quotas_file
 void read_process(Section& root, const std::filesystem::path& directory, Config& config);

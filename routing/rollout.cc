@@ -42,6 +42,13 @@ RolloutStep roll_back(RolloutState state, std::string_view reason, Moment now) {
   return {.state = std::move(state)};
 }
 
+// Anew. What the rest of the fleet is still rolled back by is past, by whosever clock.
+RolloutStep lift(const RolloutState& state, const CanaryConfig& plan, Moment now) {
+  RolloutState begun = first_state(plan, now);
+  begun.lifted = std::max(now, state.since);
+  return {.state = std::move(begun)};
+}
+
 // To the next stage, which is never further than one, or to the end.
 RolloutStep advance(const RolloutState& state, const CanaryConfig& plan, Moment now) {
   if (state.stage == plan.stages.size()) return enter(state, Phase::complete, now);
@@ -117,7 +124,7 @@ RolloutStep resume(const RolloutState& state, EvidenceSays evidence, const Canar
                     "the evidence still speaks against the candidate: change the candidate, or set "
                     "canary.gates.evidence to off");
     }
-    return {.state = first_state(plan, now)};
+    return lift(state, plan, now);
   }
   if (state.phase == Phase::paused)
     return enter(state, state.stage == 0 ? Phase::pending : Phase::baking, now);
@@ -152,14 +159,30 @@ RolloutState begin_anew(const RolloutState& state, const CanaryConfig& plan, Mom
 RolloutStep on_replanned(const RolloutState& state, const RolloutReplanned& event,
                          const CanaryConfig& plan, Moment now) {
   if (state.phase == Phase::rolled_back && !event.new_canary) return stay(state);
-  const bool anew = state.phase == Phase::rolled_back || event.new_candidate;
-  if (anew || plan.stages.empty()) return {.state = begin_anew(state, plan, now)};
+  if (state.phase == Phase::rolled_back) return lift(state, plan, now);
+  if (event.new_candidate || plan.stages.empty()) return {.state = begin_anew(state, plan, now)};
   const auto beyond = std::ranges::find_if(
       plan.stages, [&](const RolloutStage& stage) { return stage.percent > event.served; });
   const auto stage = static_cast<std::size_t>(beyond - plan.stages.begin());
   if (stage == 0) return {.state = begin_anew(state, plan, now)};
   const Phase phase = state.phase == Phase::paused ? Phase::paused : Phase::baking;
   return begin_stage(state, stage, phase, now);
+}
+
+// The evidence that the others went on by is this proxy's, too. Who is paused stays; who is there
+// already goes on by itself.
+RolloutStep on_fleet(const RolloutState& state, const RolloutFleet& fleet, const CanaryConfig& plan,
+                     Moment now) {
+  if (state.phase == Phase::rolled_back) return stay(state);
+  if (fleet.rolled_back && *fleet.rolled_back > state.lifted)
+    return roll_back(state, kByFleet, *fleet.rolled_back);
+  // A stage from before is one that the rollback has not reached yet.
+  const bool behind = fleet.stage > state.stage && fleet.stage <= plan.stages.size() &&
+                      fleet.stage_since > state.lifted;
+  if (!behind || state.phase == Phase::paused) return stay(state);
+  RolloutStep step = begin_stage(state, fleet.stage, Phase::baking, now);
+  step.state.stage_since = std::min(fleet.stage_since, now);
+  return step;
 }
 
 }  // namespace
@@ -225,6 +248,9 @@ RolloutStep transition(const RolloutState& state, const RolloutEvent& event,
     }
     RolloutStep operator()(const RolloutReplanned& change) const {
       return on_replanned(state, change, plan, now);
+    }
+    RolloutStep operator()(const RolloutFleet& fleet) const {
+      return on_fleet(state, fleet, plan, now);
     }
   };
   return std::visit(Visit{state, plan, now}, event);

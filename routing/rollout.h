@@ -6,7 +6,8 @@
 // A stage is left for the next one when its time and pairs are there, the evidence says safe and no
 // gate fails, in two looks in a row (`advancing` lies between them). What is inconclusive holds,
 // and so does a next stage for which the candidate has no room. A broken gate, bad evidence or a
-// person rolls back; only a person leads out of that.
+// person rolls back; only a person leads out of that. In a fleet a rollback of one is one of all,
+// and who is behind joins the stage that the others have reached.
 
 #include <chrono>
 #include <cstddef>
@@ -37,6 +38,7 @@ std::string_view label(RolloutPhase phase) noexcept;
 inline constexpr std::string_view kByHand = "manual";
 inline constexpr std::string_view kByEvidence = "evidence";
 inline constexpr std::string_view kByDrift = "drift";
+inline constexpr std::string_view kByFleet = "fleet";  // another proxy was rolled back
 
 struct RolloutState {
   RolloutPhase phase = RolloutPhase::pending;
@@ -45,6 +47,8 @@ struct RolloutState {
   Moment stage_since{};     // in this stage
   std::string reason{};     // where it is rolled back
   bool watch_over = false;  // complete, and nobody looks any more
+  Moment lifted{};  // a person, or the config, led out of a rollback then; older ones of the
+                    // fleet are past
   friend bool operator==(const RolloutState&, const RolloutState&) = default;
 };
 
@@ -95,7 +99,14 @@ struct RolloutReplanned {
   bool new_canary = false;     // the canary section changed: that also lifts a rollback
 };
 
-using RolloutEvent = std::variant<RolloutTick, RolloutRequest, RolloutReplanned>;
+// What the other proxies of the fleet do, of the same experiment and canary section.
+struct RolloutFleet {
+  std::optional<Moment> rolled_back{};  // the latest rollback that is in force anywhere
+  std::size_t stage = 0;                // the furthest
+  Moment stage_since{};                 // the earliest that any of them has been in it
+};
+
+using RolloutEvent = std::variant<RolloutTick, RolloutRequest, RolloutReplanned, RolloutFleet>;
 
 // --- What follows
 

@@ -21,6 +21,7 @@
 #include "proxy/event_watch.h"
 #include "proxy/events.h"
 #include "proxy/exposition.h"
+#include "proxy/fleet_watch.h"
 #include "proxy/keep_warm.h"
 #include "proxy/lifecycle_poll.h"
 #include "proxy/lifecycle_posts.h"
@@ -28,6 +29,7 @@
 #include "proxy/log.h"
 #include "proxy/periodic.h"
 #include "proxy/reload.h"
+#include "proxy/replica_id.h"
 #include "proxy/rollout_keeper.h"
 #include "proxy/rollout_status.h"
 #include "proxy/server.h"
@@ -102,8 +104,12 @@ class Program {
         events_(events),
         webhook_(webhook),
         server_(std::move(server)),
+        replica_(replica_id(config().state_directory)),
         reloader_(reload_steps(), recorder),
         event_watch_(events),
+        fleet_watch_({.snapshot = [this] { return in_force(); },
+                      .rollouts = [this](auto route) { return rollouts_.view(route); }},
+                     replica_, FleetWatch::Options{}),
         rollout_watch_("rollouts", kRolloutLook, [this] { look_at_rollouts(); }),
         event_looks_("events", kEventLook, [this] { look_for_events(); }),
         companions_([this] { reloader_.reload(ReloadSource::companion); },
@@ -238,12 +244,15 @@ class Program {
       return server_->evidence(route);
     };
     std::optional<std::vector<Sample>> samples;  // read once, and only where a route has gates
-    rollouts_.look([&](const std::string& route) {
-      if (!samples) samples = parse_exposition(recorder_.render());
-      RouteLook look = look_at(*snapshot, route, evidence, *samples);
-      look.no_room = server_->refused_stages(route);
-      return look;
-    });
+    rollouts_.look(
+        [&](const std::string& route) {
+          if (!samples) samples = parse_exposition(recorder_.render());
+          const auto fleet = fleet_watch_.reading(route);
+          RouteLook look = look_at(*snapshot, route, evidence, *samples, fleet.get());
+          look.no_room = server_->refused_stages(route);
+          return look;
+        },
+        snapshot->config().evidence.prometheus.has_value());
     server_->look_at_families();
     for (const routing::RouteConfig& route : snapshot->config().routes) {
       const auto rollout = rollouts_.view(route.name);
@@ -279,7 +288,10 @@ class Program {
         .post_lifecycle = [this](std::string_view body) { return lifecycle_posts_.post(body); },
         .refused = [this](std::string_view limit) { recorder_.refused(limit); },
         .rollouts = rollouts_,
-        .events = events_};
+        .events = events_,
+        .replica = replica_,
+        .fleet = [this](std::string_view route) { return fleet_watch_.reading(route); },
+        .fleet_exposition = [this] { return fleet_watch_.exposition(); }};
   }
 
   ProcessStatus status() const {
@@ -310,8 +322,10 @@ class Program {
   EventLog& events_;
   Webhook& webhook_;
   std::unique_ptr<Server> server_;
+  const std::string replica_;
   Reloader reloader_;
   EventWatch event_watch_;
+  FleetWatch fleet_watch_;
   Periodic rollout_watch_;
   Periodic event_looks_;
   CompanionWatch companions_;

@@ -150,7 +150,7 @@ json judge_one(const routing::Config& config, const routing::RouteConfig& route,
   json judged = {{"name", route.name}, {"parameters", describe_parameters(route)}};
   judged.update(describe_variants(config, route));
   const metrics::Verdict verdict = judge_route(route, seen.counts, evidence);
-  judged.update(describe_verdict(verdict, evidence));
+  judged.update(describe_verdict(verdict, evidence, evidence));
   judged["examples"] = describe_examples(evidence, verdict, false);
   return judged;
 }

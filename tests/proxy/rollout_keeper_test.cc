@@ -8,6 +8,7 @@
 #include <memory>
 #include <thread>
 
+#include "proxy/fleet_reading.h"
 #include "proxy/rollout_status.h"
 #include "tests/support/certificates.h"
 
@@ -99,6 +100,59 @@ TEST_F(Keeper, ServesAPlainPercentAtOnceAndTakesItBackByOneStore) {
   ASSERT_EQ(keeper->rollbacks().size(), 1u);
   EXPECT_EQ(keeper->rollbacks()[0].reason, "manual");
   EXPECT_EQ(keeper->order("nobody", RolloutOrder::rollback).result, OrderAnswer::Result::no_route);
+}
+
+// What look_at() finds in a fleet.
+class KeeperInAFleet : public Keeper {
+ protected:
+  void look_at_fleet(routing::RolloutFleet fleet, std::size_t stage = 0, std::uint64_t seen = 0,
+                     VerdictState verdict = VerdictState::keep_shadowing) {
+    now += 1s;
+    const RolloutIdentity identity = identity_of(config, config.routes[0]);
+    keeper->look(
+        [&](const std::string&) {
+          return RouteLook{.verdict = verdict,
+                           .verdict_text = "it says so",
+                           .pairs = pairs,
+                           .fleet = fleet,
+                           .fleet_identity = fleet_identity(identity.experiment, identity.canary),
+                           .fleet_stage = stage,
+                           .stage_pairs = seen};
+        },
+        true);
+  }
+};
+
+TEST_F(KeeperInAFleet, FollowsARollbackAlsoWhereNoGateWatches) {
+  start(plain(1'000));
+  look_at_fleet({.rolled_back = now});
+  EXPECT_EQ(share->now(), Percent{});
+  EXPECT_EQ(keeper->rollbacks()[0].reason, "fleet");
+  EXPECT_THAT(events.recent().front().text, HasSubstr("another proxy of the fleet"));
+  const auto elsewhere = state().since;
+  order(RolloutOrder::resume);
+  start(plain(1'000));
+  look_at_fleet({.rolled_back = elsewhere});
+  EXPECT_EQ(share->now(), Percent{1'000}) << "that it was resumed is remembered";
+}
+
+TEST_F(KeeperInAFleet, CountsThePairsOfAllInTheStageThatTheyAreOf) {
+  start(staged());
+  look_at_fleet({.stage = 1, .stage_since = now});
+  ASSERT_EQ(state().stage, 1u);
+  look_at_fleet({}, 0, 500);
+  EXPECT_EQ(keeper->view("sonnet")->pairs, 0u) << "they were counted before it began";
+  look_at_fleet({}, 1, 70);
+  EXPECT_EQ(keeper->view("sonnet")->pairs, 70u);
+}
+
+TEST_F(KeeperInAFleet, LeavesAloneWhatIsSaidOfAnotherPlan) {
+  start(staged());
+  keeper->look([&](const std::string&) {
+    return RouteLook{.fleet = routing::RolloutFleet{.stage = 2, .stage_since = now},
+                     .fleet_identity = "another/plan"};
+  });
+  EXPECT_EQ(state().stage, 0u);
 }
 
 TEST_F(Keeper, KeepsARollbackThroughReloadsAndRestarts) {

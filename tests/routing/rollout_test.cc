@@ -300,6 +300,58 @@ TEST_F(Rollout, RollsBackByDriftOnlyDuringTheWatchAndEndsTheWatchOnce) {
   EXPECT_FALSE(state.watch_over);
 }
 
+// --- A fleet
+
+TEST_F(Rollout, FollowsARollbackOfTheFleetUnlessAPersonLedOutOfItSince) {
+  bring_to_stage(2);
+  const Moment elsewhere = now - 3s;
+  happens(RolloutFleet{.rolled_back = elsewhere});
+  EXPECT_EQ(state.phase, Phase::rolled_back);
+  EXPECT_EQ(state.reason, "fleet");
+  EXPECT_EQ(state.since, elsewhere);
+  happens(RolloutFleet{.stage = 3, .stage_since = now});
+  EXPECT_EQ(state.phase, Phase::rolled_back) << "only a person leads out";
+  order(RolloutOrder::resume);
+  happens(RolloutFleet{.rolled_back = elsewhere});
+  EXPECT_EQ(state.phase, Phase::pending) << "who has not resumed yet is past";
+  happens(RolloutFleet{.rolled_back = now});
+  EXPECT_EQ(state.phase, Phase::rolled_back) << "another one";
+}
+
+TEST_F(Rollout, ResumedByAClockThatIsBehindIsStillResumed) {
+  bring_to_stage(1);
+  const Moment ahead = now + 1h;
+  happens(RolloutFleet{.rolled_back = ahead});
+  order(RolloutOrder::resume);
+  happens(RolloutFleet{.rolled_back = ahead});
+  EXPECT_EQ(state.phase, Phase::pending);
+}
+
+TEST_F(Rollout, JoinsTheStageThatTheFleetHasReached) {
+  const Moment begun = now + 1s;
+  happens(RolloutFleet{.stage = 2, .stage_since = begun}, 30min);
+  EXPECT_EQ(state.phase, Phase::baking);
+  EXPECT_EQ(served(), Percent{2'500});
+  EXPECT_EQ(state.stage_since, begun) << "its time is the fleet's";
+  EXPECT_TRUE(last.stage_begun);
+  happens(RolloutFleet{.stage = 1, .stage_since = begun});
+  EXPECT_EQ(state.stage, 2u) << "who is behind comes along by itself";
+  happens(RolloutFleet{.stage = 4, .stage_since = begun});
+  EXPECT_EQ(state.stage, 2u) << "there is no such stage";
+  order(RolloutOrder::pause);
+  happens(RolloutFleet{.stage = 3, .stage_since = begun});
+  EXPECT_EQ(state.stage, 2u) << "a person said so";
+}
+
+TEST_F(Rollout, DoesNotJoinAStageThatTheRollbackHasNotReachedYet) {
+  bring_to_stage(2);
+  const Moment begun = state.stage_since;
+  order(RolloutOrder::rollback);
+  order(RolloutOrder::resume);
+  happens(RolloutFleet{.stage = 2, .stage_since = begun});
+  EXPECT_EQ(state.phase, Phase::pending);
+}
+
 // --- Model checking: whatever happens in whatever order
 
 struct RandomRun {
@@ -328,6 +380,11 @@ struct RandomRun {
                             .evidence = static_cast<EvidenceSays>(below(4)),
                             .no_room = below(4) == 0 ? "does not fit" : ""};
     }
+    if (below(40) == 0) {
+      RolloutFleet fleet{.stage = below(6), .stage_since = now - std::chrono::seconds(below(60))};
+      if (below(4) == 0) fleet.rolled_back = now - std::chrono::seconds(below(60));
+      return fleet;
+    }
     RolloutTick tick{
         .evidence = below(3) > 0 ? EvidenceSays::safe : static_cast<EvidenceSays>(below(4)),
         .pairs = below(200),
@@ -350,7 +407,7 @@ bool earned(const RolloutTick& tick, const RolloutState& before, const CanaryCon
 }
 
 TEST(RolloutModel, NoSequencePromotesWithoutEvidenceSkipsAStageOrLeavesARollbackByItself) {
-  std::size_t promotions = 0, completions = 0, rollbacks = 0;
+  std::size_t promotions = 0, completions = 0, rollbacks = 0, joins = 0;
   for (unsigned seed = 1; seed <= 200; ++seed) {
     RandomRun run(seed);
     CanaryConfig plan = run.plan();
@@ -363,15 +420,25 @@ TEST(RolloutModel, NoSequencePromotesWithoutEvidenceSkipsAStageOrLeavesARollback
       state = transition(before, event, plan, run.now).state;
       const auto* tick = std::get_if<RolloutTick>(&event);
       const auto* request = std::get_if<RolloutRequest>(&event);
+      const auto* fleet = std::get_if<RolloutFleet>(&event);
       const bool by_person = request != nullptr;
       const std::string at = "seed " + std::to_string(seed) + " step " + std::to_string(i);
 
       ASSERT_LE(state.stage, plan.stages.size()) << at;
       ASSERT_LE(share_of(state, plan), plan.ceiling()) << at;
-      ASSERT_LE(state.stage, before.stage + 1) << at << ": a stage was skipped";
+      ASSERT_LE(state.stage, fleet ? std::max(before.stage, fleet->stage) : before.stage + 1)
+          << at << ": a stage was skipped";
       const bool promoted = state.stage > before.stage ||
                             (state.phase == Phase::complete && before.phase != Phase::complete);
-      if (promoted && !by_person) {
+      if (promoted && fleet) {
+        ASSERT_EQ(state.stage, fleet->stage) << at;
+        ASSERT_NE(before.phase, Phase::paused) << at;
+        ++joins;
+      }
+      if (fleet && fleet->rolled_back > before.lifted) {
+        ASSERT_EQ(state.phase, Phase::rolled_back) << at;
+      }
+      if (promoted && !by_person && !fleet) {
         ASSERT_TRUE(earned(*tick, before, plan, run.now)) << at;
         ASSERT_TRUE(earned_before) << at << ": one look sufficed";
         ASSERT_EQ(before.phase, Phase::advancing) << at;
@@ -411,6 +478,7 @@ TEST(RolloutModel, NoSequencePromotesWithoutEvidenceSkipsAStageOrLeavesARollback
   EXPECT_GT(promotions, 100u) << "else nothing was tried";
   EXPECT_GT(completions, 10u);
   EXPECT_GT(rollbacks, 100u);
+  EXPECT_GT(joins, 100u);
 }
 
 TEST(RolloutModel, NoNewPlanServesMoreThanTheOldOneDid) {
