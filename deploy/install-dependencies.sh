@@ -11,7 +11,7 @@ set -euo pipefail
 build=(g++ cmake ninja-build ccache pkg-config ca-certificates
   libboost1.81-dev libssl-dev libnghttp2-dev nlohmann-json3-dev libsimdjson-dev libyaml-cpp-dev
   prometheus-cpp-dev libre2-dev libxxhash-dev libcld2-dev zlib1g-dev python3 python3-venv)
-test=(openssl libgtest-dev libgmock-dev libbenchmark-dev)
+test=(openssl libgtest-dev libgmock-dev libbenchmark-dev prometheus)
 extra=(clang-14 clang-tidy-14 clang-format-14 libclang-rt-14-dev llvm-14 nginx-light haproxy strace
   nghttp2-client nghttp2-proxy)
 clients=(nghttp2-client slowhttptest sslscan nginx-light haproxy)

@@ -12,7 +12,8 @@ Installs what is missing, builds everything once with AddressSanitizer and Undef
   - the unit and integration tests,
   - the AWS SDKs for Python and JavaScript and the OpenAI and Anthropic SDKs for Python, unmodified, through the proxy
     against the Bedrock simulator,
-  - the signer and the credential chain against botocore, case by case.
+  - the signer and the credential chain against botocore, case by case,
+  - a fleet of proxies with a real Prometheus server.
 
   --all             also: what --clients runs; slow attacks, a TLS scanner and other proxies' opinion; the tests under
                     ThreadSanitizer, every fuzzer for a while, clang-tidy, clang-format
@@ -145,6 +146,8 @@ run_botocore_table() {
   "$python" "tests/clients/$1_table.py" "$tool"
 }
 
+run_fleet() { "$python" tests/fleet/fleet_test.py --programs build/asan; }
+
 run_fuzzers() {
   local fuzzer name count=0 bad=0
   for fuzzer in tests/fuzz/*_fuzz.cc; do
@@ -202,6 +205,8 @@ elif build asan; then
   many "signatures" run_botocore_table sigv4
   step "The credential chain against botocore"
   many "credentials" run_botocore_table credentials
+  step "A fleet with a real Prometheus"
+  many "the fleet" run_fleet
 else
   echo "FAIL - the build"
   failed=$((failed + 1))
