@@ -161,8 +161,8 @@ class History : public testing::Test {
     what.config.horizon = 24h;
     return what;
   }
-  metrics::FleetSums sums(FleetHistory& history, PrometheusTime at) {
-    auto sums = history.sums(at, {}, {});
+  metrics::FleetSums sums(FleetHistory& reader, PrometheusTime at) {
+    auto sums = reader.sums(at, {}, {});
     EXPECT_TRUE(sums) << (sums ? "" : sums.error().context);
     return sums ? *sums : metrics::FleetSums{};
   }
