@@ -115,7 +115,8 @@ class FakePrometheus {
     for (const Scrape& scrape : scrapes_) {
       if (scrape.when > *when || scrape.when <= *when - milliseconds(range)) continue;
       const bool asked_for = query.find(",replica=\"") == query.npos ||
-                             query.find(",replica=\"" + scrape.replica + "\"") != query.npos;
+                             query.find(",replica=\"" + scrape.replica + "\",begun=\"" +
+                                        scrape.begun + "\"") != query.npos;
       if (!asked_for) continue;
       auto& known = last[{scrape.replica, scrape.begun}];
       if (known.pairs <= scrape.pairs) known = scrape;

@@ -329,10 +329,10 @@ TEST(ConfigLoader, RefusesEachMistakeAtItsPlace) {
        "model: a.b}\n    lifecycle: {}\n",
        "c.yaml:8:5: routes[0].lifecycle: this version does not have it yet"},
       {"evidence: {prometheus: 'http://127.0.0.1:9090', export: false}\n",
-       "c.yaml:4:53: evidence.export: must be true where prometheus is asked: the sums would lack "
+       "c.yaml:4:57: evidence.export: must be true where prometheus is asked: the sums would lack "
        "us"},
       {"evidence: {prometheus: 'http://127.0.0.1:9090', window: 30s}\n",
-       "c.yaml:4:53: evidence.window: must be three times the interval at least"},
+       "c.yaml:4:57: evidence.window: must be three times the interval at least"},
       {"evidence: {max_families: 21}\n",
        "c.yaml:4:26: evidence.max_families: must be between 0 and 20, got 21"},
       {"evidence: {prometheus: 'http://prometheus:9090', token_file: c.yaml}\n",
