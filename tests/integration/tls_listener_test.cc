@@ -344,9 +344,11 @@ TEST_F(TlsListener, ANewCertificateUnderLoadDropsNothing) {
   EXPECT_EQ(failed, 0);
 }
 
-TEST_F(TlsListener, CannotBecomePlainWhileRunning) {
+TEST_F(TlsListener, MayBecomePlainWhileRunningOnThePortThatItHas) {
   ProxyUnderTest proxy(usual());
-  EXPECT_FALSE(proxy.apply(ProxySetup{.primary_port = primary_->port()}));
+  const std::uint16_t port = proxy.port();
+  ASSERT_TRUE(proxy.apply(ProxySetup{.primary_port = primary_->port()}));
+  EXPECT_EQ(RawClient(port).ask(converse("hi")).status, 200);
 }
 
 }  // namespace
