@@ -72,8 +72,8 @@ class Evidence {
   int seen_ = 0;
 };
 
-const GateResult& result(const Verdict& verdict, std::string_view signal,
-                         std::string_view family = kAllFamilies) {
+GateResult result(const Verdict& verdict, std::string_view signal,
+                  std::string_view family = kAllFamilies) {
   const auto found = std::ranges::find_if(verdict.reasons, [&](const GateResult& reason) {
     return routing::kGates[reason.gate].signal == signal && reason.family == family;
   });

@@ -151,7 +151,9 @@ TEST_F(Posts, LeaveTheDatesThatTheyDoNotTell) {
       with("/detail/affectedEntities/0/entityValue", "anthropic.claude-opus-4-1-20250805-v1:0");
   event["detail"]["startTime"] = "2027-02-01";
   ASSERT_EQ(all.post(event.dump()).status, 200U);
-  const auto* told = all.with_posted(dates())->find("anthropic.claude-opus-4-1-20250805-v1:0");
+  const auto now = all.with_posted(dates());
+  const auto* told = now->find("anthropic.claude-opus-4-1-20250805-v1:0");
+  ASSERT_NE(told, nullptr);
   EXPECT_EQ(told->dates.end_of_life, day("2027-02-01"));
   EXPECT_EQ(told->dates.legacy, day("2026-07-08")) << "as the file has it";
 }
