@@ -1,0 +1,77 @@
+// The verdict of a route whose every place for a family is taken, as the analysis thread gives it
+// after pairs: all gates, over all traffic and in 256 families.
+
+#include <benchmark/benchmark.h>
+
+#include <chrono>
+#include <string>
+
+#include "metrics/verdict.h"
+
+namespace understudy {
+namespace {
+
+using metrics::Finding;
+using metrics::Observation;
+
+constexpr int kPairsOfAFamily = 40;
+
+Observation answer(routing::Variant variant) {
+  Observation seen;
+  seen.variant = variant;
+  seen.status = 200;
+  seen.answer.parsed = true;
+  seen.answer.text = "An answer.";
+  seen.total = std::chrono::seconds{2};
+  seen.usage = {.input = 100, .output = 50, .cache_read = {}, .cache_write = {}};
+  seen.cost_usd = 0.001;
+  return seen;
+}
+
+// Every signal applies; one side or the other is bad in some of the pairs.
+metrics::Comparison comparison_of(int number) {
+  metrics::Comparison comparison;
+  int i = number;
+  for (const metrics::Signal signal : metrics::kSignals) {
+    ++i;
+    Finding finding;
+    finding.signal = signal;
+    finding.served_bad = i % 53 == 0;
+    finding.other_bad = i % 47 == 0;
+    finding.diverges = finding.served_bad != finding.other_bad;
+    finding.value = static_cast<double>(i % 21 - 10) / 50.0;
+    comparison.findings.push_back(finding);
+  }
+  return comparison;
+}
+
+metrics::RouteEvidence full_evidence() {
+  const std::chrono::system_clock::time_point begin{std::chrono::hours{500'000}};
+  metrics::RouteEvidence evidence("bench", begin);
+  const Observation served = answer(routing::Variant::primary);
+  const Observation other = answer(routing::Variant::candidate);
+  int number = 0;
+  for (int pair = 0; pair < kPairsOfAFamily; ++pair) {
+    for (std::size_t family = 0; family < metrics::RouteEvidence::kMaxFamilies; ++family) {
+      const auto comparison = comparison_of(++number);
+      const std::string name = "family-" + std::to_string(family);
+      evidence.record_pair(name, {comparison, served, other}, begin + std::chrono::hours{pair});
+      evidence.record_triple(name, comparison, comparison_of(number + 7));
+    }
+  }
+  return evidence;
+}
+
+void VerdictOfAFullRoute(benchmark::State& state) {
+  const metrics::RouteEvidence evidence = full_evidence();
+  const routing::VerdictConfig rules;
+  const metrics::CoverageFacts facts{.drawn = evidence.pooled().pairs};
+  for (auto _ : state) {
+    auto verdict = metrics::judge(evidence, rules, facts);
+    benchmark::DoNotOptimize(verdict);
+  }
+}
+BENCHMARK(VerdictOfAFullRoute)->Unit(benchmark::kMillisecond);
+
+}  // namespace
+}  // namespace understudy
