@@ -2,12 +2,15 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
+#include <algorithm>
 #include <atomic>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <set>
+#include <vector>
 
 #include "proxy/shadow_status.h"
 #include "tests/support/fake_bedrock.h"
@@ -17,6 +20,7 @@
 namespace understudy::testing_support {
 namespace {
 
+namespace fs = std::filesystem;
 using testing::HasSubstr;
 using testing::Not;
 using testing::StartsWith;
@@ -86,6 +90,27 @@ TEST_F(Shadow, AsksTheCandidateTheSameUnderItsOwnName) {
   EXPECT_FALSE(served.has("x-understudy-shadow"));
   EXPECT_TRUE(proxy->books_balance(1));
   EXPECT_EQ(proxy->counts().compared, 1U);
+}
+
+// The nicenesses of this process's threads of that name.
+std::vector<int> nicenesses_of(const std::string& name) {
+  std::vector<int> found;
+  for (const auto& task : fs::directory_iterator("/proc/self/task")) {
+    std::string comm;
+    std::getline(std::ifstream(task.path() / "comm"), comm);
+    const auto id = static_cast<id_t>(std::stoul(task.path().filename().string()));
+    if (comm == name) found.push_back(::getpriority(PRIO_PROCESS, id));
+  }
+  return found;
+}
+
+TEST_F(Shadow, AnalysesBehindThoseWhoRelayWhereProcessorsAreShort) {
+  start();
+  expect_primarys_answer(converse("hello"));
+  EXPECT_TRUE(proxy->books_balance(1));
+  const int usual = ::getpriority(PRIO_PROCESS, 0);
+  EXPECT_EQ(nicenesses_of("analysis"), std::vector<int>{std::max(usual, 10)});
+  EXPECT_EQ(nicenesses_of("shadow"), std::vector<int>{usual});
 }
 
 TEST_F(Shadow, PassesTheClientsTokenToThePrimaryAloneWhereItIsForwarded) {
@@ -565,7 +590,6 @@ TEST_F(Shadow, TheMoneyIsBounded) {
 }
 
 TEST_F(Shadow, ARestartDoesNotBeginTheDaysMoneyAnew) {
-  namespace fs = std::filesystem;
   std::string directory = (fs::temp_directory_path() / "spending-XXXXXX").string();
   ASSERT_NE(::mkdtemp(directory.data()), nullptr);
   std::string bill = converse_answer("a");
@@ -634,7 +658,6 @@ TEST_F(Shadow, CopiesLessOfAFamilyOnceItsGatesHaveTheEvidenceTheyNeed) {
 // --------------------------------------------------------------------------------------------------------
 
 TEST_F(Shadow, WritesALineForEachComparison) {
-  namespace fs = std::filesystem;
   std::string directory = (fs::temp_directory_path() / "records-XXXXXX").string();
   ASSERT_NE(::mkdtemp(directory.data()), nullptr);
   start({.top = "records: {directory: " + directory + ", content: none}\n"});
