@@ -76,16 +76,21 @@ std::optional<std::string_view> string_at(Json json, std::string_view key) noexc
   return as<std::string_view>(json[key]);
 }
 
-std::optional<std::int64_t> count_at(Json json, std::string_view key) noexcept {
-  if (const auto whole = as<std::int64_t>(json[key])) {
-    return *whole >= 0 && *whole <= kLargestCount ? whole : std::nullopt;
-  }
-  const auto number = as<double>(json[key]);
-  if (!number || *number < 0.0 || *number > static_cast<double>(kLargestCount) ||
-      std::trunc(*number) < *number) {
+std::optional<std::int64_t> count_of(Json json) noexcept {
+  std::int64_t whole = 0;
+  if (json.get(whole) == simdjson::SUCCESS)
+    return whole >= 0 && whole <= kLargestCount ? std::optional{whole} : std::nullopt;
+  double number = 0.0;
+  if (json.get(number) != simdjson::SUCCESS || number < 0.0 ||
+      number > static_cast<double>(kLargestCount) || std::trunc(number) < number) {
     return std::nullopt;
   }
-  return static_cast<std::int64_t>(*number);
+  return static_cast<std::int64_t>(number);
+}
+
+std::optional<std::int64_t> count_at(Json json, std::string_view key) noexcept {
+  const auto found = member(json, key);
+  return found ? count_of(*found) : std::nullopt;
 }
 
 std::optional<std::int64_t> integer_at(Json json, std::string_view key) noexcept {

@@ -37,12 +37,22 @@ std::optional<Json> member(Json json, std::string_view key) noexcept;
 std::optional<Json> element(Json json, std::size_t n) noexcept;
 std::optional<std::string_view> string_at(Json json, std::string_view key) noexcept;
 // A whole number that is not negative; 28.0 is one too (Titan behind a guardrail).
+std::optional<std::int64_t> count_of(Json json) noexcept;
 std::optional<std::int64_t> count_at(Json json, std::string_view key) noexcept;
 // A whole number that fits 64 bits, as written: times in milliseconds are larger than any count.
 std::optional<std::int64_t> integer_at(Json json, std::string_view key) noexcept;
 bool is_object(Json json) noexcept;
 // The tree as JSON text without white space.
 std::string text_of(Json json);
+
+// Calls `each(std::string_view key, Json)` for every member, if it is an object. To look for many
+// keys in a small object, one walk is cheaper than many searches.
+template <typename Each>
+void for_each_member(Json json, const Each& each) {
+  simdjson::dom::object object;  // a local: iterating a temporary dangles in C++20
+  if (json.get(object) != simdjson::SUCCESS) return;
+  for (const auto [key, value] : object) each(key, value);
+}
 
 // Calls `each(Json)` for every element, if the member is an array.
 template <typename Each>

@@ -1,7 +1,7 @@
 #include "metrics/usage.h"
 
+#include <array>
 #include <charconv>
-#include <initializer_list>
 
 namespace understudy::metrics {
 
@@ -9,32 +9,45 @@ namespace {
 
 using Count = std::optional<std::int64_t>;
 
-void take(Json json, std::initializer_list<std::string_view> spellings, Count& into) {
-  for (const std::string_view spelling : spellings) {
-    if (const auto count = count_at(json, spelling)) {
-      into = count;
-      return;
-    }
-  }
+struct Spelling {
+  std::string_view key;
+  Count Usage::*count;
+};
+
+// Of Converse and Nova, Anthropic, OpenAI.
+constexpr std::array kSpellings{
+    Spelling{"inputTokens", &Usage::input},
+    Spelling{"input_tokens", &Usage::input},
+    Spelling{"prompt_tokens", &Usage::input},
+    Spelling{"outputTokens", &Usage::output},
+    Spelling{"output_tokens", &Usage::output},
+    Spelling{"completion_tokens", &Usage::output},
+    Spelling{"cacheReadInputTokens", &Usage::cache_read},
+    Spelling{"cacheReadInputTokenCount", &Usage::cache_read},
+    Spelling{"cache_read_input_tokens", &Usage::cache_read},
+    Spelling{"cacheWriteInputTokens", &Usage::cache_write},
+    Spelling{"cacheWriteInputTokenCount", &Usage::cache_write},
+    Spelling{"cache_creation_input_tokens", &Usage::cache_write},
+};
+
+void take(const std::optional<std::int64_t>& count, Count& into) {
+  if (count) into = count;
 }
 
-// Converse lists cache writes by how long they are kept, Anthropic names them.
+bool take_spelled(std::string_view key, Json value, Usage& into) {
+  for (const Spelling& known : kSpellings) {
+    if (key != known.key) continue;
+    take(count_of(value), into.*known.count);
+    return true;
+  }
+  return false;
+}
+
+// Converse lists cache writes by how long they are kept.
 void read_cache_details(Json usage, Usage& into) {
   for_each_at(usage, "cacheDetails", [&into](Json each) {
-    if (string_at(each, "ttl") == "1h") take(each, {"inputTokens"}, into.cache_write_1h);
+    if (string_at(each, "ttl") == "1h") take(count_at(each, "inputTokens"), into.cache_write_1h);
   });
-  const auto created = member(usage, "cache_creation");
-  if (created) take(*created, {"ephemeral_1h_input_tokens"}, into.cache_write_1h);
-}
-
-// OpenAI's count of the prompt holds the cached tokens, Usage::input does not.
-void split_cached(Json usage, std::string_view total, std::string_view detail_key, Usage& into) {
-  const auto prompt = count_at(usage, total);
-  const auto details = member(usage, detail_key);
-  const auto cached = details ? count_at(*details, "cached_tokens") : std::nullopt;
-  if (!prompt || !cached || *cached > *prompt) return;
-  into.input = *prompt - *cached;
-  into.cache_read = cached;
 }
 
 Count whole_number(std::string_view text) {
@@ -49,26 +62,31 @@ Count whole_number(std::string_view text) {
 }  // namespace
 
 void read_usage(Json usage, Usage& into) {
-  take(usage, {"inputTokens", "input_tokens", "prompt_tokens"}, into.input);
-  take(usage, {"outputTokens", "output_tokens", "completion_tokens"}, into.output);
-  take(usage, {"cacheReadInputTokens", "cacheReadInputTokenCount", "cache_read_input_tokens"},
-       into.cache_read);
-  take(usage, {"cacheWriteInputTokens", "cacheWriteInputTokenCount", "cache_creation_input_tokens"},
-       into.cache_write);
-  for (const std::string_view key : {"completion_tokens_details", "output_tokens_details"}) {
-    const auto details = member(usage, key);
-    if (details) take(*details, {"reasoning_tokens"}, into.reasoning);
-  }
-  read_cache_details(usage, into);
-  split_cached(usage, "prompt_tokens", "prompt_tokens_details", into);
-  split_cached(usage, "input_tokens", "input_tokens_details", into);
+  Count prompt, cached;  // as OpenAI counts
+  for_each_member(usage, [&](std::string_view key, Json value) {
+    if (key == "prompt_tokens" || key == "input_tokens") prompt = count_of(value);
+    if (take_spelled(key, value, into)) return;
+    if (key == "prompt_tokens_details" || key == "input_tokens_details") {
+      cached = count_at(value, "cached_tokens");
+    } else if (key == "completion_tokens_details" || key == "output_tokens_details") {
+      take(count_at(value, "reasoning_tokens"), into.reasoning);
+    } else if (key == "cacheDetails") {
+      read_cache_details(usage, into);
+    } else if (key == "cache_creation") {  // Anthropic
+      take(count_at(value, "ephemeral_1h_input_tokens"), into.cache_write_1h);
+    }
+  });
+  // OpenAI's count of the prompt holds the cached tokens, Usage::input does not.
+  if (!prompt || !cached || *cached > *prompt) return;
+  into.input = *prompt - *cached;
+  into.cache_read = cached;
 }
 
 void read_invocation_metrics(Json metrics, Usage& into) {
-  take(metrics, {"inputTokenCount"}, into.input);
-  take(metrics, {"outputTokenCount"}, into.output);
-  take(metrics, {"cacheReadInputTokenCount"}, into.cache_read);
-  take(metrics, {"cacheWriteInputTokenCount"}, into.cache_write);
+  take(count_at(metrics, "inputTokenCount"), into.input);
+  take(count_at(metrics, "outputTokenCount"), into.output);
+  take(count_at(metrics, "cacheReadInputTokenCount"), into.cache_read);
+  take(count_at(metrics, "cacheWriteInputTokenCount"), into.cache_write);
 }
 
 Usage usage_of_fields(std::string_view fields) {
