@@ -1,7 +1,6 @@
-// The only door to prometheus-cpp. Numbers are kept in our own relaxed atomics (route_counters.h):
-// Histogram::Observe of prometheus-cpp 1.0 takes a mutex and its counters are one compare-and-swap
-// loop for all threads. Here they are only turned into its families, when somebody asks for the
-// page.
+// Numbers are kept in our own relaxed atomics (route_counters.h): Histogram::Observe of
+// prometheus-cpp 1.0 takes a mutex and its counters are one compare-and-swap loop for all threads.
+// Here they are only turned into its families, when somebody asks for the page.
 
 #include <prometheus/collectable.h>
 #include <prometheus/metric_family.h>
@@ -14,6 +13,8 @@
 #include <utility>
 #include <vector>
 
+#include "metrics/prometheus_families.h"
+#include "metrics/prometheus_routes.h"
 #include "metrics/recorder.h"
 #include "metrics/route_counters.h"
 #include "metrics/sharded.h"
@@ -22,10 +23,8 @@ namespace understudy::metrics {
 
 namespace {
 
-using prometheus::ClientMetric;
 using prometheus::MetricFamily;
 using prometheus::MetricType;
-using Labels = std::vector<ClientMetric::Label>;
 
 constexpr std::array kOverheadBounds{0.000001, 0.0000025, 0.000005, 0.00001, 0.000025,
                                      0.00005,  0.0001,    0.00025,  0.0005,  0.001,
@@ -105,242 +104,6 @@ constexpr std::array<std::string_view, 12> kHandshakes{
 constexpr std::array<std::string_view, 3> kReloadLabels{"applied", "unchanged", "refused"};
 constexpr std::array<std::string_view, 3> kPhaseLabels{"decide", "sign", "rewrite"};
 
-Labels labels(std::initializer_list<std::pair<std::string_view, std::string_view>> pairs) {
-  Labels all;
-  all.reserve(pairs.size());
-  for (const auto& [name, value] : pairs) all.push_back({std::string{name}, std::string{value}});
-  return all;
-}
-
-MetricFamily family(std::string_view name, MetricType type, std::string_view help) {
-  MetricFamily made;
-  made.name = "understudy_" + std::string{name};
-  made.help = help;
-  made.type = type;
-  return made;
-}
-
-void add_counter(MetricFamily& to, Labels with, double value) {
-  ClientMetric& metric = to.metric.emplace_back();
-  metric.label = std::move(with);
-  metric.counter.value = value;
-}
-
-void add_counter(MetricFamily& to, Labels with, std::uint64_t value) {
-  add_counter(to, std::move(with), static_cast<double>(value));
-}
-
-void add_gauge(MetricFamily& to, Labels with, double value) {
-  ClientMetric& metric = to.metric.emplace_back();
-  metric.label = std::move(with);
-  metric.gauge.value = value;
-}
-
-template <std::size_t N>
-void add_histogram(MetricFamily& to, Labels with, const TimeHistogram<N>& histogram) {
-  const auto totals = histogram.totals();
-  if (totals.count() == 0) return;
-  ClientMetric& metric = to.metric.emplace_back();
-  metric.label = std::move(with);
-  std::uint64_t so_far = 0;
-  for (std::size_t i = 0; i < N; ++i) {
-    so_far += totals.buckets[i];
-    metric.histogram.bucket.push_back({so_far, histogram.bounds()[i]});
-  }
-  so_far += totals.buckets[N];
-  metric.histogram.bucket.push_back({so_far, std::numeric_limits<double>::infinity()});
-  metric.histogram.sample_count = so_far;
-  metric.histogram.sample_sum = totals.sum_seconds;
-}
-
-double percent(routing::Percent share) {
-  return share.hundredths / 100.0;
-}
-
-std::string code_label(std::size_t slot) {
-  return slot == 0 ? std::string{"none"} : std::to_string(slot + 99);
-}
-
-// The families that carry a route label, filled route by route.
-struct RouteFamilies {
-  MetricFamily requests = family("requests_total", MetricType::Counter,
-                                 "Finished attempts at an upstream, by status code.");
-  MetricFamily duration = family("request_duration_seconds", MetricType::Histogram,
-                                 "From an attempt's begin to the end of its answer.");
-  MetricFamily first_token = family("time_to_first_token_seconds", MetricType::Histogram,
-                                    "From an attempt's begin to the first event with content.");
-  MetricFamily per_token = family("time_per_output_token_seconds", MetricType::Histogram,
-                                  "Mean time between output tokens after the first.");
-  MetricFamily tokens =
-      family("tokens_total", MetricType::Counter, "Tokens as the upstream counted them.");
-  MetricFamily broken =
-      family("broken_answers_total", MetricType::Counter,
-             "Served answers that began as a success and failed later: cut by the upstream, or "
-             "with an error in their stream.");
-  MetricFamily usage_missing = family("usage_missing_total", MetricType::Counter,
-                                      "Successful answers whose token usage is unknown.");
-  MetricFamily cost = family("cost_usd_total", MetricType::Counter,
-                             "Estimated cost of answers whose usage and price are known.");
-  MetricFamily eligible = family("shadow_eligible_total", MetricType::Counter,
-                                 "Understood operations on a route with a candidate.");
-  MetricFamily shadow = family("shadow_total", MetricType::Counter,
-                               "Where eligible exchanges ended; the results add up to eligible.");
-  MetricFamily control = family("control_total", MetricType::Counter,
-                                "Where second copies to the served variant ended.");
-  MetricFamily divergence = family("divergence_total", MetricType::Counter,
-                                   "Compared pairs in which the signal diverged.");
-  MetricFamily comparisons =
-      family("comparisons_total", MetricType::Counter, "Compared pairs by outcome.");
-
-  MetricFamily fallbacks =
-      family("fallbacks_total", MetricType::Counter,
-             "Exchanges that the primary answered because the candidate could not.");
-  MetricFamily takeovers =
-      family("end_of_life_takeovers_total", MetricType::Counter,
-             "Exchanges that the candidate answered because the primary's model is gone.");
-  MetricFamily rewrites = family("rewrites_total", MetricType::Counter,
-                                 "Requests that a compatibility preset changed.");
-
-  void add(const RouteCounters& route);
-  void move_to(std::vector<MetricFamily>& all);
-
- private:
-  void add_requests(const RouteCounters& route);
-  void add_spend(const RouteCounters& route);
-  void add_stand_ins(const RouteCounters& route);
-  static void add_ends(MetricFamily& to, const std::string& route, const PairSeries& pairs);
-};
-
-void RouteFamilies::add(const RouteCounters& route) {
-  add_requests(route);
-  add_spend(route);
-  add_stand_ins(route);
-  // Ends before beginnings, as in RouteCounters::counts().
-  add_ends(shadow, route.name(), route.shadow());
-  add_ends(control, route.name(), route.control());
-  for (std::size_t i = 0; i < kSkipReasons; ++i) {
-    const auto reason = static_cast<routing::SkipReason>(i);
-    const std::uint64_t count = route.skips(reason);
-    if (count == 0) continue;
-    add_counter(shadow,
-                labels({{"route", route.name()}, {"result", "skipped"}, {"reason", label(reason)}}),
-                count);
-  }
-  add_counter(eligible, labels({{"route", route.name()}}), route.eligible_count());
-  for (const auto& [signal, counts] : route.signals()) {
-    if (counts.pairs == 0) continue;
-    add_counter(divergence, labels({{"route", route.name()}, {"signal", label(signal)}}),
-                counts.divergent);
-  }
-  add_counter(comparisons, labels({{"route", route.name()}, {"outcome", "same"}}),
-              route.shadow().same());
-  add_counter(comparisons, labels({{"route", route.name()}, {"outcome", "different"}}),
-              route.shadow().different());
-}
-
-void RouteFamilies::add_requests(const RouteCounters& route) {
-  for (const routing::Operation operation : routing::kOperations) {
-    for (std::size_t variant = 0; variant < kVariants; ++variant) {
-      for (std::size_t leg = 0; leg < kLegs; ++leg) {
-        const RequestSeries* series =
-            route.requests(static_cast<std::size_t>(operation), variant, leg);
-        if (series == nullptr) continue;
-        const Labels common = labels({{"route", route.name()},
-                                      {"operation", label(operation)},
-                                      {"variant", label(static_cast<routing::Variant>(variant))},
-                                      {"leg", label(static_cast<Leg>(leg))}});
-        const auto add_code = [&](std::string code, std::uint64_t count) {
-          if (count == 0) return;
-          Labels with = common;
-          with.push_back({"code", std::move(code)});
-          add_counter(requests, std::move(with), count);
-        };
-        add_code("200", series->ok.sum(0));
-        for (std::size_t slot = 0; slot < series->other_codes.size(); ++slot) {
-          add_code(code_label(slot), series->other_codes[slot].load(std::memory_order_relaxed));
-        }
-        add_histogram(duration, common, series->duration);
-        add_histogram(first_token, common, series->first_token);
-        add_histogram(per_token, common, series->per_token);
-      }
-    }
-  }
-}
-
-void RouteFamilies::add_spend(const RouteCounters& route) {
-  for (std::size_t variant = 0; variant < kVariants; ++variant) {
-    if (const std::uint64_t count = route.broken(variant); count != 0) {
-      add_counter(broken,
-                  labels({{"route", route.name()},
-                          {"variant", label(static_cast<routing::Variant>(variant))},
-                          {"leg", label(Leg::served)}}),
-                  count);
-    }
-    for (std::size_t leg = 0; leg < kLegs; ++leg) {
-      const SpendSeries& spend = route.spend(variant, leg);
-      const Labels common = labels({{"route", route.name()},
-                                    {"variant", label(static_cast<routing::Variant>(variant))},
-                                    {"leg", label(static_cast<Leg>(leg))}});
-      for (std::size_t type = 0; type < kTokenTypes.size(); ++type) {
-        const std::uint64_t count = spend.tokens[type].load(std::memory_order_relaxed);
-        if (count == 0) continue;
-        Labels with = common;
-        with.push_back({"type", std::string{kTokenTypes[type]}});
-        add_counter(tokens, std::move(with), count);
-      }
-      const std::uint64_t missing = spend.usage_missing.load(std::memory_order_relaxed);
-      if (missing != 0) add_counter(usage_missing, common, missing);
-      const double cost_usd = spend.cost_usd.load(std::memory_order_relaxed);
-      if (cost_usd > 0.0) add_counter(cost, common, cost_usd);
-    }
-  }
-}
-
-void RouteFamilies::add_stand_ins(const RouteCounters& route) {
-  const auto add_one = [&](MetricFamily& to, std::string_view name, std::string_view value,
-                           std::uint64_t count) {
-    if (count != 0) add_counter(to, labels({{"route", route.name()}, {name, value}}), count);
-  };
-  for (std::size_t i = 0; i < kFallbackReasons; ++i) {
-    const auto reason = static_cast<FallbackReason>(i);
-    add_one(fallbacks, "reason", label(reason), route.fallbacks(reason));
-  }
-  for (std::size_t i = 0; i < kModelGoneKinds; ++i) {
-    const auto kind = static_cast<ModelGone>(i);
-    add_one(takeovers, "kind", label(kind), route.takeovers(kind));
-  }
-  const auto presets = routing::presets();
-  for (std::size_t i = 0; i < presets.size(); ++i)
-    add_one(rewrites, "preset", presets[i].name, route.rewrites(i));
-}
-
-void RouteFamilies::add_ends(MetricFamily& to, const std::string& route, const PairSeries& pairs) {
-  add_counter(to, labels({{"route", route}, {"result", "compared"}, {"reason", ""}}),
-              pairs.compared());
-  for (std::size_t i = 0; i < kDropReasons; ++i) {
-    const auto reason = static_cast<DropReason>(i);
-    const std::uint64_t count = pairs.drops(reason);
-    if (count == 0) continue;
-    add_counter(to, labels({{"route", route}, {"result", "dropped"}, {"reason", label(reason)}}),
-                count);
-  }
-  for (std::size_t i = 0; i < kFailReasons; ++i) {
-    const auto reason = static_cast<FailReason>(i);
-    const std::uint64_t count = pairs.fails(reason);
-    if (count == 0) continue;
-    add_counter(to, labels({{"route", route}, {"result", "failed"}, {"reason", label(reason)}}),
-                count);
-  }
-}
-
-void RouteFamilies::move_to(std::vector<MetricFamily>& all) {
-  for (MetricFamily* each : {&requests, &duration, &first_token, &per_token, &tokens, &broken,
-                             &usage_missing, &cost, &eligible, &shadow, &control, &divergence,
-                             &comparisons, &fallbacks, &takeovers, &rewrites}) {
-    all.push_back(std::move(*each));
-  }
-}
-
 class PrometheusRecorder final : public Recorder, public prometheus::Collectable {
  public:
   RouteMeter& route(std::string_view name) override {
@@ -354,7 +117,7 @@ class PrometheusRecorder final : public Recorder, public prometheus::Collectable
     std::vector<RouteShares> shares;
     shares.reserve(config.routes.size());
     for (const routing::RouteConfig& route : config.routes) {
-      shares.push_back({route.name, percent(route.shadow.percent)});
+      shares.push_back({route.name, route.shadow.percent.value()});
     }
     const std::lock_guard lock{mutex_};
     shares_ = std::move(shares);

@@ -10,6 +10,7 @@ namespace understudy::routing {
 // 0 to 100 with two decimals, held as hundredths of a percent so that comparison is exact.
 struct Percent {
   std::uint32_t hundredths = 0;
+  double value() const noexcept { return hundredths / 100.0; }
   double fraction() const noexcept { return hundredths / 10'000.0; }
   friend auto operator<=>(Percent, Percent) = default;
 };

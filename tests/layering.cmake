@@ -15,7 +15,7 @@ set(libraries yaml-cpp prometheus-cpp nghttp2 openssl asio-and-beast re2 cld2 xx
 set(header_yaml-cpp "^yaml-cpp/")
 set(door_yaml-cpp "^routing/config_loader_yaml\\.cc$")
 set(header_prometheus-cpp "^prometheus/")
-set(door_prometheus-cpp "^metrics/prometheus_recorder\\.cc$")
+set(door_prometheus-cpp "^metrics/prometheus_(recorder|families|routes)\\.(cc|h)$")
 set(header_nghttp2 "^nghttp2/")
 set(door_nghttp2 "^proxy/h2_(session\\.cc|client\\.cc|callbacks\\.(h|cc))$")
 set(header_openssl "^openssl/")
