@@ -12,6 +12,7 @@
 #include "proxy/fleet_exposition.h"
 #include "proxy/keep_warm.h"
 #include "proxy/lifecycle_report.h"
+#include "routing/day.h"
 #include "routing/fields.h"
 
 namespace understudy::proxy {
@@ -175,7 +176,7 @@ AdminReply metrics_page(const AdminSources& sources) {
       rollback_exposition(snapshot->config(), process.models, std::chrono::system_clock::now());
   if (process.lifecycles)
     reply.body += lifecycle_exposition(
-        report_models(snapshot->config(), *process.lifecycles, process.models, today()));
+        report_models(snapshot->config(), *process.lifecycles, process.models, routing::today()));
   return reply;
 }
 

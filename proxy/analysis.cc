@@ -8,9 +8,13 @@
 #include "metrics/usage.h"
 #include "proxy/log.h"
 #include "proxy/shadow_account.h"
+#include "routing/day.h"
 #include "routing/sampling.h"
 
 namespace understudy::proxy {
+
+using routing::today;
+
 namespace {
 
 // How long finished work may lie before it is looked at: far below the second in which it must
@@ -20,10 +24,6 @@ constexpr std::chrono::milliseconds kLookEvery{10};
 // Where processors are short, who relays answers goes before who studies them: what then finds no
 // room in the queue is dropped and counted.
 constexpr int kNiceness = 10;
-
-std::chrono::sys_days today() {
-  return std::chrono::floor<std::chrono::days>(std::chrono::system_clock::now());
-}
 
 void price(metrics::Observation& observation, const metrics::Prices& prices) {
   observation.cost_usd = prices.cost(observation.model_id, observation.usage, today());

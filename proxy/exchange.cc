@@ -6,6 +6,7 @@
 #include "proxy/lifecycle_report.h"
 #include "proxy/log.h"
 #include "proxy/stand_in.h"
+#include "routing/day.h"
 #include "routing/sampling.h"
 
 namespace understudy::proxy {
@@ -210,7 +211,8 @@ GoneModels& Exchange::gone_models() const {
 
 bool Exchange::primary_was_good() const {
   return worker_.analysis.models().answered_before(decision_.route->name, asked_primary()) ||
-         snapshot_->lifecycles->state(asked_primary(), today()) == metrics::ModelState::ended;
+         snapshot_->lifecycles->state(asked_primary(), routing::today()) ==
+             metrics::ModelState::ended;
 }
 
 bool Exchange::may_fall_back() const noexcept {

@@ -49,7 +49,8 @@ std::optional<routing::ModelDates> dates_from_control_plane(std::string_view bod
                             .replacement = {}};
   // Legacy since an unknown day: since today at the latest.
   const auto status = lifecycle->find("status");
-  if (status != lifecycle->end() && *status == "LEGACY" && !dates.legacy) dates.legacy = today();
+  if (status != lifecycle->end() && *status == "LEGACY" && !dates.legacy)
+    dates.legacy = routing::today();
   return dates;
 }
 
@@ -72,8 +73,8 @@ void LifecyclePoll::ask_now() {
   const auto snapshot = snapshot_();
   if (!snapshot->config().lifecycle.poll_upstream || !snapshot->lifecycles) return;
   std::set<std::string> models;
-  for (const ModelReport& report :
-       report_models(snapshot->config(), *snapshot->lifecycles, models_.entries(), today())) {
+  for (const ModelReport& report : report_models(snapshot->config(), *snapshot->lifecycles,
+                                                 models_.entries(), routing::today())) {
     const std::string_view id = routing::foundation_model(report.model);
     if (!id.empty() && models.size() < kMaxModels) models.emplace(id);
   }
@@ -103,7 +104,7 @@ bool LifecyclePoll::ask(const std::shared_ptr<const Snapshot>& snapshot, const s
   told_.insert_or_assign(metrics::canonical_model(model),
                          metrics::ModelLifecycle{.dates = *std::move(dates),
                                                  .source = std::string(kSource),
-                                                 .checked = routing::day_text(today())});
+                                                 .checked = routing::day_text(routing::today())});
   return true;
 }
 

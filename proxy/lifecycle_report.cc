@@ -249,8 +249,4 @@ LoadedLifecycles load_lifecycles(const routing::Config& config, sys_days today) 
   return loaded;
 }
 
-sys_days today() {
-  return std::chrono::floor<std::chrono::days>(std::chrono::system_clock::now());
-}
-
 }  // namespace understudy::proxy

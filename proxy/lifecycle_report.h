@@ -52,6 +52,4 @@ struct LoadedLifecycles {
 };
 LoadedLifecycles load_lifecycles(const routing::Config& config, std::chrono::sys_days today);
 
-std::chrono::sys_days today();
-
 }  // namespace understudy::proxy

@@ -19,14 +19,10 @@ std::int64_t unix_seconds(Moment moment) {
   return std::chrono::floor<seconds>(moment).time_since_epoch().count();
 }
 
-double percent(routing::Percent share) {
-  return share.hundredths / 100.0;
-}
-
 json describe_stages(const routing::CanaryConfig& plan) {
   json stages = json::array();
   for (const routing::RolloutStage& stage : plan.stages) {
-    stages.push_back({{"percent", percent(stage.percent)},
+    stages.push_back({{"percent", stage.percent.value()},
                       {"min_time_seconds", std::chrono::duration<double>(stage.min_time).count()},
                       {"min_pairs", stage.min_pairs}});
   }
@@ -76,7 +72,7 @@ json describe_next(const RolloutView& rollout, Moment now) {
   const auto& stages = rollout.plan.stages;
   const bool to_stage =
       rollout.state.stage < stages.size() && rollout.state.phase != RolloutPhase::complete;
-  return {{"percent", to_stage ? json(percent(stages[rollout.state.stage].percent)) : json()},
+  return {{"percent", to_stage ? json(stages[rollout.state.stage].percent.value()) : json()},
           {"waits_for", waits_for(rollout, now)}};
 }
 
@@ -140,7 +136,7 @@ nlohmann::json describe_rollout(const RolloutView& rollout, Moment now) {
   return {{"state", label(state.phase)},
           {"stage", state.stage},
           {"stages", describe_stages(rollout.plan)},
-          {"percent", percent(rollout.served)},
+          {"percent", rollout.served.value()},
           {"since_unix_seconds", unix_seconds(state.since)},
           {"stage_since_unix_seconds", unix_seconds(state.stage_since)},
           {"pairs", rollout.pairs},

@@ -32,13 +32,12 @@ nlohmann::json describe_parameters(const routing::RouteConfig& route) {
                    : json();
   }
   const routing::ControlShare& control = route.shadow.control;
-  return {
-      {"min_hours", rules.min_hours},
-      {"min_pairs_per_family", rules.min_pairs_per_family},
-      {"max_missing_percent", rules.max_missing.hundredths / 100.0},
-      {"max_dropped_percent", rules.max_dropped.hundredths / 100.0},
-      {"control_percent", control.automatic ? json() : json(control.percent.hundredths / 100.0)},
-      {"gates", std::move(gates)}};
+  return {{"min_hours", rules.min_hours},
+          {"min_pairs_per_family", rules.min_pairs_per_family},
+          {"max_missing_percent", rules.max_missing.value()},
+          {"max_dropped_percent", rules.max_dropped.value()},
+          {"control_percent", control.automatic ? json() : json(control.percent.value())},
+          {"gates", std::move(gates)}};
 }
 
 }  // namespace understudy::proxy

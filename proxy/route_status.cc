@@ -282,7 +282,7 @@ nlohmann::json describe_route(const routing::Config& config, const routing::Rout
   const metrics::RouteCounts counts = meter.counts();
   json described = {
       {"name", route.name},
-      {"shadow_percent", route.shadow.percent.hundredths / 100.0},
+      {"shadow_percent", route.shadow.percent.value()},
       {"served", describe_shares(route.name, counts, samples)},
       {"counts", describe_counts(counts)},
       {"fallbacks", json(counts.fallbacks)},

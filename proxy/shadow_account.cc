@@ -5,6 +5,7 @@
 #include <random>
 
 #include "proxy/log.h"
+#include "routing/day.h"
 
 namespace understudy::proxy {
 namespace {
@@ -20,10 +21,8 @@ std::int64_t second_of(SteadyTime now) noexcept {
   return duration_cast<seconds>(now.time_since_epoch()).count();
 }
 
-std::int64_t today() noexcept {
-  return std::chrono::floor<std::chrono::days>(std::chrono::system_clock::now())
-      .time_since_epoch()
-      .count();
+std::int64_t day_number() noexcept {
+  return routing::today().time_since_epoch().count();
 }
 
 }  // namespace
@@ -145,7 +144,7 @@ void ShadowAccount::primary_answered(const routing::RouteConfig& route, int stat
 }
 
 void ShadowAccount::begin_day() noexcept {
-  const std::int64_t now = today();
+  const std::int64_t now = day_number();
   std::int64_t held = day_.load(std::memory_order_relaxed);
   if (held != now && day_.compare_exchange_strong(held, now))
     spent_microcents_.store(0, std::memory_order_relaxed);
@@ -185,7 +184,7 @@ void ShadowAccount::spent_before(double usd) noexcept {
 }
 
 double ShadowAccount::spent_today() const noexcept {
-  if (day_.load(std::memory_order_relaxed) != today()) return 0.0;
+  if (day_.load(std::memory_order_relaxed) != day_number()) return 0.0;
   return static_cast<double>(spent_microcents_.load(std::memory_order_relaxed)) / kMicrocentsPerUsd;
 }
 

@@ -20,6 +20,7 @@
 #include "proxy/shadow_leg.h"
 #include "proxy/spending_file.h"
 #include "proxy/thread_snapshot.h"
+#include "routing/day.h"
 #include "routing/hash.h"
 #include "routing/sampling.h"
 
@@ -46,10 +47,6 @@ constexpr auto kSaveSpendingEvery = 10s;
 // another share says `control_percent: N`.
 constexpr std::uint64_t kTriplesWanted = 400;
 constexpr routing::Percent kControlAtRest{200};
-
-std::chrono::sys_days today() {
-  return std::chrono::floor<std::chrono::days>(std::chrono::system_clock::now());
-}
 
 // What one route's copies are doing. Shadow thread only.
 struct RouteState {
@@ -85,7 +82,7 @@ struct ShadowDispatcher::Impl {
         memory(config.limits.max_shadow_bytes),
         instance_id(instance),
         spending(config.state_directory),
-        begun_on(today()),
+        begun_on(routing::today()),
         spent_before(spending.load(begun_on)),
         thread_memory(thread_memory_) {
     thread = std::thread([this] {
@@ -129,7 +126,7 @@ struct ShadowDispatcher::Impl {
 
   void save_spending() {
     // Read with one day, so that yesterday's money is not kept as today's.
-    const std::chrono::sys_days day = today();
+    const std::chrono::sys_days day = routing::today();
     Spending spent;
     {
       const std::lock_guard lock(accounts_mutex);
@@ -425,7 +422,7 @@ std::shared_ptr<ShadowAccount> ShadowDispatcher::account(std::string_view route)
   if (found == impl_->accounts.end()) {
     found = impl_->accounts.emplace(std::string{route}, std::make_shared<ShadowAccount>()).first;
     const auto before = impl_->spent_before.find(route);
-    if (before != impl_->spent_before.end() && impl_->begun_on == today())
+    if (before != impl_->spent_before.end() && impl_->begun_on == routing::today())
       found->second->spent_before(before->second);
   }
   return found->second;

@@ -66,7 +66,7 @@ json describe_shadow_use(const routing::ShadowConfig& config, const ShadowAccoun
           {"requests_per_minute", or_null(config.budget.requests_per_minute)},
           {"tokens_last_minute", used.tokens_of_last_minute(now)},
           {"tokens_per_minute", or_null(config.budget.tokens_per_minute)},
-          {"settled_percent", config.settled.hundredths / 100.0},
+          {"settled_percent", config.settled.value()},
           {"settled_families", used.settled()}};
 }
 

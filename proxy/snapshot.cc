@@ -11,6 +11,7 @@
 #include "proxy/log.h"
 #include "proxy/read_file.h"
 #include "proxy/tls_contexts.h"
+#include "routing/day.h"
 #include "routing/experiment.h"
 
 namespace understudy::proxy {
@@ -246,7 +247,7 @@ SnapshotResult make_snapshot(std::shared_ptr<const routing::Config> config,
   auto upstreams = load_upstreams(*config, keeper, environment, result.problems);
   LoadedPrices loaded = load_prices(*config);
   LoadedListeners listeners = load_listeners(*config);
-  LoadedLifecycles lifecycles = load_lifecycles(*config, today());
+  LoadedLifecycles lifecycles = load_lifecycles(*config, routing::today());
   const auto tell = [&result](const auto& part) {
     for (const std::string& warning : part.warnings)
       log_warn("config_warning", {{"problem", warning}});

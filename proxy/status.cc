@@ -10,6 +10,7 @@
 #include "proxy/lifecycle_report.h"
 #include "proxy/route_status.h"
 #include "proxy/version.h"
+#include "routing/day.h"
 
 namespace understudy::proxy {
 namespace {
@@ -85,7 +86,7 @@ json describe_one(const Snapshot& snapshot, std::size_t route, const std::vector
   const auto fleet = sources.fleet ? sources.fleet(name) : nullptr;
   json described = describe_route(config, config.routes[route], *snapshot.meters.at(route), samples,
                                   of_route, fleet.get());
-  described["canary_percent"] = snapshot.routes.served_share(route).hundredths / 100.0;
+  described["canary_percent"] = snapshot.routes.served_share(route).value();
   const auto rollout = sources.rollouts(name);
   described["rollout"] =
       rollout ? describe_rollout(*rollout, std::chrono::system_clock::now()) : json();
@@ -108,7 +109,7 @@ json describe_routes(const Snapshot& snapshot, const std::vector<Sample>& sample
 
 json describe_lifecycle(const Snapshot& snapshot, const ProcessStatus& process) {
   if (!process.lifecycles) return nullptr;
-  const auto day = today();
+  const auto day = routing::today();
   return describe_models(report_models(snapshot.config(), *process.lifecycles, process.models, day),
                          *process.lifecycles, day);
 }

@@ -26,10 +26,6 @@ void raise(VolumePeak& peak, const VolumePeak& to) noexcept {
   peak.tokens = std::max(peak.tokens, to.tokens);
 }
 
-sys_days today() {
-  return std::chrono::floor<std::chrono::days>(VolumeBook::Clock::now());
-}
-
 json describe(const VolumeMeter::Day& day) {
   return {{"day", routing::day_text(day.day)},
           {"requests", day.peak.requests},
@@ -142,7 +138,7 @@ void VolumeBook::note_pair(std::string_view name, std::uint64_t by_primary,
 
 std::optional<VolumePeak> VolumeBook::peak(std::string_view name) {
   const std::lock_guard lock(mutex_);
-  return route(name).meter.peak(today());
+  return route(name).meter.peak(routing::today());
 }
 
 VolumeBook::Route& VolumeBook::route(std::string_view name) {

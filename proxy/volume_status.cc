@@ -94,7 +94,7 @@ json describe(const VolumePeak& volume) {
 
 json describe(const StageVolume& stage) {
   json described = describe(stage.asked);
-  described["percent"] = stage.percent.hundredths / 100.0;
+  described["percent"] = stage.percent.value();
   described["fits"] = stage.fits;
   described["text"] = stage.text;
   return described;

@@ -40,4 +40,8 @@ std::string day_text(std::chrono::sys_days day) {
   return text.data();
 }
 
+std::chrono::sys_days today() noexcept {
+  return std::chrono::floor<std::chrono::days>(std::chrono::system_clock::now());
+}
+
 }  // namespace understudy::routing

@@ -1,5 +1,5 @@
 #pragma once
-// Days of the calendar as text, "2026-11-20".
+// Days of the calendar, and as text: "2026-11-20".
 
 #include <chrono>
 #include <optional>
@@ -11,5 +11,7 @@ namespace understudy::routing {
 // None where the text is no day.
 std::optional<std::chrono::sys_days> day_from_text(std::string_view text) noexcept;
 std::string day_text(std::chrono::sys_days day);
+// In UTC, as AWS counts days.
+std::chrono::sys_days today() noexcept;
 
 }  // namespace understudy::routing

@@ -16,6 +16,7 @@
 #include "proxy/snapshot.h"
 #include "routing/config_loader.h"
 #include "routing/config_values.h"
+#include "routing/day.h"
 
 namespace understudy::proxy {
 namespace {
@@ -176,7 +177,7 @@ int check(const Options& options, std::ostream& out, std::ostream& err) {
     add(load_anchors(*loaded.config));
     add(load_listeners(*loaded.config));
     add(load_prices(*loaded.config));
-    add(load_lifecycles(*loaded.config, today()));
+    add(load_lifecycles(*loaded.config, routing::today()));
   }
   for (const ConfigProblem& problem : loaded.problems) err << problem.to_string() << "\n";
   const auto errors = std::count_if(loaded.problems.begin(), loaded.problems.end(),

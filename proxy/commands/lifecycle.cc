@@ -11,6 +11,7 @@
 #include "proxy/commands/text_table.h"
 #include "proxy/lifecycle_report.h"
 #include "routing/config_loader.h"
+#include "routing/day.h"
 
 namespace understudy::proxy {
 namespace {
@@ -28,7 +29,7 @@ Result<json> configured(const std::string& file, std::ostream& err, bool& bad_co
   bad_config = true;
   if (!loaded.config)
     return Error{ErrorKind::bad_message, Side::internal, file + ": this config is not in order"};
-  const auto day = today();
+  const auto day = routing::today();
   const LoadedLifecycles dates = load_lifecycles(*loaded.config, day);
   for (const std::string& problem : dates.problems) err << file << ": " << problem << "\n";
   if (!dates.lifecycles)

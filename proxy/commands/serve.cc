@@ -37,6 +37,7 @@
 #include "proxy/volume_book.h"
 #include "proxy/webhook.h"
 #include "routing/config_loader.h"
+#include "routing/day.h"
 
 namespace understudy::proxy {
 namespace {
@@ -117,7 +118,7 @@ class Program {
         reload_retry_("reload-retry", kFirstRetryPause, [this] { try_again(); }),
         keep_warm_([this] { return in_force(); }, server_->models(), KeepWarm::Options{}),
         lifecycle_poll_([this] { return in_force(); }, server_->models(), LifecyclePoll::Options{}),
-        lifecycle_posts_(events, config().state_directory, today) {}
+        lifecycle_posts_(events, config().state_directory, routing::today) {}
 
   Status start_admin() {
     auto admin = Admin::start(config().admin, admin_sources());

@@ -10,6 +10,7 @@
 #include "proxy/admin.h"
 #include "proxy/admin_api.h"
 #include "proxy/lifecycle_report.h"
+#include "routing/day.h"
 #include "tests/support/certificates.h"
 #include "tests/support/plain_client.h"
 #include "tests/support/proxy_under_test.h"
@@ -76,7 +77,7 @@ class AdminAccess : public testing::Test {
   std::unique_ptr<metrics::Recorder> recorder_ = metrics::make_prometheus_recorder();
   std::shared_ptr<const Snapshot> snapshot_;
   EventLog events_;
-  LifecyclePosts posts_{events_, "", today};
+  LifecyclePosts posts_{events_, "", routing::today};
   RolloutKeeper rollouts_{events_};
   int reloads_ = 0;
 };

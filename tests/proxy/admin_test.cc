@@ -18,6 +18,7 @@
 #include "proxy/admin_page.h"
 #include "proxy/exposition.h"
 #include "proxy/lifecycle_report.h"
+#include "routing/day.h"
 #include "tests/support/plain_client.h"
 #include "tests/support/proxy_under_test.h"
 
@@ -115,7 +116,7 @@ class AdminTest : public testing::Test {
   std::shared_ptr<ShadowAccount> shadow_ = std::make_shared<ShadowAccount>();
   std::optional<VolumePeak> volume_;
   EventLog events_;
-  LifecyclePosts posts_{events_, "", today};
+  LifecyclePosts posts_{events_, "", routing::today};
   RolloutKeeper rollouts_{events_};
   std::unique_ptr<Admin> admin_;
   std::string host_;
