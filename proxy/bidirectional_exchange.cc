@@ -267,11 +267,9 @@ asio::awaitable<void> BidirectionalExchange::answer_error(int status, std::strin
                                                           std::string_view cause) {
   status_ = status;
   answer_begun_ = true;
-  ErrorAnswer answer =
-      make_error_answer(status, type, message, cause, id_.view(), request_.target.wire);
-  const std::array<std::string_view, 1> pieces{answer.body};
-  (void)co_await client_.begin(answer.head(), pieces,
-                               true);  // a client that cannot be told is gone anyway
+  // A client that cannot be told is gone anyway.
+  (void)co_await send(
+      client_, make_error_answer(status, type, message, cause, id_.view(), request_.target.wire));
 }
 
 }  // namespace understudy::proxy

@@ -2,9 +2,7 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cstring>
-#include <numeric>
 #include <utility>
 
 #include "proxy/bidirectional_exchange.h"
@@ -34,47 +32,6 @@ constexpr HeadProblem kHeadTooLarge{431, "max_header_bytes",
 constexpr HeadProblem kBadChunks{400, "chunks", "The request's chunked coding is malformed."};
 constexpr HeadProblem kChunkOverhead{400, "chunk_overhead",
                                      "The request's chunks are more framing than data."};
-
-std::string_view usual_reason(int status) noexcept {
-  switch (status) {
-    case 400:
-      return "Bad Request";
-    case 403:
-      return "Forbidden";
-    case 404:
-      return "Not Found";
-    case 413:
-      return "Content Too Large";
-    case 414:
-      return "URI Too Long";
-    case 417:
-      return "Expectation Failed";
-    case 421:
-      return "Misdirected Request";
-    case 431:
-      return "Request Header Fields Too Large";
-    case 500:
-      return "Internal Server Error";
-    case 501:
-      return "Not Implemented";
-    case 502:
-      return "Bad Gateway";
-    case 503:
-      return "Service Unavailable";
-    case 504:
-      return "Gateway Timeout";
-    case 505:
-      return "HTTP Version Not Supported";
-    default:
-      return "";
-  }
-}
-
-void append_number(std::string& out, std::uint64_t number) {
-  std::array<char, 20> digits;
-  out.append(digits.data(),
-             std::to_chars(digits.data(), digits.data() + digits.size(), number).ptr);
-}
 
 // A body block that holds `size` bytes and room for `more`.
 metrics::Block grown(metrics::BlockPool& pool, const metrics::Block& block, std::size_t more) {
@@ -272,8 +229,7 @@ asio::awaitable<bool> Connection::more_input() {
 void Connection::release_idle() noexcept {
   if (!transport_->can_cancel_reads()) return;
   releasing_ = true;
-  std::string{}.swap(out_);
-  std::vector<asio::const_buffer>{}.swap(buffers_);
+  answer_.release();
   // A body may be what is waited for, and its head is needed yet.
   if (!in_request_) std::vector<routing::Field>{}.swap(head_.fields);
   worker_.trim.soon();
@@ -324,8 +280,7 @@ asio::awaitable<Connection::Outcome<std::size_t>> Connection::read_head() {
 asio::awaitable<bool> Connection::tell_to_continue() {
   if (!head_.expects_continue || has_input()) co_return true;
   constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
-  out_.assign(kContinue);
-  const std::array buffers{asio::const_buffer(out_.data(), out_.size())};
+  const std::array buffers{asio::const_buffer(kContinue.data(), kContinue.size())};
   transport_->expire_after(limits_.write_timeout);
   const auto [error, size] = co_await transport_->write(buffers);
   co_return !error;
@@ -419,8 +374,7 @@ asio::awaitable<void> Connection::refuse(const HeadProblem& problem) {
   auto answer = make_error_answer(problem.status, exception_for(problem), problem.what,
                                   problem.rule, worker_.next_id().view(),
                                   routing::wire_of(head_.target, listener_.base_path));
-  const std::array<std::string_view, 1> pieces{answer.body};
-  if (co_await begin(answer.head(), pieces, true)) co_await linger();
+  if (co_await proxy::send(*this, std::move(answer))) co_await linger();
 }
 
 // A close with unread input would reset the connection and could take the answer with it.
@@ -443,67 +397,11 @@ asio::awaitable<void> Connection::linger() {
 // --- Writing
 // -------------------------------------------------------------------------------------------------------------
 
-void Connection::append_answer_head(const AnswerHead& head) {
-  out_.clear();
-  out_.append("HTTP/1.1 ");
-  append_number(out_, static_cast<std::uint64_t>(head.status));
-  out_.append(" ")
-      .append(head.reason.empty() ? usual_reason(head.status) : head.reason)
-      .append("\r\n");
-  append_fields(out_, head.fields);
-  append_fields(out_, head.added);
-  if (!head.has_body) {
-    coding_ = BodyCoding::absent;
-  } else if (head.content_length) {
-    coding_ = BodyCoding::plain;
-  } else if (head_.http_1_0) {
-    // No chunks there: the end of the connection is the end of the body.
-    coding_ = BodyCoding::plain;
-    keep_alive_ = false;
-  } else {
-    coding_ = BodyCoding::chunked;
-    out_.append("transfer-encoding: chunked\r\n");
-  }
-  if (head.content_length && head.status != 204) {
-    out_.append("content-length: ");
-    append_number(out_, *head.content_length);
-    out_.append("\r\n");
-  }
-  if (!keep_alive_) {
-    out_.append("connection: close\r\n");
-  } else if (head_.http_1_0) {
-    out_.append("connection: keep-alive\r\n");
-  }
-  out_.append("\r\n");
-}
-
-// One chunk for all pieces of one read.
-void Connection::append_body(std::span<const std::string_view> pieces, bool last) {
-  if (coding_ == BodyCoding::absent) return;
-  const std::size_t size = std::accumulate(pieces.begin(), pieces.end(), std::size_t{0},
-                                           [](std::size_t sum, auto p) { return sum + p.size(); });
-  const bool chunked = coding_ == BodyCoding::chunked;
-  if (chunked && size > 0) {
-    char* end = std::to_chars(chunk_line_.data(), chunk_line_.data() + 16, size, 16).ptr;
-    *end++ = '\r';
-    *end++ = '\n';
-    buffers_.emplace_back(chunk_line_.data(), static_cast<std::size_t>(end - chunk_line_.data()));
-  }
-  for (const std::string_view piece : pieces) {
-    if (!piece.empty()) buffers_.emplace_back(piece.data(), piece.size());
-  }
-  if (!chunked) return;
-  constexpr std::string_view kEnds = "\r\n0\r\n\r\n";
-  const std::string_view ending =
-      size > 0 ? kEnds.substr(0, last ? 7 : 2) : (last ? kEnds.substr(2) : std::string_view{});
-  if (!ending.empty()) buffers_.emplace_back(ending.data(), ending.size());
-}
-
 asio::awaitable<Status> Connection::send() {
-  if (buffers_.empty()) co_return Status{};
+  if (answer_.buffers().empty()) co_return Status{};
   transport_->expire_after(limits_.write_timeout);
-  const auto [error, size] = co_await transport_->write(buffers_);
-  buffers_.clear();
+  const auto [error, size] = co_await transport_->write(answer_.buffers());
+  answer_.written();
   if (!error) {
     transport_->never_expire();
     co_return Status{};
@@ -516,14 +414,13 @@ asio::awaitable<Status> Connection::send() {
 asio::awaitable<Status> Connection::begin(const AnswerHead& head,
                                           std::span<const std::string_view> pieces, bool last) {
   if (finishing_) keep_alive_ = false;
-  append_answer_head(head);
-  buffers_.emplace_back(out_.data(), out_.size());
-  append_body(pieces, last);
+  keep_alive_ = answer_.begin(head, {.http_1_0 = head_.http_1_0, .keep_alive = keep_alive_});
+  answer_.add(pieces, last);
   return send();
 }
 
 asio::awaitable<Status> Connection::write(std::span<const std::string_view> pieces, bool last) {
-  append_body(pieces, last);
+  answer_.add(pieces, last);
   return send();
 }
 

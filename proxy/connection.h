@@ -10,6 +10,7 @@
 #include <variant>
 #include <vector>
 
+#include "proxy/answer_encoder.h"
 #include "proxy/downstream.h"
 #include "proxy/downstream_connection.h"
 #include "proxy/exchange.h"
@@ -80,8 +81,6 @@ class Connection final : public DownstreamConnection,
   boost::asio::awaitable<Status> write(std::span<const std::string_view> pieces,
                                        bool last) override;
   void truncate() noexcept override;
-  void append_answer_head(const AnswerHead& head);
-  void append_body(std::span<const std::string_view> pieces, bool last);
   boost::asio::awaitable<Status> send();
 
   WorkerContext& worker_;
@@ -108,12 +107,8 @@ class Connection final : public DownstreamConnection,
   bool broken_ = false;      // the answer was cut
 
   // Writing.
-  enum class BodyCoding : std::uint8_t { plain, chunked, absent };
-  BodyCoding coding_ = BodyCoding::plain;
   bool keep_alive_ = true;
-  std::string out_;
-  std::array<char, 24> chunk_line_{};
-  std::vector<boost::asio::const_buffer> buffers_;
+  AnswerEncoder answer_;
 };
 
 }  // namespace understudy::proxy

@@ -33,10 +33,10 @@ struct DownstreamRequest {
 
 struct AnswerHead {
   int status = 200;
-  std::string_view reason;
-  std::span<const routing::Field> fields;       // end-to-end, as the upstream gave them
-  std::span<const routing::Field> added;        // ours
-  std::optional<std::uint64_t> content_length;  // none: not known beforehand
+  std::string_view reason{};
+  std::span<const routing::Field> fields{};       // end-to-end, as the upstream gave them
+  std::span<const routing::Field> added{};        // ours
+  std::optional<std::uint64_t> content_length{};  // none: not known beforehand
   bool has_body = true;  // false: HEAD, 204, 304; content_length is then only told
 };
 

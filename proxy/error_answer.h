@@ -33,6 +33,9 @@ ErrorAnswer make_error_answer(int status, std::string_view type, std::string_vie
                               std::string_view cause, std::string_view request_id,
                               routing::Wire wire = routing::Wire::bedrock);
 
+// Writes it whole. An error where the client is gone and cannot be told.
+boost::asio::awaitable<Status> send(ResponseSink& client, ErrorAnswer answer);
+
 // What the client is told of an exchange that failed before its answer began.
 struct FailureReply {
   int status;

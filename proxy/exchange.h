@@ -33,7 +33,7 @@ class Exchange {
   void client_gone() noexcept;
 
  private:
-  // The steps, in order.
+  // The steps, in order; the last two in exchange_end.cc.
   void decide();
   void read_body_model();
   boost::asio::awaitable<Status> answer();

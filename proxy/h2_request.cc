@@ -119,8 +119,7 @@ asio::awaitable<void> H2Request::answer_refusal(HeadProblem problem) {
   auto answer = make_error_answer(problem.status, exception_for(problem), problem.what,
                                   problem.rule, connection_.worker().next_id().view(),
                                   routing::wire_of(head_.target, connection_.listener().base_path));
-  const std::array<std::string_view, 1> pieces{answer.body};
-  (void)co_await begin(answer.head(), pieces, true);  // a client that is gone needs no answer
+  (void)co_await send(*this, std::move(answer));  // a client that is gone needs no answer
 }
 
 asio::awaitable<void> H2Request::run_exchange() {

@@ -57,7 +57,12 @@ asio::awaitable<Status> UpstreamCall::open() {
   co_return Status{};
 }
 
-asio::awaitable<Status> UpstreamCall::write(std::string_view head, std::string_view body) {
+asio::awaitable<Status> UpstreamCall::send(std::string_view head, std::string_view body) {
+  connection_ = pool_->take_idle();
+  if (!connection_) {
+    if (auto opened = co_await open(); !opened) co_return opened;
+  }
+  if (interrupted_) co_return Error{ErrorKind::cancelled, Side::internal, "stopped before sending"};
   const std::array buffers{asio::const_buffer(head.data(), head.size()),
                            asio::const_buffer(body.data(), body.size())};
   Transport& transport = *connection_;
@@ -65,26 +70,17 @@ asio::awaitable<Status> UpstreamCall::write(std::string_view head, std::string_v
   transport.expire_after(limits_.idle);
   const auto [error, written] =
       co_await transport.write(std::span{buffers}.first(body.empty() ? 1 : 2));
-  if (error) co_return io_error(error, "send to");
-  transport.expire_after(limits_.first_byte);
-  co_return Status{};
-}
-
-asio::awaitable<Status> UpstreamCall::send(std::string_view head, std::string_view body) {
-  connection_ = pool_->take_idle();
-  if (!connection_) {
-    if (auto opened = co_await open(); !opened) co_return opened;
-  }
-  if (interrupted_) co_return Error{ErrorKind::cancelled, Side::internal, "stopped before sending"};
-  auto written = co_await write(head, body);
-  if (!written && written.error().kind == ErrorKind::closed) {
-    // The upstream may have answered before it closed, to refuse a large body, say: read_head()
-    // will tell.
-    write_failed_ = true;
-    connection_->expire_after(limits_.idle);
+  if (!error) {
+    transport.expire_after(limits_.first_byte);
     co_return Status{};
   }
-  co_return written;
+  Error failed = io_error(error, "send to");
+  if (failed.kind != ErrorKind::closed) co_return failed;
+  // The upstream may have answered before it closed, to refuse a large body, say: read_head() will
+  // tell.
+  write_failed_ = true;
+  transport.expire_after(limits_.idle);
+  co_return Status{};
 }
 
 // Makes sure that there is free space behind `end_`.

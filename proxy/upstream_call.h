@@ -63,7 +63,6 @@ class UpstreamCall {
 
  private:
   boost::asio::awaitable<Status> open();
-  boost::asio::awaitable<Status> write(std::string_view head, std::string_view body);
   boost::asio::awaitable<Status> fill();
   void make_room();
   Result<Part> take_pieces();
