@@ -100,11 +100,10 @@ int H2Session::Callbacks::header(nghttp2_session*, const nghttp2_frame* frame,
                                  const std::uint8_t* value, std::size_t value_size, std::uint8_t,
                                  void* user) try {
   H2Session& session = self(user);
-  H2Stream* stream = session.find(frame->hd.stream_id);
-  if (frame->headers.cat != NGHTTP2_HCAT_REQUEST || !stream) return 0;
+  if (frame->headers.cat != NGHTTP2_HCAT_REQUEST || !session.heading_) return 0;
   const bool worth_it =
-      stream->fields.add(view(name, name_size), view(value, value_size),
-                         {session.limits_.max_header_bytes, session.limits_.max_header_fields});
+      session.fields_.add(view(name, name_size), view(value, value_size),
+                          {session.limits_.max_header_bytes, session.limits_.max_header_fields});
   return worth_it ? 0 : NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
 } catch (...) {
   return NGHTTP2_ERR_CALLBACK_FAILURE;
@@ -114,7 +113,8 @@ int H2Session::Callbacks::header(nghttp2_session*, const nghttp2_frame* frame,
 int H2Session::Callbacks::invalid_header(nghttp2_session*, const nghttp2_frame* frame,
                                          const std::uint8_t*, std::size_t, const std::uint8_t*,
                                          std::size_t, std::uint8_t, void* user) {
-  if (H2Stream* stream = self(user).find(frame->hd.stream_id)) stream->fields.refuse();
+  H2Session& session = self(user);
+  if (frame->headers.cat == NGHTTP2_HCAT_REQUEST && session.heading_) session.fields_.refuse();
   return 0;
 }
 

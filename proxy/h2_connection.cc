@@ -17,6 +17,7 @@ using namespace std::chrono_literals;
 namespace {
 
 constexpr std::size_t kInputBlock = 16u << 10;
+constexpr auto kKeepsBuffer = 250ms;  // an idle connection gives its buffer back after that
 constexpr auto kRoundTrip = 1s;  // for new streams that were under way when the end was announced
 
 }  // namespace
@@ -29,7 +30,8 @@ H2Connection::H2Connection(WorkerContext& worker, const ServedListener& listener
       transport_(std::move(transport)),
       already_read_(std::move(already_read)),
       limits_(worker.current->snapshot().config().limits),
-      session_(limits_, worker.resources.blocks, steady_clock::now()) {
+      session_(limits_, worker.resources.blocks, steady_clock::now()),
+      idle_release_(worker.resources.sweep, *this) {
   worker_.recorder.connection_opened();
 }
 
@@ -76,15 +78,31 @@ void H2Connection::cut() noexcept {
 asio::awaitable<void> H2Connection::read_loop() {
   watch();
   while (true) {
-    // A buffer is taken when there is something to read.
+    if (!input_) input_ = worker_.resources.blocks.take(kInputBlock);
+    if (session_.open_streams() == 0) idle_release_.set(kKeepsBuffer);
+    const auto [error, size] =
+        co_await transport_->read_some(asio::buffer(input_.data(), input_.capacity()));
+    idle_release_.clear();
+    if (!error) {
+      take({input_.data(), size});
+      continue;
+    }
+    const bool released = std::exchange(releasing_, false) &&
+                          error == asio::error::operation_aborted && transport_->socket().is_open();
+    if (!released) co_return;
+    input_ = {};
     const auto unreadable = co_await transport_->wait_readable();
     if (unreadable) co_return;
-    metrics::Block block = worker_.resources.blocks.take(kInputBlock);
-    const auto [error, size] =
-        co_await transport_->read_some(asio::buffer(block.data(), block.capacity()));
-    if (error) co_return;
-    take({block.data(), size});
   }
+}
+
+// A write that is under way would be cancelled with the read.
+void H2Connection::release_idle() noexcept {
+  if (session_.open_streams() > 0) return;
+  if (!output_.waiting()) return idle_release_.set(kKeepsBuffer);
+  releasing_ = true;
+  worker_.trim.soon();
+  transport_->cancel();
 }
 
 void H2Connection::take(std::string_view bytes) {
@@ -97,9 +115,13 @@ void H2Connection::take(std::string_view bytes) {
 
 // One event may end requests, and more events come of that.
 void H2Connection::handle_events() {
-  for (auto events = session_.take_events(); !events.empty(); events = session_.take_events()) {
+  auto events = session_.take_events(std::exchange(spare_events_, {}));
+  while (!events.empty()) {
     for (const H2Session::Event& event : events) handle(event);
+    events.clear();
+    events = session_.take_events(std::move(events));
   }
+  spare_events_ = std::move(events);
   if (const auto limit = session_.take_broken_limit(); !limit.empty())
     worker_.recorder.refused(limit);
 }
@@ -112,12 +134,11 @@ void H2Connection::handle(const H2Session::Event& event) {
     H2Stream* stream = session_.find(event.stream);
     // Reset behind its head: it costs nothing more.
     if (!stream || stream->closed) return session_.release(event.stream);
-    auto request = std::make_unique<H2Request>(*this, *stream);
-    return requests_.emplace(event.stream, std::move(request)).first->second->head();
+    return requests_.try_emplace(event.stream, *this, *stream).first->second.head();
   }
   const auto found = requests_.find(event.stream);
   if (found == requests_.end()) return;
-  H2Request& request = *found->second;
+  H2Request& request = found->second;
   switch (event.kind) {
     case Kind::progress:
       return request.progress();
@@ -150,7 +171,21 @@ void H2Connection::ended(std::int32_t stream) {
   session_.release(stream);
   watch();
   flush_soon();
-  if (requests_.empty()) all_ended_.wake();
+  if (!requests_.empty()) return;
+  std::vector<RequestHead>().swap(spare_heads_);
+  all_ended_.wake();
+}
+
+RequestHead H2Connection::take_head() noexcept {
+  if (spare_heads_.empty()) return {};
+  RequestHead head = std::move(spare_heads_.back());
+  spare_heads_.pop_back();
+  return head;
+}
+
+void H2Connection::give_back(RequestHead head) {
+  constexpr std::size_t kMaxKept = 32;
+  if (spare_heads_.size() < kMaxKept) spare_heads_.push_back(std::move(head));
 }
 
 // The connection itself has taken the share of one.
@@ -180,6 +215,7 @@ asio::awaitable<void> H2Connection::write_loop() {
     bool more = true;
     while (more) more = co_await send_once();
     if (session_.finished() || closed_) break;
+    if (session_.open_streams() == 0) release_output();
     co_await output_.wait();
   }
   // A close with unread input would reset the connection and could take the last bytes with it.
@@ -191,17 +227,24 @@ asio::awaitable<void> H2Connection::write_loop() {
   co_await output_.wait();
 }
 
+// A connection at rest holds nothing.
+void H2Connection::release_output() noexcept {
+  out_ = {};
+  std::vector<asio::const_buffer>().swap(buffers_);
+}
+
 // False when nothing is left to send, or nothing can be.
 asio::awaitable<bool> H2Connection::send_once() {
-  H2Output output;
+  H2Output& output = out_;
+  output.clear();
   session_.collect(output, steady_clock::now());
   bool taken = true;
   if (!output.empty()) {
-    std::vector<asio::const_buffer> buffers;
+    buffers_.clear();
     output.for_each_piece(
-        [&](const char* data, std::size_t size) { buffers.emplace_back(data, size); });
+        [&](const char* data, std::size_t size) { buffers_.emplace_back(data, size); });
     transport_->expire_after(limits_.write_timeout);
-    const auto [error, size] = co_await transport_->write(buffers);
+    const auto [error, size] = co_await transport_->write(buffers_);
     if (transport_->timed_out()) worker_.recorder.refused("write_timeout");
     transport_->never_expire();
     taken = !error;
@@ -209,7 +252,7 @@ asio::awaitable<bool> H2Connection::send_once() {
   session_.sent(output);
   for (const std::int32_t stream : output.streams()) {
     if (const auto found = requests_.find(stream); found != requests_.end())
-      found->second->written();
+      found->second.written();
   }
   handle_events();
   if (!taken) transport_->close();
@@ -229,6 +272,7 @@ void H2Connection::watch() {
     now = Awaiting::round_trip;
   } else if (session_.open_streams() == 0) {
     now = Awaiting::request;
+    if (input_ && awaiting_ != now) idle_release_.set(kKeepsBuffer);
   }
   if (now == awaiting_ && session_.reading_head() == awaited_head_) return;
   awaiting_ = now;

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <array>
-#include <cstring>
+
+#include "proxy/byte_run.h"
+#include "routing/byte_set.h"
 
 namespace understudy::proxy {
 namespace {
@@ -22,25 +24,50 @@ constexpr HeadProblem kBadHost{400, "host", "Host is not what :authority says."}
 constexpr HeadProblem kHopByHop{400, "connection",
                                 "HTTP/2 has no hop-by-hop headers, and of TE only trailers."};
 
-// A character of names (RFC 9110 5.6.2) in lower case.
-constexpr bool is_name_byte(char c) noexcept {
-  return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
-         std::string_view{"!#$%&'*+-.^_`|~"}.find(c) != std::string_view::npos;
+// What names may have beside letters, digits and hyphens (RFC 9110 5.6.2).
+constexpr routing::ByteSet kRareNameBytes("!#$%&'*+.^_`|~");
+
+std::size_t usual_name_bytes(std::string_view text) noexcept {
+  return leading_run(text, [](SixteenBytes bytes) {
+    return ((bytes >= 'a') & (bytes <= 'z')) | ((bytes >= '0') & (bytes <= '9')) | (bytes == '-');
+  });
 }
 
-constexpr bool is_visible(char c) noexcept {
-  return c > 0x20 && c < 0x7F;
+// In lower case.
+bool is_name(std::string_view text) noexcept {
+  if (text.empty()) return false;
+  for (text.remove_prefix(usual_name_bytes(text)); !text.empty();
+       text.remove_prefix(usual_name_bytes(text))) {
+    if (!kRareNameBytes.contains(text.front())) return false;
+    text.remove_prefix(1);
+  }
+  return true;
 }
 
-constexpr bool is_value_byte(char c) noexcept {
-  const auto byte = static_cast<unsigned char>(c);
-  return (byte >= 0x20 || c == '\t') && byte != 0x7F;
+bool is_visible(std::string_view text) noexcept {
+  return leading_run(text, [](SixteenBytes bytes) { return (bytes > 0x20) & (bytes < 0x7F); }) ==
+         text.size();
+}
+
+bool is_value(std::string_view text) noexcept {
+  return leading_run(text, [](SixteenBytes bytes) {
+           return ((bytes >= 0x20) & (bytes != 0x7F)) | (bytes == '\t');
+         }) == text.size();
 }
 
 bool is_hop_by_hop(std::string_view name) noexcept {
-  constexpr std::array<std::string_view, 5> kNames{"connection", "keep-alive", "proxy-connection",
-                                                   "transfer-encoding", "upgrade"};
-  return std::ranges::find(kNames, name) != kNames.end();
+  switch (name.size()) {
+    case 7:
+      return name == "upgrade";
+    case 10:
+      return name == "connection" || name == "keep-alive";
+    case 16:
+      return name == "proxy-connection";
+    case 17:
+      return name == "transfer-encoding";
+    default:
+      return false;
+  }
 }
 
 }  // namespace
@@ -67,8 +94,8 @@ void H2RequestFields::refuse() noexcept {
 
 std::optional<HeadProblem> H2RequestFields::take(std::string_view name, std::string_view value) {
   if (name.starts_with(':')) return take_pseudo(name.substr(1), value);
-  if (name.empty() || !std::ranges::all_of(name, is_name_byte)) return kBadName;
-  if (!std::ranges::all_of(value, is_value_byte)) return kBadValue;
+  if (!is_name(name)) return kBadName;
+  if (!is_value(value)) return kBadValue;
   if (is_hop_by_hop(name)) return kHopByHop;
   if (name == "te" && !routing::equals_ignoring_case(value, "trailers")) return kHopByHop;
   if (name == "host") return take_host(value);
@@ -83,8 +110,7 @@ std::optional<HeadProblem> H2RequestFields::take_pseudo(std::string_view name,
   if (name == "path") place = &path_;
   if (name == "scheme") place = &scheme_;
   if (name == "authority") place = &authority_;
-  if (!place || !place->empty() || value.empty() || !std::ranges::all_of(value, is_visible))
-    return kBadPseudo;
+  if (!place || !place->empty() || value.empty() || !is_visible(value)) return kBadPseudo;
   *place = value;
   return std::nullopt;
 }
@@ -106,20 +132,27 @@ std::optional<HeadProblem> H2RequestFields::finish(metrics::BlockPool& blocks,
   // counts.
   if (has_host_ && !authority_.empty() && !routing::equals_ignoring_case(host_, authority_))
     return kBadHost;
-  std::string text;
-  text.reserve(method_.size() + path_.size() + lines_.size() + authority_.size() + host_.size() +
-               64);
-  text.append(method_).append(" ").append(path_).append(" HTTP/1.1\r\n");
-  if (!authority_.empty()) {
-    append_field(text, "host", authority_);
-  } else if (has_host_) {
-    append_field(text, "host", host_);
-  }
-  text.append(lines_).append("\r\n");
-  head = blocks.take(text.size());
-  std::memcpy(head.data(), text.data(), text.size());
-  head.set_size(text.size());
+  const std::string_view host = authority_.empty() ? host_ : authority_;
+  const bool has_host = has_host_ || !authority_.empty();
+  constexpr std::string_view kVersion = " HTTP/1.1\r\n", kHost = "host: ", kEnd = "\r\n";
+  const std::array<std::string_view, 9> parts{
+      method_, " ", path_, kVersion, has_host ? kHost : "", host, has_host ? kEnd : "",
+      lines_,  kEnd};
+  std::size_t size = 0;
+  for (const std::string_view part : parts) size += part.size();
+  head = blocks.take(size);
+  char* to = head.data();
+  for (const std::string_view part : parts) to = std::copy(part.begin(), part.end(), to);
+  head.set_size(size);
   return std::nullopt;
+}
+
+void H2RequestFields::clear() noexcept {
+  for (std::string* text : {&method_, &path_, &scheme_, &authority_, &host_, &lines_})
+    text->clear();
+  problem_.reset();
+  bytes_ = fields_ = 0;
+  has_host_ = false;
 }
 
 }  // namespace understudy::proxy

@@ -28,6 +28,9 @@ class H2RequestFields {
   // A field that the library found malformed.
   void refuse() noexcept;
 
+  // As new; keeps its memory for the next head.
+  void clear() noexcept;
+
   // The whole head in `head`, or what is wrong with it. Once, after the last field.
   std::optional<HeadProblem> finish(metrics::BlockPool& blocks, metrics::Block& head);
 

@@ -21,6 +21,13 @@ void H2Output::refer(std::string_view bytes) {
   bytes_ += bytes.size();
 }
 
+void H2Output::clear() noexcept {
+  frames_.clear();
+  pieces_.clear();
+  streams_.clear();
+  bytes_ = 0;
+}
+
 void H2Output::touch(std::int32_t stream) {
   if (streams_.empty() || streams_.back() != stream) streams_.push_back(stream);
 }

@@ -19,6 +19,8 @@ class H2Output {
   void copy(std::string_view bytes);
   void refer(std::string_view bytes);
   void touch(std::int32_t stream);
+  // Empty again; keeps its memory for the next write.
+  void clear() noexcept;
 
   // In their order.
   template <typename Visit>

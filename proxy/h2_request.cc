@@ -36,10 +36,12 @@ H2Request::H2Request(H2Connection& connection, H2Stream& stream)
     : Deadline(connection.worker().resources.sweep),
       connection_(connection),
       stream_(stream),
+      head_(connection.take_head()),
       pace_(connection.limits(), BodyPace::Clock::now()) {}
 
 H2Request::~H2Request() {
   if (counted_) connection_.exchange_ended();
+  connection_.give_back(std::move(head_));
 }
 
 // --- The request

@@ -10,6 +10,8 @@
 namespace understudy::proxy {
 namespace {
 
+constexpr std::size_t kMaxSpareStreams = 32;
+
 std::string_view view(const std::uint8_t* data, std::size_t size) noexcept {
   return {reinterpret_cast<const char*>(data), size};
 }
@@ -20,6 +22,10 @@ nghttp2_nv field(std::string_view name, std::string_view value) noexcept {
     return reinterpret_cast<std::uint8_t*>(const_cast<char*>(text.data()));
   };
   return {bytes(name), bytes(value), name.size(), value.size(), NGHTTP2_NV_FLAG_NONE};
+}
+
+constexpr char in_lower_case(char c) noexcept {
+  return static_cast<char>(c | ((c >= 'A') & (c <= 'Z')) << 5);
 }
 
 template <std::size_t Size>
@@ -97,18 +103,27 @@ bool H2Session::carry_out_end() {
 
 H2Stream* H2Session::find(std::int32_t stream) noexcept {
   const auto found = streams_.find(stream);
-  return found == streams_.end() ? nullptr : found->second.get();
+  return found == streams_.end() ? nullptr : &found->second;
 }
 
 void H2Session::begin_head(std::int32_t id) {
   flood_.stream_opened();
   last_opened_ = id;
-  streams_.emplace(id, std::make_unique<H2Stream>(id));
+  fields_.clear();
+  if (spare_streams_.empty()) {
+    heading_ = &streams_.try_emplace(id, id).first->second;
+    return;
+  }
+  auto node = std::move(spare_streams_.back());
+  spare_streams_.pop_back();
+  node.key() = id;
+  node.mapped().become(id);
+  heading_ = &streams_.insert(std::move(node)).position->second;
 }
 
 void H2Session::end_head(H2Stream& stream) {
-  stream.problem = stream.fields.finish(blocks_, stream.head);
-  stream.fields = {};
+  stream.problem = fields_.finish(blocks_, stream.head);
+  heading_ = nullptr;
   stream.held = true;
   note(Event::Kind::head, stream.id);
 }
@@ -154,7 +169,17 @@ void H2Session::release(std::int32_t id) {
 }
 
 void H2Session::erase_if_done(H2Stream& stream) {
-  if (stream.closed && !stream.held && !stream.in_flight) streams_.erase(stream.id);
+  if (!stream.closed || stream.held || stream.in_flight) return;
+  if (heading_ == &stream) heading_ = nullptr;
+  stream.head = {};
+  drop_body(stream);
+  auto node = streams_.extract(stream.id);
+  if (streams_.empty()) {  // a connection at rest holds nothing
+    std::vector<Streams::node_type>().swap(spare_streams_);
+    fields_ = {};
+  } else if (spare_streams_.size() < kMaxSpareStreams) {
+    spare_streams_.push_back(std::move(node));
+  }
 }
 
 // --- Answers
@@ -179,8 +204,10 @@ void H2Session::answer(H2Stream& stream, const AnswerHead& head,
 }
 
 void H2Session::submit(H2Stream& stream, const AnswerHead& head, bool with_body) {
-  std::vector<nghttp2_nv> fields;
-  fields.reserve(head.fields.size() + head.added.size() + 2);
+  // The library copies them before anything else runs on the thread.
+  static thread_local std::vector<nghttp2_nv> fields;
+  static thread_local std::string names;
+  fields.clear();
   std::array<char, 20> status, length;
   fields.push_back(field(":status", decimal(status, static_cast<std::uint64_t>(head.status))));
   // RFC 9113 8.2: names are in lower case. Room for all of them first, so that none moves.
@@ -188,14 +215,12 @@ void H2Session::submit(H2Stream& stream, const AnswerHead& head, bool with_body)
   for (const auto some : {head.fields, head.added}) {
     for (const routing::Field& one : some) name_bytes += one.name.size();
   }
-  scratch_.clear();
-  scratch_.reserve(name_bytes);
+  if (names.size() < name_bytes) names.resize(name_bytes);
+  char* to = names.data();
   for (const auto some : {head.fields, head.added}) {
     for (const routing::Field& one : some) {
-      const std::size_t begin = scratch_.size();
-      for (const char c : one.name)
-        scratch_.push_back(c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c);
-      fields.push_back(field({scratch_.data() + begin, one.name.size()}, one.value));
+      fields.push_back(field({to, one.name.size()}, one.value));
+      to = std::ranges::transform(one.name, to, in_lower_case).out;
     }
   }
   if (head.content_length && head.status != 204)
@@ -309,7 +334,7 @@ void H2Session::abandon() {
   ids.reserve(streams_.size());
   for (const auto& [id, stream] : streams_) ids.push_back(id);
   for (const std::int32_t id : ids) {
-    H2Stream& stream = *streams_.at(id);
+    H2Stream& stream = streams_.at(id);
     stream.in_flight = false;
     if (!stream.closed) closed(stream);
   }

@@ -18,6 +18,7 @@
 
 #include "metrics/blocks.h"
 #include "proxy/downstream.h"
+#include "proxy/h2_fields.h"
 #include "proxy/h2_flood.h"
 #include "proxy/h2_output.h"
 #include "proxy/h2_stream.h"
@@ -53,8 +54,11 @@ class H2Session {
 
   // --- In. The connection preface (RFC 9113 3.4) is part of the bytes.
   void receive(std::string_view bytes, TimePoint now);
-  // What happened since they were last taken.
-  std::vector<Event> take_events() { return std::exchange(events_, {}); }
+  // What happened since they were last taken. Given the emptied list back, the next ones cost no
+  // memory.
+  std::vector<Event> take_events(std::vector<Event> emptied = {}) {
+    return std::exchange(events_, std::move(emptied));
+  }
   // The limit that a flood broke, once; the session is then ending.
   std::string_view take_broken_limit() noexcept { return std::exchange(broken_limit_, {}); }
   bool greeted() const noexcept { return greeted_; }  // the client's SETTINGS came
@@ -118,10 +122,13 @@ class H2Session {
   metrics::BlockPool& blocks_;
   nghttp2_session* session_ = nullptr;
   H2FloodGuard flood_;
-  std::unordered_map<std::int32_t, std::unique_ptr<H2Stream>> streams_;
+  using Streams = std::unordered_map<std::int32_t, H2Stream>;
+  Streams streams_;
+  std::vector<Streams::node_type> spare_streams_;  // of ended ones, while others are open
+  H2RequestFields fields_;                         // of the request whose head is being read
+  H2Stream* heading_ = nullptr;                    // that one
   std::vector<Event> events_;
   std::string_view broken_limit_;  // not yet told
-  std::string scratch_;            // names of an answer in lower case
   H2Output* output_ = nullptr;     // while it is collected
   TimePoint now_;                  // of the call under way
   bool greeted_ = false;

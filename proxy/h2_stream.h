@@ -6,20 +6,27 @@
 #include <cstdint>
 #include <optional>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "metrics/blocks.h"
-#include "proxy/h2_fields.h"
 #include "proxy/http_head.h"
 
 namespace understudy::proxy {
 
 struct H2Stream {
   explicit H2Stream(std::int32_t stream_id) : id(stream_id) {}
-  const std::int32_t id;
+  // As new; keeps its memory for another stream.
+  void become(std::int32_t stream_id) {
+    auto kept = std::move(parts);
+    kept.clear();
+    *this = H2Stream(stream_id);
+    parts = std::move(kept);
+  }
+
+  std::int32_t id;
 
   // The request.
-  H2RequestFields fields;              // until the head is whole
   metrics::Block head;                 // as HTTP/1.1, for scan_request_head()
   std::optional<HeadProblem> problem;  // why there is none
   metrics::Block body;

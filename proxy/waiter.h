@@ -2,17 +2,21 @@
 // Lets one coroutine wait until code of the same thread wakes it. Costs no timer and no system
 // call.
 
-#include <boost/asio/associated_executor.hpp>
+#include <array>
 #include <boost/asio/async_result.hpp>
-#include <boost/asio/dispatch.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <memory>
+#include <cstddef>
+#include <new>
 #include <utility>
 
 namespace understudy::proxy {
 
 class Waiter {
  public:
+  Waiter() = default;
+  Waiter(const Waiter&) = delete;
+  Waiter& operator=(const Waiter&) = delete;
+
   bool waiting() const noexcept { return waiting_ != nullptr; }
 
   // At most one coroutine at a time. Whoever lets a coroutine wait must see to it that it is woken:
@@ -20,15 +24,16 @@ class Waiter {
   boost::asio::awaitable<void> wait() {
     return boost::asio::async_initiate<const boost::asio::use_awaitable_t<>&, void()>(
         [this]<typename Handler>(Handler handler) {
-          waiting_ = std::make_unique<Holder<Handler>>(std::move(handler));
+          static_assert(sizeof(Holder<Handler>) <= sizeof room_);
+          waiting_ = new (room_.data()) Holder<Handler>(std::move(handler));
         },
         boost::asio::use_awaitable);
   }
 
-  // Continues the coroutine before it returns, when called on its thread; nothing when none waits.
-  // The caller must not rely on anything that the coroutine may have destroyed.
+  // Continues the coroutine before it returns; nothing when none waits. Called on its thread. The
+  // caller must not rely on anything that the coroutine may have destroyed.
   void wake() {
-    if (auto waiting = std::exchange(waiting_, nullptr)) waiting->complete();
+    if (auto* waiting = std::exchange(waiting_, nullptr)) waiting->complete();
   }
 
  private:
@@ -39,14 +44,17 @@ class Waiter {
   template <typename Handler>
   struct Holder final : Waiting {
     explicit Holder(Handler h) : handler(std::move(h)) {}
+    // The coroutine may wait here again, or end the Waiter.
     void complete() override {
-      auto executor = boost::asio::get_associated_executor(handler);
-      boost::asio::dispatch(executor, std::move(handler));
+      Handler last = std::move(handler);
+      this->~Holder();
+      std::move(last)();
     }
     Handler handler;
   };
 
-  std::unique_ptr<Waiting> waiting_;
+  Waiting* waiting_ = nullptr;
+  alignas(std::max_align_t) std::array<std::byte, 48> room_;  // where it lies
 };
 
 }  // namespace understudy::proxy
