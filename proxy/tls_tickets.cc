@@ -83,12 +83,18 @@ bool set_integrity_key(EVP_MAC_CTX* mac, TicketKey& key) {
   return EVP_MAC_CTX_set_params(mac, parameters.data()) == 1;
 }
 
+// Fetched once: EVP_aes_256_cbc() is looked up among the providers anew at each use.
+const EVP_CIPHER* sealing_cipher() {
+  static const EVP_CIPHER* const fetched = EVP_CIPHER_fetch(nullptr, "AES-256-CBC", nullptr);
+  return fetched;
+}
+
 int seal(unsigned char* name, unsigned char* iv, EVP_CIPHER_CTX* cipher, EVP_MAC_CTX* mac) {
   auto key = ticket_keys().current();
-  if (!key || RAND_bytes(iv, EVP_CIPHER_get_iv_length(EVP_aes_256_cbc())) != 1) return -1;
+  if (!key || RAND_bytes(iv, EVP_CIPHER_get_iv_length(sealing_cipher())) != 1) return -1;
   std::copy(key->name.begin(), key->name.end(), name);
   const bool ready =
-      EVP_EncryptInit_ex2(cipher, EVP_aes_256_cbc(), key->sealing.data(), iv, nullptr) == 1 &&
+      EVP_EncryptInit_ex2(cipher, sealing_cipher(), key->sealing.data(), iv, nullptr) == 1 &&
       set_integrity_key(mac, *key);
   return ready ? 1 : -1;
 }
@@ -99,7 +105,7 @@ int open(const unsigned char* name, const unsigned char* iv, EVP_CIPHER_CTX* cip
   if (!found) return 0;  // not ours, or too old: a full handshake
   const bool ready =
       set_integrity_key(mac, found->key) &&
-      EVP_DecryptInit_ex2(cipher, EVP_aes_256_cbc(), found->key.sealing.data(), iv, nullptr) == 1;
+      EVP_DecryptInit_ex2(cipher, sealing_cipher(), found->key.sealing.data(), iv, nullptr) == 1;
   if (!ready) return -1;
   return found->is_old ? 2 : 1;  // 2: good, and the client gets a new one
 }

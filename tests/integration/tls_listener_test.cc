@@ -115,6 +115,24 @@ TEST_F(TlsListener, A19OffersNoEarlyData) {
   EXPECT_EQ(SSL_SESSION_get_max_early_data(session.get()), 0u);
 }
 
+// Whatever a handshake does beyond what it needs is paid by clients that connect for each request.
+TEST_F(TlsListener, SendsOneTicketAndPrefersTheSuiteWhoseHashIsCheap) {
+  ProxyUnderTest proxy(usual());
+  RawClient client(proxy.port(), trusting());
+  ASSERT_EQ(client.tls().problem(), "");
+  int tickets = 0;
+  SSL_set_msg_callback(client.tls().native(), [](int sent, int, int type, const void* bytes,
+                                                 std::size_t size, SSL*, void* count) {
+    const bool is_ticket = sent == 0 && type == SSL3_RT_HANDSHAKE && size > 0 &&
+                           *static_cast<const unsigned char*>(bytes) == SSL3_MT_NEWSESSION_TICKET;
+    if (is_ticket) ++*static_cast<int*>(count);
+  });
+  SSL_set_msg_callback_arg(client.tls().native(), &tickets);
+  EXPECT_EQ(client.ask(converse("hi")).status, 200);
+  EXPECT_EQ(tickets, 1);
+  EXPECT_STREQ(SSL_get_cipher_name(client.tls().native()), "TLS_AES_128_GCM_SHA256");
+}
+
 TEST_F(TlsListener, ResumesByTicketOnEveryThread) {
   ProxySetup with = usual();
   ProxyUnderTest proxy(with);  // two io threads; the kernel chooses one for each connection
