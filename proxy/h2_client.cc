@@ -125,14 +125,13 @@ class H2Client::Stream final : public std::enable_shared_from_this<Stream>, priv
     wake_all();
   }
 
-  // Tells the upstream, then closes. A write that hangs is not waited for.
+  // Tells the upstream, then closes: behind a write that is under way, but one that hangs is not
+  // waited for.
   void leave() {
     if (std::exchange(leaving_, true)) return;
     if (!failure_)
       failure_ = Error{ErrorKind::cancelled, Side::internal, "the upstream's call was stopped"};
-    if (writing_ || !transport_->socket().is_open()) {
-      transport_->close();
-    } else {
+    if (transport_->socket().is_open()) {
       if (!closed_) nghttp2_submit_rst_stream(session_, NGHTTP2_FLAG_NONE, id_, NGHTTP2_CANCEL);
       nghttp2_submit_goaway(session_, NGHTTP2_FLAG_NONE, 0, NGHTTP2_NO_ERROR, nullptr, 0);
       set(kLeaving);
