@@ -12,6 +12,7 @@
 #include "proxy/event_signing.h"
 #include "proxy/sigv4.h"
 #include "tests/simulator/authentication.h"
+#include "tests/simulator/simulator.h"
 #include "tests/support/certificates.h"
 #include "tests/support/fake_bedrock.h"
 #include "tests/support/h2_client.h"
@@ -362,6 +363,55 @@ TEST_F(Bidirectional, AQuietStreamOutlivesTheLimitsOfBodies) {
 }
 
 // The first proxy reaches the second by TLS, where ALPN chooses.
+TEST(BidirectionalSimulator, EchoesEventsAsTheyComeAndChecksTheProxysSignature) {
+  const auto bedrock = simulator::Simulator::start(
+      "auth: {mode: sigv4, keys: [{access_key_id: AKIDPROXY, secret_access_key: "
+      "the-proxys-secret}]}\n"
+      "models: [{id: amazon.nova-2-sonic-v1:0, family: nova}]\n");
+  ProxyUnderTest proxy(
+      ProxySetup{.primary_port = bedrock->port(), .primary_credentials = kProxyKeys});
+  H2Client client(proxy.port());
+  Call call;
+  client.send(call.head() + call.event("first"));
+  EXPECT_EQ(client.receive_bytes(1, 5).body, "first");
+  client.send(call.event(", second") + call.end());
+  EXPECT_TRUE(client.receive(1).whole());
+  EXPECT_EQ(client.answer(1).body, "first, second");
+  EXPECT_TRUE(bedrock->wait_until([](const simulator::Counts& counts) {
+    return counts.by_operation.contains("InvokeModelWithBidirectionalStream");
+  }));
+}
+
+TEST(BidirectionalSimulator, RefusesAModelThatItHasNot) {
+  const auto bedrock =
+      simulator::Simulator::start("models: [{id: anthropic.claude-test, family: anthropic}]\n");
+  ProxyUnderTest proxy(
+      ProxySetup{.primary_port = bedrock->port(), .primary_credentials = kProxyKeys});
+  H2Client client(proxy.port());
+  Call call;
+  client.send(call.head() + call.event("first") + call.end());
+  EXPECT_EQ(client.receive(1).status, 400);
+  EXPECT_THAT(client.answer(1).field("x-amzn-errortype"), HasSubstr("ValidationException"));
+}
+
+// Without the proxy: what an SDK that speaks HTTP/2 by itself gets.
+TEST(SimulatorOverHttp2, AnswersAsItDoesOverHttp1) {
+  const auto bedrock = simulator::Simulator::start(
+      "models: [{id: anthropic.claude-test, family: anthropic, answer: {kind: text, tokens: "
+      "5}}]\n");
+  const std::string target = "/model/anthropic.claude-test/converse";
+  RawClient old(bedrock->port());
+  const Answer wanted = old.ask(post(target, converse_body("hi")));
+  ASSERT_EQ(wanted.status, 200);
+  H2Client client(bedrock->port());
+  client.send(h2::post(1, target, converse_body("hi")) +
+              h2::post(3, target + "-stream", converse_body("hi")));
+  EXPECT_EQ(client.receive(1).status, 200);
+  EXPECT_EQ(client.answer(1).field("content-type"), wanted.field("content-type"));
+  EXPECT_TRUE(client.receive(3).whole());
+  EXPECT_EQ(metrics::decode_frame(client.answer(3).body).status, metrics::FrameStatus::ok);
+}
+
 TEST_F(Bidirectional, SpeaksTlsWithAlpnToItsUpstream) {
   const ScratchDirectory files;
   const Identity authority = make_authority("an authority");

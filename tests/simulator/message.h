@@ -42,6 +42,7 @@ struct Reply {
                     // writes
   std::string body;
   EventSource events;       // when set the reply is chunked, and `body` is unused
+  bool both_ways = false;   // the events of the request are echoed as they come
   std::string error_event;  // of a stream of server-sent events: how it says that it failed
   double delay_ms = 0;      // before the head
   Fault fault;

@@ -16,11 +16,13 @@ struct Shape {
 };
 
 // The longer suffix before the shorter where one ends in the other.
-constexpr std::array<Shape, 22> kShapes{{
+constexpr std::array<Shape, 23> kShapes{{
     {"POST", "/model/", "/converse-stream", true, Operation::converse_stream},
     {"POST", "/model/", "/converse", true, Operation::converse},
     {"POST", "/model/", "/invoke-with-response-stream", true,
      Operation::invoke_model_with_response_stream},
+    {"POST", "/model/", "/invoke-with-bidirectional-stream", true,
+     Operation::invoke_model_with_bidirectional_stream},
     {"POST", "/model/", "/invoke", true, Operation::invoke_model},
     {"POST", "/model/", "/count-tokens", true, Operation::count_tokens},
     {"POST", "/guardrail/", "/apply", true, Operation::apply_guardrail},
@@ -86,6 +88,8 @@ std::string_view name_of(Operation operation) {
       return "InvokeModel";
     case Operation::invoke_model_with_response_stream:
       return "InvokeModelWithResponseStream";
+    case Operation::invoke_model_with_bidirectional_stream:
+      return "InvokeModelWithBidirectionalStream";
     case Operation::count_tokens:
       return "CountTokens";
     case Operation::apply_guardrail:

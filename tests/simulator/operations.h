@@ -13,6 +13,7 @@ enum class Operation : std::uint8_t {
   converse_stream,
   invoke_model,
   invoke_model_with_response_stream,
+  invoke_model_with_bidirectional_stream,
   count_tokens,
   apply_guardrail,
   start_async_invoke,

@@ -18,14 +18,14 @@
 #include <charconv>
 #include <chrono>
 #include <cstddef>
-#include <ctime>
-#include <random>
 #include <stdexcept>
 #include <thread>
 #include <utility>
 #include <vector>
 
+#include "tests/simulator/h2_connection.h"
 #include "tests/simulator/service_error.h"
+#include "tests/simulator/serving.h"
 
 namespace understudy::simulator {
 namespace {
@@ -41,26 +41,6 @@ constexpr std::size_t kReadBuffer = std::size_t{64} << 10;
 constexpr std::size_t kMaxBuffer = std::size_t{1} << 20;
 constexpr std::uint32_t kMaxHead = 64u << 10;
 constexpr std::size_t kMaxBatch = std::size_t{64} << 10;
-
-std::string http_date() {
-  const std::time_t now = std::time(nullptr);
-  std::tm parts{};
-  gmtime_r(&now, &parts);
-  std::array<char, 40> text{};
-  const std::size_t size =
-      std::strftime(text.data(), text.size(), "%a, %d %b %Y %H:%M:%S GMT", &parts);
-  return {text.data(), size};
-}
-
-std::string request_id() {
-  static constexpr std::string_view kDigits = "0123456789abcdef";
-  thread_local std::mt19937_64 random{std::random_device{}()};
-  std::string id = "xxxxxxxx-xxxx-4xxx-8xxx-xxxxxxxxxxxx";
-  for (char& c : id) {
-    if (c == 'x') c = kDigits[random() & 15u];
-  }
-  return id;
-}
 
 std::string_view reason_of(unsigned status) {
   if (status == 424) return "Failed Dependency";
@@ -102,20 +82,6 @@ bool client_left(tcp::socket& socket) {
   char byte = 0;
   return ::recv(socket.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
 }
-
-// Brackets a request in the log, whichever way it ends.
-class InFlight {
- public:
-  explicit InFlight(RequestLog& log) : log_(log) { log_.began(); }
-  ~InFlight() { log_.ended(completed_); }
-  InFlight(const InFlight&) = delete;
-  InFlight& operator=(const InFlight&) = delete;
-  void complete() { completed_ = true; }
-
- private:
-  RequestLog& log_;
-  bool completed_ = false;
-};
 
 class Connection {
  public:
@@ -175,17 +141,13 @@ class Connection {
       request.headers.emplace_back(std::string{field.name_string()}, std::string{field.value()});
     }
     request.body = std::move(message.body());
-    const bool head_request = request.method == "HEAD";
-    try {
-      return {service_.handle(request), head_request};
-    } catch (const std::exception&
-                 problem) {  // a fault of the simulator's own: say so, and go on serving
-      return {to_reply({.status = 500,
-                        .type = "InternalServerException",
-                        .message = std::string{"the simulator failed: "} + problem.what(),
-                        .resource = {}}),
-              head_request};
-    }
+    Reply reply = handled(service_, request);
+    if (reply.both_ways)
+      reply = to_reply({.status = 400,
+                        .type = "ValidationException",
+                        .message = "This operation needs HTTP/2.",
+                        .resource = {}});
+    return {std::move(reply), request.method == "HEAD"};
   }
 
   asio::awaitable<bool> send(const Reply& reply, bool keep_alive, bool head_request,
@@ -307,8 +269,27 @@ class Connection {
   beast::flat_buffer buffer_;
 };
 
+// Looks at the first bytes and leaves them where they are.
+asio::awaitable<bool> begins_http2(tcp::socket& socket) {
+  std::array<char, kHttp2Preface.size()> first{};
+  asio::steady_timer pause{socket.get_executor()};
+  while (true) {
+    auto [error] = co_await socket.async_wait(tcp::socket::wait_read, kAwait);
+    if (error) co_return false;
+    const ssize_t got =
+        ::recv(socket.native_handle(), first.data(), first.size(), MSG_PEEK | MSG_DONTWAIT);
+    if (got <= 0) co_return false;
+    const std::string_view text{first.data(), static_cast<std::size_t>(got)};
+    if (!kHttp2Preface.starts_with(text)) co_return false;
+    if (text.size() == kHttp2Preface.size()) co_return true;
+    pause.expires_after(std::chrono::milliseconds{5});  // it dribbles in
+    co_await pause.async_wait(kAwait);
+  }
+}
+
 // The connection lives in the coroutine's frame, which the loop destroys when it stops.
 asio::awaitable<void> run_connection(tcp::socket socket, Service& service) {
+  if (co_await begins_http2(socket)) co_return co_await serve_http2(std::move(socket), service);
   Connection connection{std::move(socket), service};
   co_await connection.serve();
 }

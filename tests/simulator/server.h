@@ -1,6 +1,7 @@
 #pragma once
-// HTTP/1.1 in front of a Service: one accepting thread, connections spread over `threads` loops of
-// their own. Owns its threads; the Service must outlive it. start and stop belong to one thread.
+// HTTP/1.1 and HTTP/2 in front of a Service: one accepting thread, connections spread over
+// `threads` loops of their own. Owns its threads; the Service must outlive it. start and stop
+// belong to one thread.
 
 #include <cstdint>
 #include <memory>

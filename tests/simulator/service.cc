@@ -37,7 +37,12 @@ bool is_stream(Operation operation) {
 
 bool names_model(Operation operation) {
   return is_stream(operation) || operation == Operation::converse ||
-         operation == Operation::invoke_model || operation == Operation::count_tokens;
+         operation == Operation::invoke_model || operation == Operation::count_tokens ||
+         operation == Operation::invoke_model_with_bidirectional_stream;
+}
+
+bool flows_both_ways(Operation operation) {
+  return operation == Operation::invoke_model_with_bidirectional_stream;
 }
 
 bool is_converse(Operation operation) {
@@ -123,10 +128,13 @@ Reply Service::handle(const Request& request) {
   if (is_admin(request.path())) return handle_admin(*this, request);
   Call call{.request = request,
             .parsed = parse_operation(request.method, request.path()),
-            .body_sha256 = sha256_hex(request.body),
+            .body_sha256 = {},
             .sequence = sequence_++,
             .reference = {},
             .body = {}};
+  // A stream of signed events has no body that its head could cover.
+  call.body_sha256 = flows_both_ways(call.parsed.operation) ? "STREAMING-AWS4-HMAC-SHA256-EVENTS"
+                                                            : sha256_hex(request.body);
   if (names_model_in_body(call.parsed.operation)) {
     call.body = parse_json(request.body).value_or(nullptr);
     call.reference = parse_model_reference(model_in(call.body));
@@ -209,6 +217,9 @@ Reply Service::call_model(const Call& call) {
   Reply reply;
   if (const auto error = drawn_error(model->errors, call.reference.base, luck)) {
     reply = to_reply(*error);
+  } else if (flows_both_ways(call.parsed.operation)) {
+    reply.headers = {{"Content-Type", "application/vnd.amazon.eventstream"}};
+    reply.both_ways = true;
   } else if (model->family == Family::echo && !is_converse(call.parsed.operation)) {
     reply = echo(call, *model);
   } else {
