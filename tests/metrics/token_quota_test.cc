@@ -15,14 +15,19 @@ std::string problem_of(std::string_view json) {
   return problem == nullptr ? "" : problem->what;
 }
 
-TEST(QuotaRules, KnowThatClaudeBurnsFiveTokensForOneSince37) {
+TEST(QuotaRules, KnowHowManyTokensEachGenerationBurnsForOne) {
   const auto rules = QuotaRules::built_in();
   EXPECT_EQ(rules->of("anthropic.claude-3-5-sonnet-20241022-v2:0").output_burn_down, 1U);
   EXPECT_EQ(rules->of("us.anthropic.claude-3-7-sonnet-20250219-v1:0").output_burn_down, 5U);
   EXPECT_EQ(rules->of("arn:aws:bedrock:us-east-1:1:inference-profile/eu.anthropic.claude-opus-4-1-"
                       "20250805-v1:0"),
             (QuotaRule{.output_burn_down = 5, .max_output_tokens = 32'000}));
-  EXPECT_EQ(rules->of("anthropic.claude-sonnet-5").output_burn_down, 5U);
+  EXPECT_EQ(rules->of("global.anthropic.claude-opus-4-5-20251101-v1:0").output_burn_down, 5U);
+  EXPECT_EQ(rules->of("anthropic.claude-opus-4-7").output_burn_down, 5U);
+  EXPECT_EQ(rules->of("us.anthropic.claude-opus-4-8").output_burn_down, 15U);
+  EXPECT_EQ(rules->of("anthropic.claude-sonnet-5").output_burn_down, 10U);
+  EXPECT_EQ(rules->of("anthropic.claude-opus-5-5").output_burn_down, 10U);
+  EXPECT_EQ(rules->of("anthropic.claude-something-9").output_burn_down, 15U) << "as the dearest";
   EXPECT_EQ(rules->of("amazon.nova-lite-v1:0").output_burn_down, 1U);
   EXPECT_EQ(rules->of("somebody.else-v1:0").output_burn_down, 1U);
 }
