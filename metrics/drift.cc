@@ -20,7 +20,9 @@ constexpr double kOnWhole = 0.80, kOnHours = 0.20;
 constexpr double kSlownessOfHours = 168.0;  // as of the evidence's alarms
 constexpr double kLargestMean = 1.0 - 1e-9;
 constexpr double kNothing = -std::numeric_limits<double>::infinity();
-constexpr std::array<std::string_view, kServedSignals> kServed{"error_rate", "fallback_rate"};
+constexpr std::array<std::string_view, kServedSignals + 1> kOthers{"error_rate", "fallback_rate",
+                                                                   "first_token"};
+constexpr std::size_t kLatency = *routing::gate_of("latency");
 
 std::int64_t hour_of(sys_seconds moment) noexcept {
   return std::chrono::floor<hours>(moment).time_since_epoch().count();
@@ -77,15 +79,29 @@ std::string number(double value) {
   return text.data();
 }
 
+// How a signal's figures are said.
+struct Wording {
+  double scale = 100.0;
+  std::string_view unit = " %", shortly = " %", of = " requests";
+};
+
+Wording wording(std::size_t signal) {
+  if (signal == kFirstTokenSignal)
+    return {.scale = 1.0, .unit = " s", .shortly = " s", .of = " streams"};
+  if (signal >= kGateCount) return {};
+  if (gate_kind(signal) != GateKind::ratio) return {.of = " pairs"};
+  return {.scale = 1.0, .unit = " times the primary's", .shortly = " times", .of = " pairs"};
+}
+
 std::string text_of(const DriftFinding& found) {
-  const std::string name(drift_signal(found.signal));
-  const bool ratio = found.signal < kGateCount && gate_kind(found.signal) == GateKind::ratio;
-  const std::string unit = ratio ? " times the primary's" : " %";
-  const double scale = ratio ? 1.0 : 100.0;
-  return name + ": " + number(scale * *found.after) + unit + " over " + std::to_string(found.seen) +
-         (found.signal < kGateCount ? " pairs" : " requests") +
-         " since the rollout was complete, " + number(scale * *found.before) +
-         (ratio ? " times" : " %") + " during it" + (found.drifts ? ": worse than by chance" : "");
+  const Wording words = wording(found.signal);
+  std::string text(drift_signal(found.signal));
+  text.append(": ").append(number(words.scale * *found.after)).append(words.unit);
+  text.append(" over ").append(std::to_string(found.seen)).append(words.of);
+  text.append(" since the rollout was complete, ");
+  text.append(number(words.scale * *found.before)).append(words.shortly).append(" during it");
+  if (found.drifts) text.append(": worse than by chance");
+  return text;
 }
 
 }  // namespace
@@ -97,7 +113,38 @@ void ServedTally::add(const ServedTally& other) noexcept {
 }
 
 std::string_view drift_signal(std::size_t signal) noexcept {
-  return signal < kGateCount ? kGates[signal].signal : kServed[signal - kGateCount];
+  return signal < kGateCount ? kGates[signal].signal : kOthers[signal - kGateCount];
+}
+
+FirstTokens first_tokens_of(const RouteEvidence& evidence) {
+  const TimeSketch& times = evidence.first_token(routing::Variant::candidate);
+  if (times.count() == 0) return {};
+  double sum = 0.0;
+  for (std::size_t key = 0; key < TimeSketch::kBuckets; ++key) {
+    if (times.buckets()[key] > 0)
+      sum += static_cast<double>(times.buckets()[key]) * std::log(TimeSketch::value_of(key));
+  }
+  const double usual_ms = std::exp(sum / static_cast<double>(times.count()));
+  return {.usual_ms = usual_ms, .counts = first_tokens_against(evidence, usual_ms)};
+}
+
+FirstTokenCounts first_tokens_against(const RouteEvidence& evidence, double usual_ms) {
+  const TimeSketch::Buckets& times = evidence.first_token(routing::Variant::candidate).buckets();
+  FirstTokenCounts counts{};
+  for (std::size_t key = 0; key < times.size(); ++key) {
+    if (times[key] > 0) counts[value_of_ratio(TimeSketch::value_of(key) / usual_ms)] += times[key];
+  }
+  return counts;
+}
+
+std::optional<FirstTokenCounts> first_tokens_since(const FirstTokenCounts& now,
+                                                   const FirstTokenCounts& before) noexcept {
+  FirstTokenCounts since{};
+  for (std::size_t k = 0; k < since.size(); ++k) {
+    if (now[k] < before[k]) return std::nullopt;
+    since[k] = now[k] - before[k];
+  }
+  return since;
 }
 
 // ln of a weighted sum of processes, and when the loudest of them began.
@@ -138,6 +185,9 @@ DriftJudge::DriftJudge(const DriftBaseline& baseline, const routing::VerdictConf
   }
   for (std::size_t served = 0; served < kServedSignals; ++served)
     bet_on(kGateCount + served, values_of(served, baseline.served), allow_nothing, 0.0);
+  if (rules.gates[kLatency] && baseline.first_tokens.usual_ms > 0.0)
+    bet_on(kFirstTokenSignal, baseline.first_tokens.counts, allow_ratio,
+           rules.gates[kLatency]->alarm);
 }
 
 std::optional<DriftFinding> DriftJudge::judge_gate(const Bet& bet,
@@ -187,12 +237,40 @@ std::optional<DriftFinding> DriftJudge::judge_served(const Bet& bet,
   return found;
 }
 
+std::optional<DriftFinding> DriftJudge::judge_first_tokens(
+    const Bet& bet, const RouteEvidence& evidence, const std::vector<FirstTokenHour>& hours) const {
+  const FirstTokens& before = baseline_.first_tokens;
+  const auto later =
+      first_tokens_since(first_tokens_against(evidence, before.usual_ms), before.counts);
+  if (!later) return std::nullopt;
+  DriftFinding found{.signal = kFirstTokenSignal};
+  for (const std::uint64_t count : *later) found.seen += count;
+  if (found.seen == 0) return std::nullopt;
+  Weight weight;
+  weight.add(std::log(kOnWhole) + bet.bets.log_e(*later), std::nullopt);
+  const std::int64_t first = hour_of(baseline_.since);
+  FirstTokenCounts since{};
+  for (auto hour = hours.rbegin(); hour != hours.rend(); ++hour) {
+    for (std::size_t k = 0; k < since.size(); ++k) since[k] += hour->counts[k];
+    weight.add_hour(bet.bets.log_e(since), hour->hour, first);
+  }
+  constexpr double kSecond = 1'000.0;
+  found.drifts = weight.log_e >= threshold_;
+  found.before = before.usual_ms / kSecond;
+  found.after = *found.before * ratio_of_mean(mean_of(*later)) / ratio_of_mean(bet.before);
+  found.from = weight.from;
+  return found;
+}
+
 std::vector<DriftFinding> DriftJudge::judge(const RouteEvidence* evidence,
-                                            const std::vector<ServedHour>& hours) const {
+                                            const std::vector<ServedHour>& hours,
+                                            const std::vector<FirstTokenHour>& first_tokens) const {
   std::vector<DriftFinding> findings;
   for (const Bet& bet : bets_) {
     std::optional<DriftFinding> found;
-    if (bet.signal >= kGateCount) {
+    if (bet.signal == kFirstTokenSignal) {
+      if (evidence != nullptr) found = judge_first_tokens(bet, *evidence, first_tokens);
+    } else if (bet.signal >= kGateCount) {
       found = judge_served(bet, hours);
     } else if (evidence != nullptr) {
       found = judge_gate(bet, *evidence);

@@ -5,7 +5,9 @@
 //
 // For each signal the null is "not worse than at the rollout": the mean later is at most the upper
 // end of the confidence sequence of the mean before, plus what the gate allows. Sequence and
-// e-process share the signal's part of 5 %, half each. Values and pure functions of counts.
+// e-process share the signal's part of 5 %, half each. The times to the first token are those of
+// the candidate alone, as ratios to what was usual during the rollout, and are allowed what the
+// gate `latency` allows. Values and pure functions of counts.
 
 #include <array>
 #include <chrono>
@@ -37,23 +39,47 @@ struct ServedHour {
   friend bool operator==(const ServedHour&, const ServedHour&) = default;
 };
 
+// Times to the first token of the candidate's streams, as ratios to a usual one (betting.h).
+using FirstTokenCounts = std::array<std::uint64_t, kRatioValues>;
+struct FirstTokens {
+  double usual_ms = 0.0;  // their geometric mean; 0: there was no stream
+  FirstTokenCounts counts{};
+  friend bool operator==(const FirstTokens&, const FirstTokens&) = default;
+};
+FirstTokens first_tokens_of(const RouteEvidence& evidence);
+// The same against a usual time that is given, which is above 0.
+FirstTokenCounts first_tokens_against(const RouteEvidence& evidence, double usual_ms);
+// Which came in between; none where something is gone that was there.
+std::optional<FirstTokenCounts> first_tokens_since(const FirstTokenCounts& now,
+                                                   const FirstTokenCounts& before) noexcept;
+
+struct FirstTokenHour {
+  std::int64_t hour = 0;
+  FirstTokenCounts counts{};
+  friend bool operator==(const FirstTokenHour&, const FirstTokenHour&) = default;
+};
+
 struct DriftBaseline {
   std::chrono::sys_seconds since{};  // when the rollout was complete
   std::array<GateCounts, kGateCount> gates{};
   ServedTally served;
+  FirstTokens first_tokens{};
   friend bool operator==(const DriftBaseline&, const DriftBaseline&) = default;
 };
 
-// The gates of the evidence, and of the served requests `error_rate` and `fallback_rate`.
+// The gates of the evidence, of the served requests `error_rate` and `fallback_rate`, and
+// `first_token`.
 inline constexpr std::size_t kServedSignals = 2;
-inline constexpr std::size_t kDriftSignals = kGateCount + kServedSignals;
+inline constexpr std::size_t kFirstTokenSignal = kGateCount + kServedSignals;
+inline constexpr std::size_t kDriftSignals = kFirstTokenSignal + 1;
 std::string_view drift_signal(std::size_t signal) noexcept;
 
 struct DriftFinding {
   std::size_t signal = 0;
   bool drifts = false;
-  std::uint64_t seen = 0;          // pairs or requests since
-  std::optional<double> before{};  // shares; of ratios the candidate's figure over the primary's
+  std::uint64_t seen = 0;          // pairs, requests or streams since
+  std::optional<double> before{};  // shares; of ratios the candidate's figure over the primary's;
+                                   // of first_token seconds
   std::optional<double> after{};
   // When the loudest process began; none: with the rollout's end.
   std::optional<std::chrono::sys_seconds> from{};
@@ -65,9 +91,11 @@ class DriftJudge {
   DriftJudge(const DriftBaseline& baseline, const routing::VerdictConfig& rules);
 
   // What is seen of each signal that is judged; those without a count are left out. `evidence` goes
-  // on from the one that the baseline was taken of; null: not known. `hours` are those since.
+  // on from the one that the baseline was taken of; null: not known. `hours` are those since, of
+  // `first_tokens` perhaps only the newest: times against the baseline's usual one.
   std::vector<DriftFinding> judge(const RouteEvidence* evidence,
-                                  const std::vector<ServedHour>& hours) const;
+                                  const std::vector<ServedHour>& hours,
+                                  const std::vector<FirstTokenHour>& first_tokens = {}) const;
 
   const routing::VerdictConfig& rules() const noexcept { return rules_; }
 
@@ -83,6 +111,8 @@ class DriftJudge {
   std::optional<DriftFinding> judge_gate(const Bet& bet, const RouteEvidence& evidence) const;
   std::optional<DriftFinding> judge_served(const Bet& bet,
                                            const std::vector<ServedHour>& hours) const;
+  std::optional<DriftFinding> judge_first_tokens(const Bet& bet, const RouteEvidence& evidence,
+                                                 const std::vector<FirstTokenHour>& hours) const;
 
   DriftBaseline baseline_;
   routing::VerdictConfig rules_;

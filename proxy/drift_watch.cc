@@ -13,6 +13,9 @@ namespace {
 
 using metrics::DriftBaseline;
 using metrics::DriftFinding;
+using metrics::FirstTokenCounts;
+using metrics::FirstTokenHour;
+using metrics::FirstTokens;
 using metrics::GateCounts;
 using metrics::ServedHour;
 using metrics::ServedTally;
@@ -34,6 +37,32 @@ json counts_json(const ServedTally& tally) {
 ServedTally read_tally(const json& from) {
   return {from.at(0).get<std::uint64_t>(), from.at(1).get<std::uint64_t>(),
           from.at(2).get<std::uint64_t>()};
+}
+
+// Most are zero: [[index, count], ...]
+json first_token_counts_json(const FirstTokenCounts& counts) {
+  json used = json::array();
+  for (std::size_t k = 0; k < counts.size(); ++k) {
+    if (counts[k] > 0) used.push_back({k, counts[k]});
+  }
+  return used;
+}
+
+FirstTokenCounts read_first_token_counts(const json& from) {
+  FirstTokenCounts counts{};
+  if (from.size() > counts.size()) throw std::invalid_argument("too many values");
+  for (const json& one : from)
+    counts.at(one.at(0).get<std::size_t>()) = one.at(1).get<std::uint64_t>();
+  return counts;
+}
+
+// None in files of versions that did not watch them.
+FirstTokens read_first_tokens(const json& baseline) {
+  const auto found = baseline.find("first_tokens");
+  if (found == baseline.end()) return {};
+  const auto usual_ms = found->at("usual_ms").get<double>();
+  if (!(usual_ms >= 0.0 && usual_ms <= 1e9)) throw std::invalid_argument("no time");
+  return {.usual_ms = usual_ms, .counts = read_first_token_counts(found->at("counts"))};
 }
 
 json gates_json(const DriftBaseline& baseline) {
@@ -67,20 +96,36 @@ DriftBaseline read_baseline(const json& from) {
   const auto since = from.at("since").get<std::int64_t>();
   if (since < 0 || since > kYear9999) throw std::invalid_argument("no time");
   DriftBaseline baseline{.since = std::chrono::sys_seconds(seconds(since)),
-                         .served = read_tally(from.at("served"))};
+                         .served = read_tally(from.at("served")),
+                         .first_tokens = read_first_tokens(from)};
   read_gates(from.at("gates"), baseline);
   return baseline;
 }
 
-std::vector<ServedHour> read_hours(const json& from) {
-  if (from.size() > DriftWatch::kMaxHours) throw std::invalid_argument("too many hours");
-  std::vector<ServedHour> all;
+template <typename Hour, typename Read>
+std::vector<Hour> read_hours(const json& from, std::size_t most, Read read) {
+  if (from.size() > most) throw std::invalid_argument("too many hours");
+  std::vector<Hour> all;
   for (const json& one : from) {
-    ServedHour hour{one.at(0).get<std::int64_t>(), read_tally(one.at(1))};
+    Hour hour{one.at(0).get<std::int64_t>(), read(one.at(1))};
     if (!all.empty() && hour.hour <= all.back().hour) throw std::invalid_argument("no order");
-    all.push_back(hour);
+    all.push_back(std::move(hour));
   }
   return all;
+}
+
+// The entry of that hour, which no other is later than.
+template <typename Hour>
+Hour& newest(std::vector<Hour>& all, std::int64_t hour, std::size_t most) {
+  if (all.empty() || all.back().hour < hour) {
+    if (all.size() == most) all.erase(all.begin());
+    all.push_back({hour, {}});
+  }
+  return all.back();
+}
+
+std::int64_t hour_of(Moment moment) {
+  return floor<hours>(moment).time_since_epoch().count();
 }
 
 std::string short_text(const json& from) {
@@ -106,10 +151,16 @@ json share_or_null(const std::optional<double>& value) {
 std::string to_json_text(const DriftMemory& memory) {
   json all = json::array();
   for (const ServedHour& hour : memory.hours) all.push_back({hour.hour, counts_json(hour.tally)});
+  json first_tokens = json::array();
+  for (const FirstTokenHour& hour : memory.first_tokens)
+    first_tokens.push_back({hour.hour, first_token_counts_json(hour.counts)});
   json baseline;
   if (memory.baseline) {
+    const FirstTokens& usual = memory.baseline->first_tokens;
     baseline = {{"since", memory.baseline->since.time_since_epoch().count()},
                 {"served", counts_json(memory.baseline->served)},
+                {"first_tokens",
+                 {{"usual_ms", usual.usual_ms}, {"counts", first_token_counts_json(usual.counts)}}},
                 {"gates", gates_json(*memory.baseline)}};
   }
   return json{{"version", kVersion},
@@ -117,6 +168,7 @@ std::string to_json_text(const DriftMemory& memory) {
               {"rollout", counts_json(memory.rollout)},
               {"baseline", std::move(baseline)},
               {"hours", std::move(all)},
+              {"first_tokens", std::move(first_tokens)},
               {"drifting", memory.drifting}}
              .dump() +
          "\n";
@@ -130,7 +182,11 @@ std::optional<DriftMemory> drift_from_json(std::string_view text) {
     DriftMemory memory{.experiment = short_text(from.at("experiment")),
                        .rollout = read_tally(from.at("rollout"))};
     if (!from.at("baseline").is_null()) memory.baseline = read_baseline(from.at("baseline"));
-    memory.hours = read_hours(from.at("hours"));
+    memory.hours = read_hours<ServedHour>(from.at("hours"), DriftWatch::kMaxHours, read_tally);
+    if (const auto found = from.find("first_tokens"); found != from.end()) {
+      memory.first_tokens = read_hours<FirstTokenHour>(*found, DriftWatch::kMaxFirstTokenHours,
+                                                       read_first_token_counts);
+    }
     if (from.at("drifting").size() > metrics::kDriftSignals) return std::nullopt;
     for (const json& signal : from.at("drifting")) memory.drifting.push_back(short_text(signal));
     return memory;
@@ -181,12 +237,28 @@ void DriftWatch::count(const ServedFigures& candidate, Moment now) {
   if (tally == ServedTally{}) return;
   unsaved_ = true;
   if (!memory_.baseline) return memory_.rollout.add(tally);
-  const std::int64_t hour = floor<hours>(now).time_since_epoch().count();
-  if (memory_.hours.empty() || memory_.hours.back().hour < hour) {
-    if (memory_.hours.size() == kMaxHours) memory_.hours.erase(memory_.hours.begin());
-    memory_.hours.push_back({hour, {}});
-  }
-  memory_.hours.back().tally.add(tally);
+  newest(memory_.hours, hour_of(now), kMaxHours).tally.add(tally);
+}
+
+// What came since the last look, as of this hour; all of it together is in the evidence itself.
+void DriftWatch::count_first_tokens(const metrics::RouteEvidence& evidence, Moment now) {
+  if (!memory_.baseline || memory_.baseline->first_tokens.usual_ms <= 0.0) return;
+  const FirstTokenCounts seen =
+      first_tokens_against(evidence, memory_.baseline->first_tokens.usual_ms);
+  const FirstTokenCounts before = std::exchange(counted_first_tokens_, seen).value_or(seen);
+  const auto later = metrics::first_tokens_since(seen, before);
+  if (!later || *later == FirstTokenCounts{}) return;
+  FirstTokenHour& hour = newest(memory_.first_tokens, hour_of(now), kMaxFirstTokenHours);
+  for (std::size_t k = 0; k < later->size(); ++k) hour.counts[k] += (*later)[k];
+  unsaved_ = true;
+}
+
+void DriftWatch::take_baseline(const Look& look) {
+  DriftBaseline baseline{.since = floor<seconds>(look.complete_since), .served = memory_.rollout};
+  baseline.gates = look.evidence->pooled().gates;
+  baseline.first_tokens = first_tokens_of(*look.evidence);
+  memory_.baseline = baseline;
+  unsaved_ = true;
 }
 
 std::vector<std::string> DriftWatch::look(const Look& look, Moment now) {
@@ -196,20 +268,19 @@ std::vector<std::string> DriftWatch::look(const Look& look, Moment now) {
     memory_ = {.experiment = memory_.experiment, .rollout = memory_.baseline->served};
     judge_.reset();
     findings_.clear();
+    counted_first_tokens_.reset();
     unsaved_ = true;
   }
   count(look.candidate, now);
   std::vector<std::string> told;
   if (complete && !memory_.baseline && look.evidence != nullptr) {
-    DriftBaseline baseline{.since = floor<seconds>(look.complete_since), .served = memory_.rollout};
-    baseline.gates = look.evidence->pooled().gates;
-    memory_.baseline = baseline;
-    unsaved_ = true;
+    take_baseline(look);
     save(now);
   }
+  if (look.evidence != nullptr) count_first_tokens(*look.evidence, now);
   if (memory_.baseline) {
     if (!judge_ || !(judge_->rules() == look.rules)) judge_.emplace(*memory_.baseline, look.rules);
-    findings_ = judge_->judge(look.evidence, memory_.hours);
+    findings_ = judge_->judge(look.evidence, memory_.hours, memory_.first_tokens);
     for (const DriftFinding& found : findings_) {
       const std::string_view signal = metrics::drift_signal(found.signal);
       if (!found.drifts || contains(memory_.drifting, signal)) continue;

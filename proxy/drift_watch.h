@@ -22,8 +22,9 @@ struct DriftMemory {
   std::string experiment;
   metrics::ServedTally rollout;  // so far, until it is complete
   std::optional<metrics::DriftBaseline> baseline{};
-  std::vector<metrics::ServedHour> hours{};  // since then, oldest first
-  std::vector<std::string> drifting{};       // signals, in the order of being found
+  std::vector<metrics::ServedHour> hours{};             // since then, oldest first
+  std::vector<metrics::FirstTokenHour> first_tokens{};  // the same, the newest
+  std::vector<std::string> drifting{};                  // signals, in the order of being found
   friend bool operator==(const DriftMemory&, const DriftMemory&) = default;
 };
 std::string to_json_text(const DriftMemory& memory);
@@ -43,7 +44,8 @@ nlohmann::json describe_drift(const DriftView& drift);
 
 class DriftWatch {
  public:
-  static constexpr std::size_t kMaxHours = 400 * 24;  // longer than any watch
+  static constexpr std::size_t kMaxHours = 400 * 24;       // longer than any watch
+  static constexpr std::size_t kMaxFirstTokenHours = 240;  // as much as the evidence keeps
   static constexpr std::chrono::seconds kSaveEvery{60};
 
   // Takes up what an empty directory does not keep. What cannot be read is set aside.
@@ -69,6 +71,8 @@ class DriftWatch {
 
  private:
   void count(const ServedFigures& candidate, routing::Moment now);
+  void count_first_tokens(const metrics::RouteEvidence& evidence, routing::Moment now);
+  void take_baseline(const Look& look);
   void save(routing::Moment now);
 
   const std::string route_;
@@ -77,6 +81,7 @@ class DriftWatch {
   std::optional<metrics::DriftJudge> judge_;
   std::vector<metrics::DriftFinding> findings_;
   std::optional<ServedFigures> counted_;
+  std::optional<metrics::FirstTokenCounts> counted_first_tokens_;
   bool unsaved_ = false;
   routing::Moment saved_{};
 };

@@ -33,14 +33,36 @@ class Watched {
       evidence.record_pair("support", {comparison_, served_, other_}, now);
     }
   }
+  // Streams whose first token takes about so long, the candidate's and the primary's.
+  void streams(int count, double candidate_ms, double primary_ms) {
+    std::lognormal_distribution<double> spread(0.0, 0.3);
+    const auto time = [&](double median) {
+      return std::chrono::nanoseconds(static_cast<std::int64_t>(1e6 * median * spread(random_)));
+    };
+    for (int i = 0; i < count; ++i) {
+      served_.first_token = time(primary_ms);
+      other_.first_token = time(candidate_ms);
+      evidence.record_pair("support", {comparison_, served_, other_}, now);
+    }
+    const FirstTokenCounts seen = first_tokens_against(evidence, baseline.first_tokens.usual_ms);
+    const auto hour = std::chrono::floor<std::chrono::hours>(now).time_since_epoch().count();
+    if (first_tokens.empty() || first_tokens.back().hour != hour)
+      first_tokens.push_back({hour, {}});
+    const auto later = *first_tokens_since(seen, counted_);
+    for (std::size_t k = 0; k < later.size(); ++k) first_tokens.back().counts[k] += later[k];
+    counted_ = seen;
+  }
   void complete() {
     baseline.since = std::chrono::floor<std::chrono::seconds>(now);
     baseline.gates = evidence.pooled().gates;
+    baseline.first_tokens = first_tokens_of(evidence);
+    counted_ = baseline.first_tokens.counts;
+    first_tokens.clear();
     judge.emplace(baseline, routing::VerdictConfig{});
     now += 1h;
   }
   DriftFinding found(std::size_t signal) const {
-    for (const DriftFinding& one : judge->judge(&evidence, hours)) {
+    for (const DriftFinding& one : judge->judge(&evidence, hours, first_tokens)) {
       if (one.signal == signal) return one;
     }
     return {};
@@ -50,6 +72,7 @@ class Watched {
   DriftBaseline baseline;
   std::optional<DriftJudge> judge;
   std::vector<ServedHour> hours;
+  std::vector<FirstTokenHour> first_tokens;
   system_clock::time_point now = kMorning;
 
  private:
@@ -57,6 +80,7 @@ class Watched {
   std::uniform_real_distribution<double> uniform_;
   Observation served_, other_;
   Comparison comparison_;
+  FirstTokenCounts counted_{};
 };
 
 TEST(Drift, IsSeenWhereTheCandidateRefusesMoreThanDuringItsRollout) {
@@ -107,6 +131,43 @@ TEST(Drift, OfServedRequestsIsSeenToo) {
   watched.hours.push_back({hour + 48, {.requests = 500, .errors = 40, .fallbacks = 1}});
   EXPECT_TRUE(watched.found(kGateCount).drifts) << watched.found(kGateCount).text;
   EXPECT_FALSE(watched.found(kGateCount + 1).drifts);
+}
+
+TEST(Drift, IsSeenWhereTheCandidatesStreamsBeginLaterThanDuringItsRollout) {
+  Watched watched;
+  watched.baseline.first_tokens.usual_ms = 1.0;  // of what is not frozen yet
+  watched.streams(2'000, 400, 400);
+  watched.complete();
+  EXPECT_NEAR(watched.baseline.first_tokens.usual_ms, 400, 20);
+  for (int hour = 0; hour < 48; ++hour, watched.now += 1h) watched.streams(50, 410, 200);
+  EXPECT_FALSE(watched.found(kFirstTokenSignal).drifts)
+      << "a tenth more is allowed, whatever the primary does";
+  int needed = 0;
+  for (; needed < 1'000 && !watched.found(kFirstTokenSignal).drifts; needed += 20)
+    watched.streams(20, 800, 800);
+  const DriftFinding found = watched.found(kFirstTokenSignal);
+  EXPECT_LE(needed, 200) << found.text;
+  EXPECT_TRUE(found.from) << "by the hours, after a long good time";
+  EXPECT_NEAR(*found.before, 0.4, 0.02);
+  EXPECT_GT(*found.after, *found.before);
+  EXPECT_NE(found.text.find(" s over "), std::string::npos) << found.text;
+  EXPECT_NE(found.text.find(" streams since the rollout was complete"), std::string::npos);
+}
+
+TEST(Drift, OfFirstTokensIsJudgedOnlyWhereThereWereStreamsAndTheGateOfLatencyIsOn) {
+  Watched watched;
+  watched.pairs(500, .01, .01);
+  watched.complete();
+  watched.baseline.first_tokens.usual_ms = 1.0;
+  watched.streams(100, 900, 900);
+  EXPECT_EQ(watched.found(kFirstTokenSignal).seen, 0u) << "nothing to hold them against";
+  watched.complete();
+  watched.streams(500, 5'000, 900);
+  EXPECT_TRUE(watched.found(kFirstTokenSignal).drifts);
+  routing::VerdictConfig rules;
+  rules.gates[*routing::gate_of("latency")].reset();
+  watched.judge.emplace(watched.baseline, rules);
+  EXPECT_EQ(watched.found(kFirstTokenSignal).seen, 0u);
 }
 
 TEST(Drift, IsNotJudgedByEvidenceThatIsNotTheBaselines) {

@@ -148,6 +148,11 @@ TEST(DriftMemory, ComesBackAsItWasSavedAndNothingElseDoes) {
   memory.baseline->gates[0].values[2] = 7;
   memory.baseline->gates[0].candidate_pairs = 7;
   memory.hours = {{500'000, {.requests = 3}}, {500'002, {.requests = 4, .errors = 1}}};
+  memory.baseline->first_tokens.usual_ms = 312.5;
+  memory.baseline->first_tokens.counts[20] = 11;
+  memory.first_tokens.resize(1);
+  memory.first_tokens[0].hour = 500'004;
+  memory.first_tokens[0].counts[40] = 3;
   memory.drifting = {"refusal"};
   const std::string good = to_json_text(memory);
   const auto read = drift_from_json(good);
@@ -157,8 +162,10 @@ TEST(DriftMemory, ComesBackAsItWasSavedAndNothingElseDoes) {
     EXPECT_FALSE(drift_from_json(good.substr(0, cut))) << cut;
   std::string unordered = good;
   unordered.replace(unordered.find("500002"), 6, "500000");
+  std::string beyond = good;
+  beyond.replace(beyond.find("[40,3]"), 6, "[41,3]");
   for (const std::string& bad : {std::string("[]"), std::string("null"), std::string("{}"),
-                                 std::string(1'000, '['), unordered})
+                                 std::string(1'000, '['), unordered, beyond})
     EXPECT_FALSE(drift_from_json(bad)) << bad;
 }
 
