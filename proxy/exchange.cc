@@ -3,10 +3,8 @@
 #include <array>
 
 #include "metrics/end_of_life.h"
-#include "proxy/lifecycle_report.h"
 #include "proxy/log.h"
 #include "proxy/stand_in.h"
-#include "routing/day.h"
 
 namespace understudy::proxy {
 
@@ -199,9 +197,7 @@ GoneModels& Exchange::gone_models() const {
 }
 
 bool Exchange::primary_was_good() const {
-  return worker_.analysis.models().answered_before(decision_.route->name, asked_primary()) ||
-         snapshot_->lifecycles->state(asked_primary(), routing::today()) ==
-             metrics::ModelState::ended;
+  return worker_.analysis.models().was_good(decision_.route->name, asked_primary());
 }
 
 bool Exchange::may_fall_back() const noexcept {

@@ -46,6 +46,20 @@ std::optional<ModelBook::Time> last_success(const std::vector<ModelBook::Entry>&
   return newest;
 }
 
+// So many of so many, where that closes the way back.
+std::optional<std::pair<std::uint64_t, std::uint64_t>> share_too_long(
+    const std::vector<ModelBook::Entry>& known, ModelBook::Time now) {
+  constexpr std::uint64_t kOneIn = 100;
+  std::uint64_t answers = 0, too_long = 0;
+  for (const ModelBook::Entry& entry : known) {
+    const ModelBook::LastHour last = entry.last_hour(now);
+    answers += last.answers;
+    too_long += last.too_long;
+  }
+  if (too_long == 0 || too_long * kOneIn < answers) return std::nullopt;
+  return std::pair(too_long, answers);
+}
+
 // Whether it answered.
 bool call(const std::shared_ptr<const Snapshot>& snapshot, const routing::RouteConfig& route,
           const std::string& model, ModelBook& models, milliseconds timeout) {
@@ -54,7 +68,7 @@ bool call(const std::shared_ptr<const Snapshot>& snapshot, const routing::RouteC
   const std::string_view problem = answer ? problem_of_status(answer->status) : "failed";
   models.note(route.name, Variant::primary, model, problem, now);
   if (answer) {
-    const bool was_good = models.answered_before(route.name, model);
+    const bool was_good = models.was_good(route.name, model);
     if (const auto gone = metrics::model_gone_by_body(answer->status, answer->body, was_good))
       models.note_gone(route.name, Variant::primary, model, *gone, now);
   }
@@ -90,10 +104,21 @@ RollbackReadiness rollback_readiness(const routing::RouteConfig& route,
   } else if (now - *success > oldest) {
     readiness.reason = "the primary's last answer is " +
                        std::to_string(duration_cast<hours>(now - *success).count()) + " hours old";
+  } else if (const auto too_long = share_too_long(known, now)) {
+    readiness.reason = "of the last hour's requests " + std::to_string(too_long->first) + " of " +
+                       std::to_string(too_long->second) +
+                       " were too long for the primary's context";
   } else {
     readiness.ready = true;
   }
   return readiness;
+}
+
+std::string closed_way_back(const routing::Config& config, std::string_view name,
+                            const std::vector<ModelBook::Entry>& models, ModelBook::Time now) {
+  const auto route = std::ranges::find(config.routes, name, &routing::RouteConfig::name);
+  return route == config.routes.end() ? std::string()
+                                      : rollback_readiness(*route, models, now).reason;
 }
 
 std::string rollback_exposition(const routing::Config& config,

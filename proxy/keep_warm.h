@@ -27,10 +27,15 @@ struct RollbackReadiness {
 
 // By what its primary's models answered last: the newest answer must be a success, or a refusal of
 // the request, and the last success younger than twice `keep_warm.every` (a day, where the route
-// keeps nothing warm).
+// keeps nothing warm). Of the last hour's requests less than 1 % may have been too long for the
+// primary's context: an older model takes less than those who are used to a newer one may ask.
 RollbackReadiness rollback_readiness(const routing::RouteConfig& route,
                                      const std::vector<ModelBook::Entry>& models,
                                      ModelBook::Time now);
+
+// The reason of the route of that name; empty where it is ready, or no route.
+std::string closed_way_back(const routing::Config& config, std::string_view route,
+                            const std::vector<ModelBook::Entry>& models, ModelBook::Time now);
 
 // understudy_rollback_ready{route}: 1 where a rollback would find a primary that answers. In the
 // exposition's text format.

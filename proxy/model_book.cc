@@ -4,6 +4,7 @@
 
 #include "metrics/end_of_life.h"
 #include "proxy/log.h"
+#include "routing/day.h"
 
 namespace understudy::proxy {
 
@@ -29,6 +30,17 @@ std::string_view problem_of(const metrics::Observation& seen) noexcept {
       break;
   }
   return "failed";
+}
+
+// As Bedrock and the models behind it say it (bedrock-wire 6).
+bool is_too_long(const metrics::Observation& seen) noexcept {
+  return seen.status == 400 &&
+         (seen.error_message.find("is too long") != std::string::npos ||
+          seen.error_message.find("maximum context length") != std::string::npos);
+}
+
+std::int64_t hour_of(ModelBook::Time moment) noexcept {
+  return std::chrono::floor<std::chrono::hours>(moment).time_since_epoch().count();
 }
 
 }  // namespace
@@ -124,6 +136,27 @@ bool ModelBook::make_room() {
   return true;
 }
 
+ModelBook::LastHour ModelBook::Entry::last_hour(Time now) const noexcept {
+  const std::int64_t behind = hour_of(now) - hour;
+  LastHour last;
+  for (std::size_t i = 0; i < hours.size() && static_cast<std::int64_t>(i) + behind <= 1; ++i) {
+    last.answers += hours[i].answers;
+    last.too_long += hours[i].too_long;
+  }
+  return last;
+}
+
+void ModelBook::count_hour(Entry& known, bool too_long, Time now) {
+  const std::int64_t hour = hour_of(now);
+  if (hour > known.hour) {
+    known.hours[1] = hour == known.hour + 1 ? known.hours[0] : LastHour{};
+    known.hours[0] = {};
+    known.hour = hour;
+  }
+  ++known.hours[0].answers;
+  known.hours[0].too_long += too_long ? 1 : 0;
+}
+
 void ModelBook::set_good(Entry& known, Time asked, Time now) {
   known.last_success = now;
   if (known.gone_since && asked < *known.gone_since) return;
@@ -138,14 +171,15 @@ void ModelBook::note(std::string_view route, const metrics::Observation& seen, T
   Entry* known = entry(route, seen.variant, seen.model_id, now);
   if (known == nullptr) return;
   ++known->answers;
+  count_hour(*known, is_too_long(seen), now);
   const std::string_view problem = problem_of(seen);
   if (problem.empty()) {
     const auto took = std::chrono::duration_cast<Time::duration>(seen.total);
     return set_good(*known, now - took, now);
   }
   known->problem = problem;
-  const auto gone =
-      metrics::model_gone(seen.status, seen.error_message, known->last_success.has_value());
+  const bool was_good = known->last_success.has_value() || ended_by_date(seen.model_id);
+  const auto gone = metrics::model_gone(seen.status, seen.error_message, was_good);
   if (gone) set_gone(*known, *gone, now);
 }
 
@@ -182,6 +216,21 @@ bool ModelBook::answered_before(std::string_view route, std::string_view model) 
     if (found != entries_.end() && found->second.last_success) return true;
   }
   return false;
+}
+
+void ModelBook::set_dates(std::shared_ptr<const metrics::Lifecycles> dates) {
+  const std::lock_guard lock(mutex_);
+  dates_ = std::move(dates);
+}
+
+bool ModelBook::was_good(std::string_view route, std::string_view model) const {
+  if (answered_before(route, model)) return true;
+  const std::lock_guard lock(mutex_);
+  return ended_by_date(model);
+}
+
+bool ModelBook::ended_by_date(std::string_view model) const {
+  return dates_ && dates_->state(model, routing::today()) == metrics::ModelState::ended;
 }
 
 std::vector<ModelBook::Entry> ModelBook::entries() const {

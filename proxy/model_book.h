@@ -3,6 +3,7 @@
 // problem was, and which are gone (end of life, or locked out as legacy). Lives as long as the
 // process, by route, so that a reload forgets nothing. Any thread.
 
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
@@ -15,6 +16,7 @@
 #include <tuple>
 #include <vector>
 
+#include "metrics/lifecycle.h"
 #include "metrics/observation.h"
 #include "metrics/served_outcome.h"
 
@@ -62,6 +64,12 @@ class ModelBook {
   using Time = std::chrono::system_clock::time_point;
   static constexpr std::size_t kMaxEntries = 512;
 
+  // The hour of the clock that is under way and the one before it.
+  struct LastHour {
+    std::uint64_t answers = 0;
+    std::uint64_t too_long = 0;  // refused as longer than the model's context
+  };
+
   struct Entry {
     std::string route;
     routing::Variant variant = routing::Variant::primary;
@@ -74,6 +82,10 @@ class ModelBook {
     std::string_view problem{};
     std::optional<metrics::ModelGone> gone{};
     std::optional<Time> gone_since{};
+    std::array<LastHour, 2> hours{};  // `hour` and the one before it
+    std::int64_t hour = -1;           // since 1970
+
+    LastHour last_hour(Time now) const noexcept;
   };
 
   // An answer of that model, of any leg, which ended about `now`. Logs it the first time that one
@@ -86,6 +98,11 @@ class ModelBook {
   void note_gone(std::string_view route, routing::Variant variant, std::string_view model,
                  metrics::ModelGone kind, Time now);
   bool answered_before(std::string_view route, std::string_view model) const;
+  // The dates that are known now, posted and polled ones included; null: none are.
+  void set_dates(std::shared_ptr<const metrics::Lifecycles> dates);
+  // An "invalid identifier" means this model's end, not a typo: it answered before, or the date of
+  // its end has passed.
+  bool was_good(std::string_view route, std::string_view model) const;
   std::vector<Entry> entries() const;
   // Models for which there was no room: the oldest one that never answered makes it, where there is
   // one.
@@ -106,6 +123,8 @@ class ModelBook {
   };
   Entry* entry(std::string_view route, routing::Variant variant, std::string_view model, Time now);
   bool make_room();
+  bool ended_by_date(std::string_view model) const;
+  static void count_hour(Entry& entry, bool too_long, Time now);
   void set_good(Entry& entry, Time asked, Time now);
   void set_gone(Entry& entry, metrics::ModelGone kind, Time now);
 
@@ -113,6 +132,7 @@ class ModelBook {
   // Guarded by mutex_:
   std::map<Key, Entry, Less> entries_;
   std::uint64_t left_out_ = 0;
+  std::shared_ptr<const metrics::Lifecycles> dates_;
   std::map<std::string, std::shared_ptr<GoneModels>, std::less<>> gone_;
 };
 

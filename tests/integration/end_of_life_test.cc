@@ -7,6 +7,8 @@
 #include <future>
 
 #include "metrics/end_of_life.h"
+#include "proxy/lifecycle_posts.h"
+#include "routing/day.h"
 #include "tests/support/fake_bedrock.h"
 #include "tests/support/proxy_under_test.h"
 #include "tests/support/raw_client.h"
@@ -139,6 +141,24 @@ TEST_F(EndOfLife, AnIdWhoseDateHasPassedNeedsNoAnswerBefore) {
       RawClient(proxy.port())
           .ask(post("/model/us.anthropic.claude-a-v1%3A0/converse", converse_body("hi")));
   EXPECT_EQ(got.body, converse_answer("candidate"));
+}
+
+TEST_F(EndOfLife, AnIdWhoseDateWasPostedNeedsNoAnswerBeforeEither) {
+  primary = FakeBedrock::sends(kInvalid);
+  ProxyUnderTest proxy(setup());
+  RawClient client(proxy.port());
+  EXPECT_EQ(client.ask(converse("hi")).status, 400);
+  proxy::EventLog events;
+  proxy::LifecyclePosts posts(events, "", routing::today);
+  const auto posted = posts.post(
+      R"({"source": "aws.health", "detail-type": "AWS Health Event", "detail": {"service": "BEDROCK",
+          "eventTypeCode": "AWS_BEDROCK_PLANNED_LIFECYCLE_EVENT", "statusCode": "open",
+          "eventTypeCategory": "scheduledChange", "startTime": "Fri, 06 Mar 2020 22:00:00 GMT",
+          "affectedEntities": [{"entityValue": "anthropic.claude-a"}]}})");
+  ASSERT_EQ(posted.status, 200U) << posted.body;
+  // As the serve command does after a post.
+  proxy.server().models().set_dates(posts.with_posted(proxy.server().snapshot()->lifecycles));
+  EXPECT_EQ(client.ask(converse("hi")).body, converse_answer("candidate"));
 }
 
 TEST_F(EndOfLife, WhereTheRouteOnlyAlarmsTheClientGetsTheErrorAndTheBookKnows) {

@@ -119,6 +119,32 @@ TEST_F(WayBack, APrimaryThatAnswersCopiesNeedsNoCall) {
   EXPECT_EQ(primary->count(), 1U) << "the copy";
 }
 
+TEST_F(WayBack, IsClosedWhereOneRequestInAHundredIsTooLongForThePrimary) {
+  const auto now = std::chrono::system_clock::now();
+  routing::RouteConfig route;
+  route.name = "route";
+  ModelBook book;
+  metrics::Observation seen;
+  seen.model_id = "anthropic.claude-a";
+  seen.status = 200;
+  seen.error_class = metrics::ErrorClass::ok;
+  for (int i = 0; i < 100; ++i) book.note("route", seen, now);
+  seen.status = 400;
+  seen.error_class = metrics::ErrorClass::client_error;
+  seen.error_message = "prompt is too long: 250000 tokens > 200000 maximum";
+  book.note("route", seen, now);
+  EXPECT_TRUE(rollback_readiness(route, book.entries(), now).ready) << "one in 101";
+  book.note("route", seen, now);
+  const auto closed = rollback_readiness(route, book.entries(), now);
+  EXPECT_FALSE(closed.ready);
+  EXPECT_EQ(closed.reason,
+            "of the last hour's requests 2 of 102 were too long for the primary's context");
+  routing::Config config;
+  config.routes = {route};
+  EXPECT_EQ(proxy::closed_way_back(config, "route", book.entries(), now), closed.reason);
+  EXPECT_EQ(proxy::closed_way_back(config, "another", book.entries(), now), "");
+}
+
 TEST_F(WayBack, WithoutAModelThatAnybodyAskedForThereIsNothingToCall) {
   ProxyUnderTest proxy(setup());
   keeper_of(proxy)->look();

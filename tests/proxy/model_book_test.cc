@@ -52,6 +52,44 @@ TEST(ModelBook, KnowsThatAModelIsGoneUntilItAnswersAgain) {
   EXPECT_FALSE(book.entries()[0].gone);
 }
 
+TEST(ModelBook, TakesAnInvalidIdentifierForTheEndOfAModelWhoseDateHasPassed) {
+  ModelBook book;
+  const std::string invalid = "The provided model identifier is invalid.";
+  const auto dated = [](std::chrono::year year) {
+    metrics::Lifecycles::Table table;
+    table["a.b"].dates.end_of_life = std::chrono::sys_days(year / 1 / 1);
+    return std::make_shared<const metrics::Lifecycles>("2026-11-20", std::move(table));
+  };
+  book.set_dates(dated(std::chrono::year(2999)));
+  EXPECT_FALSE(book.was_good("r", "us.a.b-v1:0"));
+  book.set_dates(dated(std::chrono::year(2020)));
+  EXPECT_TRUE(book.was_good("r", "us.a.b-v1:0"));
+  EXPECT_FALSE(book.was_good("r", "a.c"));
+  book.note("r", answered("us.a.b-v1:0", 400, invalid), kNow);
+  book.note("r", answered("a.c", 400, invalid), kNow);
+  for (const ModelBook::Entry& known : book.entries())
+    EXPECT_EQ(known.gone.has_value(), known.model == "us.a.b-v1:0") << known.model;
+  book.set_dates(nullptr);
+  EXPECT_FALSE(book.was_good("r", "us.a.b-v1:0"));
+}
+
+TEST(ModelBook, CountsRequestsThatWereTooLongForTheModelInTheLastHour) {
+  ModelBook book;
+  const auto last = [&](ModelBook::Time now) { return book.entries()[0].last_hour(now); };
+  const std::string too_long = "prompt is too long: 210000 tokens > 200000 maximum";
+  for (int i = 0; i < 9; ++i) book.note("r", answered("a.b", 200), kNow);
+  book.note("r", answered("a.b", 400, too_long), kNow);
+  book.note("r", answered("a.b", 400, "Malformed input request"), kNow);
+  EXPECT_EQ(last(kNow).answers, 11U);
+  EXPECT_EQ(last(kNow).too_long, 1U);
+  EXPECT_EQ(last(kNow + 1h).too_long, 1U) << "the hour before counts as well";
+  EXPECT_EQ(last(kNow + 2h).answers, 0U);
+  book.note("r", answered("a.b", 200), kNow + 1h);
+  EXPECT_EQ(last(kNow + 1h).answers, 12U);
+  book.note("r", answered("a.b", 200), kNow + 3h);
+  EXPECT_EQ(last(kNow + 3h).answers, 1U);
+}
+
 TEST(ModelBook, KeepsNoMoreThanItsBound) {
   ModelBook book;
   for (std::size_t i = 0; i < ModelBook::kMaxEntries + 7; ++i)
