@@ -29,10 +29,14 @@ void price(metrics::Observation& observation, const metrics::Prices& prices) {
   observation.cost_usd = prices.cost(observation.model_id, observation.usage, today());
 }
 
+ExperimentContext experiment_of(const Snapshot& snapshot, std::size_t route) {
+  const routing::RouteConfig& config = snapshot.config().routes[route];
+  return {config.name, snapshot.experiments[route], config.verdict, snapshot.meters[route],
+          snapshot.generation};
+}
+
 ExperimentContext experiment_of(const PairContext& pair) {
-  const routing::RouteConfig& route = pair.snapshot->config().routes[pair.route];
-  return {route.name, pair.snapshot->experiments[pair.route], route.verdict,
-          pair.snapshot->meters[pair.route], pair.snapshot->generation};
+  return experiment_of(*pair.snapshot, pair.route);
 }
 
 bool by_candidate(const metrics::Observation& seen) noexcept {
@@ -374,6 +378,25 @@ void Analysis::take_new_records() {
                                        : std::make_unique<metrics::RecordLog>(*config, recorder_);
 }
 
+void Analysis::in_force(std::shared_ptr<const Snapshot> snapshot) {
+  models_.set_dates(snapshot->lifecycles);
+  const std::lock_guard lock(records_mutex_);
+  new_snapshot_ = std::move(snapshot);
+  has_new_snapshot_ = true;
+}
+
+void Analysis::take_new_snapshot() {
+  if (!has_new_snapshot_.exchange(false)) return;
+  std::shared_ptr<const Snapshot> snapshot;
+  {
+    const std::lock_guard lock(records_mutex_);
+    snapshot = std::exchange(new_snapshot_, nullptr);
+  }
+  for (std::size_t i = 0; snapshot && i < snapshot->config().routes.size(); ++i) {
+    if (snapshot->config().routes[i].candidate) evidence_.take_up(experiment_of(*snapshot, i));
+  }
+}
+
 void Analysis::run_one(AnalysisTask::Pointer task) noexcept {
   try {
     AnalysisThread thread{records_.get(), evidence_, models_, volumes_};
@@ -394,6 +417,7 @@ void Analysis::loop() {
   while (true) {
     const bool last_round = stopping_.load();
     take_new_records();
+    take_new_snapshot();
     const bool any =
         tasks_.take_all([this](AnalysisTask::Pointer task) { run_one(std::move(task)); });
     evidence_.publish();

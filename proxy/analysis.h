@@ -171,6 +171,9 @@ class Analysis {
 
   // A new config's limits and records. Any thread.
   void apply(const routing::Config& config);
+  // That snapshot's routes are served now: what was saved of their evidence is taken up. Any
+  // thread.
+  void in_force(std::shared_ptr<const Snapshot> snapshot);
   std::size_t queued() const noexcept { return queued_.load(std::memory_order_relaxed); }
   // A stage of the route's rollout begins. Any thread.
   void begin_stage(std::string_view route, std::string_view stage) {
@@ -187,6 +190,7 @@ class Analysis {
   void loop();
   void run_one(AnalysisTask::Pointer task) noexcept;
   void take_new_records();
+  void take_new_snapshot();
 
   metrics::Recorder& recorder_;
   Handover<AnalysisTask, AnalysisTask::Pointer> tasks_;
@@ -194,10 +198,11 @@ class Analysis {
   std::atomic<std::size_t> queued_bytes_{0};
   std::atomic<std::size_t> max_queued_;
   std::atomic<std::size_t> max_bytes_;
-  // Hands a new config's records to the thread.
+  // Hands a new config's records, and its snapshot, to the thread.
   std::mutex records_mutex_;
   std::optional<routing::RecordsConfig> new_records_;
-  std::atomic<bool> has_new_records_{false};
+  std::shared_ptr<const Snapshot> new_snapshot_;
+  std::atomic<bool> has_new_records_{false}, has_new_snapshot_{false};
   // The thread's own.
   std::unique_ptr<metrics::RecordLog> records_;
   EvidenceBook evidence_;

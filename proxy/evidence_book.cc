@@ -85,17 +85,30 @@ EvidenceBook::Entry* EvidenceBook::entry(const ExperimentContext& context) {
   return &entry;
 }
 
+void EvidenceBook::take_up(const ExperimentContext& context) {
+  if (entries_.find(context.route) != entries_.end()) return;
+  auto loaded = files_.load(context.route);
+  if (!loaded.problem.empty()) log_warn("evidence_not_loaded", {{"what", loaded.problem}});
+  if (!loaded.evidence || loaded.evidence->experiment() != context.experiment) return;
+  entries_.emplace(std::string(context.route), go_on_with(std::move(*loaded.evidence), context));
+  if (Entry* const taken_up = entry(context)) taken_up->unsaved = false;
+}
+
+EvidenceBook::Entry EvidenceBook::go_on_with(metrics::RouteEvidence saved,
+                                             const ExperimentContext& context) {
+  auto learned = files_.load_profiles(context.route, context.experiment);
+  if (!learned.problem.empty()) log_warn("profiles_not_loaded", {{"what", learned.problem}});
+  Entry entry{std::move(saved)};
+  entry.profiles = std::move(learned.profiles);
+  return entry;
+}
+
 // The evidence that was saved, or none at all where another experiment made it.
 EvidenceBook::Entry EvidenceBook::begin(const ExperimentContext& context) {
   auto loaded = files_.load(context.route);
   if (!loaded.problem.empty()) log_warn("evidence_not_loaded", {{"what", loaded.problem}});
-  if (loaded.evidence && loaded.evidence->experiment() == context.experiment) {
-    auto learned = files_.load_profiles(context.route, context.experiment);
-    if (!learned.problem.empty()) log_warn("profiles_not_loaded", {{"what", learned.problem}});
-    Entry entry{std::move(*loaded.evidence)};
-    entry.profiles = std::move(learned.profiles);
-    return entry;
-  }
+  if (loaded.evidence && loaded.evidence->experiment() == context.experiment)
+    return go_on_with(std::move(*loaded.evidence), context);
   if (loaded.evidence) {
     files_.set_aside(context.route, loaded.evidence->experiment());
     log_info("evidence_begins_anew", {{"route", context.route},

@@ -38,6 +38,11 @@ class EvidenceBook {
   explicit EvidenceBook(const std::string& state_directory);
   ~EvidenceBook();  // saves what was not
 
+  // --- Analysis thread. What was saved of that experiment counts and shows before its first pair
+  // comes. Nothing happens where the route's evidence is known already, or another experiment made
+  // what was saved.
+  void take_up(const ExperimentContext& context);
+
   // --- Analysis thread. What comes late, made under a config that a later one's experiment has
   // replaced on the route, is let go: it belongs to evidence that has been set aside.
   // True where the pair was counted; false for a repeat, which says nothing new.
@@ -90,6 +95,7 @@ class EvidenceBook {
   static bool is_repeat(Entry& entry, std::string_view request_body);
   metrics::AnswerProfile& profile_of(Entry& entry, std::string_view family);
   Entry begin(const ExperimentContext& context);
+  Entry go_on_with(metrics::RouteEvidence saved, const ExperimentContext& context);
   void look(Entry& entry);
   void take_new_stages();
   void save(std::string_view route, Entry& entry);

@@ -128,6 +128,35 @@ TEST_F(EvidenceBookTest, GoesOnAfterARestart) {
   EXPECT_TRUE(shown(book, 4));
 }
 
+TEST_F(EvidenceBookTest, ShowsWhatWasSavedBeforeTheFirstPairComes) {
+  {
+    EvidenceBook book(directory_);
+    for (int i = 0; i < 5; ++i) record(book, body(i));
+  }
+  EvidenceBook book(directory_);
+  book.take_up(context("another"));
+  book.take_up(context());
+  const auto evidence = shown(book, 5);
+  ASSERT_TRUE(evidence);
+  EXPECT_EQ(evidence->experiment(), "one");
+  record(book, body(9));
+  EXPECT_TRUE(shown(book, 6)) << "and goes on from there";
+  book.take_up(context());
+  EXPECT_TRUE(shown(book, 6)) << "what is known already is not read again";
+}
+
+TEST_F(EvidenceBookTest, LeavesWhatAnotherExperimentSavedAloneUntilAPairComes) {
+  {
+    EvidenceBook book(directory_);
+    record(book, body(1));
+  }
+  EvidenceBook book(directory_);
+  book.take_up(context("another"));
+  book.publish();
+  EXPECT_FALSE(book.evidence("sonnet"));
+  EXPECT_TRUE(std::filesystem::exists(file())) << "a config that comes back finds it again";
+}
+
 TEST_F(EvidenceBookTest, RemembersWhatAFamilysAnswersAreLikeAfterARestart) {
   served_.answer.text = R"({"total": 3})";
   {
