@@ -47,10 +47,13 @@ struct FleetText {
   MetricText stage_since{fleet_metric::kStageSince, "gauge", "When that stage began."};
   MetricText rolled_back{fleet_metric::kRolledBack, "gauge",
                          "When the route was rolled back; 0: it is not."};
+  MetricText paused{fleet_metric::kPaused, "gauge", "When the rollout was paused; 0: it is not."};
+  MetricText resumed{fleet_metric::kResumed, "gauge",
+                     "When a pause of the rollout was last ended; 0: never."};
 
   std::string text() const {
     return evidence.text() + hours.text() + objections.text() + stage.text() + stage_since.text() +
-           rolled_back.text();
+           rolled_back.text() + paused.text() + resumed.text();
   }
 };
 
@@ -123,6 +126,11 @@ void add_rollout(FleetText& to, const std::string& labels, const RolloutView& ro
   // What only could not be read is no rollback that others have to follow.
   const bool spreads = state.phase == RolloutPhase::rolled_back && state.reason != kStateUnreadable;
   to.rolled_back.add(labels, spreads ? seconds_text(state.since) : "0");
+  if (rollout.plan.stages.empty()) return;
+  const bool paused = state.phase == RolloutPhase::paused && state.paused != routing::Moment{};
+  to.paused.add(labels, paused ? seconds_text(state.paused) : "0");
+  const bool resumed = state.resumed != routing::Moment{};
+  to.resumed.add(labels, resumed ? seconds_text(state.resumed) : "0");
 }
 
 }  // namespace

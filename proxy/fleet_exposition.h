@@ -29,6 +29,8 @@ inline constexpr std::string_view kAlarms = "alarms", kCoverage = "coverage";
 inline constexpr std::string_view kStage = "understudy_rollout_stage";
 inline constexpr std::string_view kStageSince = "understudy_rollout_stage_since_timestamp_seconds";
 inline constexpr std::string_view kRolledBack = "understudy_rolled_back_timestamp_seconds";
+inline constexpr std::string_view kPaused = "understudy_rollout_paused_timestamp_seconds";
+inline constexpr std::string_view kResumed = "understudy_rollout_resumed_timestamp_seconds";
 }  // namespace fleet_metric
 
 std::string fleet_exposition(const Snapshot& snapshot, std::string_view replica,

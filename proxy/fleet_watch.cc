@@ -68,7 +68,8 @@ void FleetWatch::read_all(const std::shared_ptr<const Snapshot>& snapshot) {
   const routing::Config& config = snapshot->config();
   std::string query = "{__name__=~\"";
   query.append(fleet_metric::kStage).append("|").append(fleet_metric::kStageSince).append("|");
-  query.append(fleet_metric::kRolledBack).append("|").append(fleet_metric::kObjections);
+  query.append(fleet_metric::kRolledBack).append("|").append(fleet_metric::kObjections).append("|");
+  query.append(fleet_metric::kPaused).append("|").append(fleet_metric::kResumed);
   query.append("\",fleet=\"").append(config.evidence.fleet).append("\"}");
   const auto states = sources_.ask(config.evidence, query, std::nullopt);
   std::string problem = states ? "" : states.error().context;
@@ -133,6 +134,10 @@ FleetWatch::Others FleetWatch::others_of(const InstantVector& states, std::strin
           std::max(standing.stage, static_cast<std::size_t>(sample.count().value_or(0)));
     } else if (name == fleet_metric::kStageSince) {
       standing.stage_since = std::max(standing.stage_since, moment_of(sample.value));
+    } else if (name == fleet_metric::kPaused) {
+      standing.paused = std::max(standing.paused, moment_of(sample.value));
+    } else if (name == fleet_metric::kResumed) {
+      standing.resumed = std::max(standing.resumed, moment_of(sample.value));
     }
   }
   return others;
@@ -154,6 +159,8 @@ routing::RolloutFleet FleetWatch::rollout_of(const Others& others) const {
   for (const auto& [replica, standing] : others.standings) {
     if (replica == replica_) continue;
     fleet.rolled_back = std::max(fleet.rolled_back, standing.rolled_back);
+    fleet.paused = std::max(fleet.paused, standing.paused);
+    fleet.resumed = std::max(fleet.resumed, standing.resumed);
     if (!standing.stage_since || standing.stage < fleet.stage) continue;
     const bool first = standing.stage > fleet.stage;
     fleet.stage_since =

@@ -51,6 +51,7 @@ class FleetWatch {
     std::optional<routing::Moment> rolled_back{};
     std::size_t stage = 0;
     std::optional<routing::Moment> stage_since{};
+    std::optional<routing::Moment> paused{}, resumed{};
   };
   struct Others {
     std::map<std::string, Standing> standings;              // by replica, this one included

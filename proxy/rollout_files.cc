@@ -167,6 +167,8 @@ std::string to_json_text(const StoredRollout& stored) {
               {"reason", stored.state.reason},
               {"watch_over", stored.state.watch_over},
               {"lifted_ms", to_ms(stored.state.lifted)},
+              {"paused_ms", to_ms(stored.state.paused)},
+              {"resumed_ms", to_ms(stored.state.resumed)},
               {"served_hundredths", stored.served.hundredths},
               {"pairs_before", stored.pairs_before ? json(*stored.pairs_before) : json()},
               {"baselines", baselines_to_json(stored.baselines)}}
@@ -189,6 +191,8 @@ std::optional<StoredRollout> rollout_from_json(std::string_view text) {
                     .reason = text_at(object, "reason"),
                     .watch_over = object.value("watch_over", false)};
     if (object.contains("lifted_ms")) stored.state.lifted = moment_at(object, "lifted_ms");
+    if (object.contains("paused_ms")) stored.state.paused = moment_at(object, "paused_ms");
+    if (object.contains("resumed_ms")) stored.state.resumed = moment_at(object, "resumed_ms");
     stored.served = {std::min(object.at("served_hundredths").get<std::uint32_t>(), 10'000u)};
     if (!object.at("pairs_before").is_null())
       stored.pairs_before = object.at("pairs_before").get<std::uint64_t>();

@@ -55,6 +55,9 @@ std::size_t count_known(const OperationalGates::Baselines& baselines) {
 // The rest of a sentence that begins with the phase.
 std::string why(const RolloutState& state, const std::string& verdict_text,
                 const OperationalGates& gates, const DriftWatch* drift) {
+  const bool paused_by_fleet =
+      state.phase == RolloutPhase::paused && state.reason == routing::kByFleet;
+  if (paused_by_fleet) return " because another proxy of the fleet was";
   if (state.phase != RolloutPhase::rolled_back) return {};
   if (state.reason == routing::kByHand) return " by hand";
   if (state.reason == routing::kByFleet) return " because another proxy of the fleet was";
@@ -230,6 +233,7 @@ void RolloutKeeper::take_look(const std::string& route, Entry& entry, const Rout
   follow_fleet(route, entry, seen, now);
   const routing::RolloutGates* gates = gates_in(entry.state, entry.plan);
   entry.evidence = says(seen.verdict, gates);
+  entry.no_way_back = seen.no_way_back;
   if (gates != nullptr && is_watched(entry.state, entry.plan, now))
     entry.gates.look(*gates, seen.primary, seen.candidate, now);
   // What only this process knows would be missed where the primary serves nobody any more.
@@ -238,6 +242,7 @@ void RolloutKeeper::take_look(const std::string& route, Entry& entry, const Rout
                                   .pairs = entry.stage_pairs(),
                                   .gates_pass = entry.gates.pass(),
                                   .next_fits = entry.next_no_room().empty(),
+                                  .way_back = entry.no_way_back.empty(),
                                   .broken_gate = entry.gates.broken(),
                                   .drift_rolls_back = look_for_drift(route, entry, seen, now)};
   take_step(route, entry, transition(entry.state, tick, entry.plan, now));
@@ -419,6 +424,7 @@ std::optional<RolloutView> RolloutKeeper::view(std::string_view route) const {
                    .evidence = entry.evidence,
                    .verdict_text = entry.verdict_text,
                    .no_room = entry.next_no_room(),
+                   .no_way_back = entry.no_way_back,
                    .gates = {},
                    .cap = cap_text(route, entry.state),
                    .storage_problem = entry.storage_problem,

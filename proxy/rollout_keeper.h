@@ -37,6 +37,7 @@ struct RouteLook {
   std::optional<std::uint64_t> pairs{};  // of this experiment; none: not known at this moment
   ServedFigures primary{}, candidate{};
   std::vector<std::string> no_room{};  // as canary.stages: why one must not begin (volume_status)
+  std::string no_way_back{};           // why a rollback would find no primary that answers
   std::string experiment{};            // whose figures these are; empty: of the one in force
   // For the watch after the rollout; null: not known at this moment.
   std::shared_ptr<const metrics::RouteEvidence> evidence{};
@@ -56,7 +57,8 @@ struct RolloutView {
   std::uint64_t pairs = 0;  // compared in this stage
   routing::EvidenceSays evidence = routing::EvidenceSays::inconclusive;
   std::string verdict_text;
-  std::string no_room;  // why the next stage does not fit the candidate's quota
+  std::string no_room;      // why the next stage does not fit the candidate's quota
+  std::string no_way_back;  // why no further stage begins by itself
   std::vector<std::pair<routing::OperationalGate, GateCheck>> gates;
   std::string cap;              // why nothing is served, and until when; empty: it is not capped
   std::string storage_problem;  // why a restart would not find it
@@ -115,6 +117,7 @@ class RolloutKeeper {
     std::string verdict_text{};
     std::vector<std::string> no_room{};  // as plan.stages; empty: there is room for all
     bool told_no_room = false;           // that nothing else holds it
+    std::string no_way_back{};           // empty: it is open
     std::string storage_problem{};
 
     std::string next_no_room() const {

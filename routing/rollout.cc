@@ -33,6 +33,12 @@ RolloutStep begin_stage(RolloutState state, std::size_t stage, Phase phase, Mome
   return {.state = std::move(state), .stage_begun = true};
 }
 
+// Now, as orders are told: but behind what it ends, by whosever clock that was.
+Moment later_than(Moment before, Moment now) {
+  using std::chrono::milliseconds;
+  return std::max<Moment>(std::chrono::floor<milliseconds>(now), before + milliseconds(1));
+}
+
 RolloutStep roll_back(RolloutState state, std::string_view reason, Moment now) {
   state.stage = 0;
   state.phase = Phase::rolled_back;
@@ -46,6 +52,7 @@ RolloutStep roll_back(RolloutState state, std::string_view reason, Moment now) {
 RolloutStep lift(const RolloutState& state, const CanaryConfig& plan, Moment now) {
   RolloutState begun = first_state(plan, now);
   begun.lifted = std::max(now, state.since);
+  begun.resumed = std::max(later_than(state.paused, now), state.resumed);
   return {.state = std::move(begun)};
 }
 
@@ -79,7 +86,7 @@ RolloutStep on_tick(const RolloutState& state, const RolloutTick& tick, const Ca
   }
   if (state.phase == Phase::complete) return end_watch(state, plan, now);
   if (state.phase == Phase::paused) return stay(state);
-  const bool fits = state.stage == plan.stages.size() || tick.next_fits;
+  const bool fits = state.stage == plan.stages.size() || (tick.next_fits && tick.way_back);
   const bool safe =
       tick.evidence == EvidenceSays::safe && (state.stage == 0 || tick.gates_pass) && fits;
   if (state.stage == 0 && !safe) return enter(state, Phase::pending, now);
@@ -112,7 +119,16 @@ RolloutStep pause(const RolloutState& state, const CanaryConfig& plan, Moment no
     return refuse(state, "the route is rolled back: nothing is served that could be paused");
   if (state.phase == Phase::complete)
     return refuse(state, "the rollout is complete: there is nothing to pause");
-  return enter(state, Phase::paused, now);
+  if (state.phase == Phase::paused) return stay(state);
+  RolloutStep step = enter(state, Phase::paused, now);
+  step.state.paused = later_than(state.resumed, now);
+  return step;
+}
+
+RolloutStep end_pause(const RolloutState& state, Moment resumed, Moment now) {
+  RolloutStep step = enter(state, state.stage == 0 ? Phase::pending : Phase::baking, now);
+  step.state.resumed = resumed;
+  return step;
 }
 
 RolloutStep resume(const RolloutState& state, EvidenceSays evidence, const CanaryConfig& plan,
@@ -126,8 +142,7 @@ RolloutStep resume(const RolloutState& state, EvidenceSays evidence, const Canar
     }
     return lift(state, plan, now);
   }
-  if (state.phase == Phase::paused)
-    return enter(state, state.stage == 0 ? Phase::pending : Phase::baking, now);
+  if (state.phase == Phase::paused) return end_pause(state, later_than(state.paused, now), now);
   return refuse(state, "the route is neither rolled back nor paused");
 }
 
@@ -151,6 +166,8 @@ RolloutStep on_request(const RolloutState& state, const RolloutRequest& request,
 RolloutState begin_anew(const RolloutState& state, const CanaryConfig& plan, Moment now) {
   RolloutState first = first_state(plan, now);
   if (state.phase == Phase::paused && !plan.stages.empty()) first.phase = Phase::paused;
+  first.paused = state.paused;
+  first.resumed = state.resumed;
   return first;
 }
 
@@ -169,6 +186,25 @@ RolloutStep on_replanned(const RolloutState& state, const RolloutReplanned& even
   return begin_stage(state, stage, phase, now);
 }
 
+// What a person last said of pausing to any of them, they said to all.
+RolloutStep follow_pause(RolloutStep step, const RolloutFleet& fleet, const CanaryConfig& plan,
+                         Moment now) {
+  const RolloutState& state = step.state;
+  if (plan.stages.empty() || state.phase == Phase::complete) return step;
+  const Moment paused = fleet.paused.value_or(Moment{});
+  const Moment resumed = fleet.resumed.value_or(Moment{});
+  if (state.phase == Phase::paused) {
+    if (resumed <= std::max(paused, state.paused)) return step;
+    return end_pause(state, resumed, now);
+  }
+  if (paused <= std::max(resumed, state.resumed)) return step;
+  RolloutStep held = enter(state, Phase::paused, now);
+  held.state.paused = paused;
+  held.state.reason = kByFleet;
+  held.stage_begun = step.stage_begun;
+  return held;
+}
+
 // The evidence that the others went on by is this proxy's, too. Who is paused stays; who is there
 // already goes on by itself.
 RolloutStep on_fleet(const RolloutState& state, const RolloutFleet& fleet, const CanaryConfig& plan,
@@ -179,10 +215,12 @@ RolloutStep on_fleet(const RolloutState& state, const RolloutFleet& fleet, const
   // A stage from before is one that the rollback has not reached yet.
   const bool behind = fleet.stage > state.stage && fleet.stage <= plan.stages.size() &&
                       fleet.stage_since > state.lifted;
-  if (!behind || state.phase == Phase::paused) return stay(state);
-  RolloutStep step = begin_stage(state, fleet.stage, Phase::baking, now);
-  step.state.stage_since = std::min(fleet.stage_since, now);
-  return step;
+  RolloutStep step = stay(state);
+  if (behind && state.phase != Phase::paused) {
+    step = begin_stage(state, fleet.stage, Phase::baking, now);
+    step.state.stage_since = std::min(fleet.stage_since, now);
+  }
+  return follow_pause(std::move(step), fleet, plan, now);
 }
 
 }  // namespace

@@ -5,9 +5,10 @@
 //
 // A stage is left for the next one when its time and pairs are there, the evidence says safe and no
 // gate fails, in two looks in a row (`advancing` lies between them). What is inconclusive holds,
-// and so does a next stage for which the candidate has no room. A broken gate, bad evidence or a
+// and so does a next stage for which the candidate has no room, or before which the way back is
+// closed. A broken gate, bad evidence or a
 // person rolls back; only a person leads out of that. In a fleet a rollback of one is one of all,
-// and who is behind joins the stage that the others have reached.
+// and so is a pause and its end; who is behind joins the stage that the others have reached.
 
 #include <chrono>
 #include <cstddef>
@@ -45,10 +46,13 @@ struct RolloutState {
   std::size_t stage = 0;    // 0: none yet; n: CanaryConfig::stages[n - 1]
   Moment since{};           // in this phase
   Moment stage_since{};     // in this stage
-  std::string reason{};     // where it is rolled back
+  std::string reason{};     // where it is rolled back, or paused by the fleet
   bool watch_over = false;  // complete, and nobody looks any more
   Moment lifted{};  // a person, or the config, led out of a rollback then; older ones of the
                     // fleet are past
+  // When a person last paused it and last ended a pause, here or elsewhere in the fleet: the later
+  // one holds. Whole milliseconds, as they are told to others.
+  Moment paused{}, resumed{};
   friend bool operator==(const RolloutState&, const RolloutState&) = default;
 };
 
@@ -76,6 +80,7 @@ struct RolloutTick {
   std::uint64_t pairs = 0;  // compared in this stage
   bool gates_pass = false;  // every operational gate that can be judged passes
   bool next_fits = true;    // the next stage asks no more of the candidate than its quota allows
+  bool way_back = true;     // a rollback would find a primary that answers
   std::optional<OperationalGate> broken_gate{};
   bool drift_rolls_back = false;  // worse than during the rollout, and the gates say so
 };
@@ -104,6 +109,8 @@ struct RolloutFleet {
   std::optional<Moment> rolled_back{};  // the latest rollback that is in force anywhere
   std::size_t stage = 0;                // the furthest
   Moment stage_since{};                 // the earliest that any of them has been in it
+  std::optional<Moment> paused{};       // the latest pause that is in force anywhere
+  std::optional<Moment> resumed{};      // the latest end of a pause
 };
 
 using RolloutEvent = std::variant<RolloutTick, RolloutRequest, RolloutReplanned, RolloutFleet>;

@@ -193,6 +193,10 @@ scrape_configs:
             self.directory / f"prometheus-{time.monotonic_ns()}.log")
         self.prometheus.wait_until(lambda: stacks.get(self.prometheus_port, "/-/ready")[0] == 200, PATIENCE)
 
+    def stop_prometheus(self):
+        self.prometheus.process.kill()
+        self.prometheus.process.wait()
+
     def replica(self, name):
         self.replicas.append(made := Replica(self, name))
         return made.start()
@@ -230,7 +234,13 @@ scrape_configs:
         b.ask(40)
         self.comes("what two have seen is known to all", self.fleet_has(80), self.fleets)
         self.check("which is not enough for any of them", self.all(lambda r: r.stage() == ("pending", 0)), self.fleets())
+        self.stop_prometheus()
+        self.comes("without Prometheus every replica says so at once", lambda: self.all(
+            lambda r: not r.fleet()["fresh"]), self.fleets)
         c.ask(50)
+        self.stays("what would suffice promotes nobody while Prometheus is away", lambda: self.all(
+            lambda r: r.stage() == ("pending", 0)), detail=self.fleets)
+        self.start_prometheus()
         self.comes("what all three have seen suffices: all go to the first stage", lambda: self.all(
             lambda r: r.stage() == ("baking", 1)), lambda: (self.fleets(), self.verdicts()))
         self.check("though none has seen enough by itself", self.all(
@@ -242,6 +252,10 @@ scrape_configs:
         a.order("promote")
         self.comes("the stage that one is promoted to is the stage of all", lambda: self.all(
             lambda r: r.stage() == ("baking", 2)), self.fleets)
+        b.order("pause")
+        self.comes("a pause of one is a pause of all", lambda: self.all(lambda r: r.stage() == ("paused", 2)), self.fleets)
+        a.order("resume")
+        self.comes("and so is its end, whoever is told", lambda: self.all(lambda r: r.stage() == ("baking", 2)), self.fleets)
 
     def come_and_go(self, a, b, c):
         late = self.replica("late")
@@ -253,6 +267,8 @@ scrape_configs:
         self.comes("who is gone still counts", lambda: self.fleet_has(130)() and self.all(
             lambda r: r.fleet()["gone_replicas"] >= 1), self.fleets)
         c.start()
+        self.comes("who comes back shows what it had seen before anybody asks it", lambda: c.metric(
+            'understudy_evidence_total{fleet="test",route="route"') > 0, self.fleets)
         c.ask(1)
         self.comes("who comes back goes on from what it had seen, and counts once", self.fleet_has(131), self.fleets)
         self.check("its counters begin at what was saved", c.metric(
@@ -270,8 +286,7 @@ scrape_configs:
     def prometheus_away(self, a, b):
         self.comes("all are in one stage again", lambda: self.all(lambda r: r.stage() == ("baking", 2)), self.fleets)
         before = [r.fleet()["pairs"] for r in self.running()]
-        self.prometheus.process.kill()
-        self.prometheus.process.wait()
+        self.stop_prometheus()
         self.comes("without Prometheus every replica says so", lambda: self.all(
             lambda r: not r.fleet()["fresh"] and "not known" in r.route()["verdict_text"]), self.verdicts)
         self.check("why stands beside it", self.all(lambda r: "refused" in r.fleet()["problem"]), self.fleets())

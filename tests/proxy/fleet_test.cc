@@ -360,6 +360,35 @@ TEST_F(Watch, TellsWhereTheOthersStandButNotItself) {
   EXPECT_EQ(reading.rollout->stage_since, routing::Moment(1'800'000'050'000ms));
 }
 
+TEST_F(Watch, TellsWhenAPersonLastPausedAndResumedOneOfThem) {
+  is_seen(kA);
+  is_seen(kB);
+  for (const double when : {1'800'000'001.0, 1'800'000'007.125})
+    prometheus.states.push_back(state(fleet_metric::kPaused, kB, when));
+  prometheus.states.push_back(state(fleet_metric::kPaused, kA, 1'800'000'900));
+  prometheus.states.push_back(state(fleet_metric::kResumed, "cccccccccccccccc", 1'800'000'003));
+  const FleetReading reading = read();
+  ASSERT_TRUE(reading.rollout);
+  EXPECT_EQ(reading.rollout->paused, routing::Moment(1'800'000'007'125ms));
+  EXPECT_EQ(reading.rollout->resumed, routing::Moment(1'800'000'003'000ms));
+}
+
+TEST_F(Watch, IsToldOfAPauseByTheSeriesThatThisReplicaExports) {
+  const auto page = [&] {
+    return fleet_exposition(
+        *proxy->server().snapshot(), kA, [](auto) { return nullptr; },
+        [&](auto route) { return proxy->rollouts().view(route); });
+  };
+  EXPECT_THAT(page(), testing::ContainsRegex("rollout_paused_timestamp_seconds\\{[^}]*\\} 0\n"));
+  EXPECT_EQ(proxy->rollouts().order("route", routing::RolloutOrder::pause).result,
+            OrderAnswer::Result::done);
+  EXPECT_THAT(page(), testing::ContainsRegex("rollout_paused_timestamp_seconds\\{[^}]*\\} [1-9]"));
+  EXPECT_THAT(page(), testing::ContainsRegex("rollout_resumed_timestamp_seconds\\{[^}]*\\} 0\n"));
+  proxy->rollouts().order("route", routing::RolloutOrder::resume);
+  EXPECT_THAT(page(), testing::ContainsRegex("rollout_paused_timestamp_seconds\\{[^}]*\\} 0\n"));
+  EXPECT_THAT(page(), testing::ContainsRegex("rollout_resumed_timestamp_seconds\\{[^}]*\\} [1-9]"));
+}
+
 // --- Verdicts
 
 TEST(FleetVerdict, HeedsWhatSingleProxiesObject) {

@@ -65,7 +65,10 @@ class Keeper : public testing::Test {
   void look(VerdictState verdict = VerdictState::safe_to_promote, std::chrono::seconds later = 1s) {
     now += later;
     keeper->look([&](const std::string&) {
-      return RouteLook{.verdict = verdict, .verdict_text = "it says so", .pairs = pairs};
+      return RouteLook{.verdict = verdict,
+                       .verdict_text = "it says so",
+                       .pairs = pairs,
+                       .no_way_back = no_way_back};
     });
   }
   // To the first stage.
@@ -81,6 +84,7 @@ class Keeper : public testing::Test {
   ScratchDirectory directory;
   routing::Moment now{std::chrono::seconds(1'800'000'000)};
   std::optional<std::uint64_t> pairs = 0;
+  std::string no_way_back;
   std::string model;
   EventLog events{[this] { return now; }};
   routing::Config config;
@@ -100,6 +104,21 @@ TEST_F(Keeper, ServesAPlainPercentAtOnceAndTakesItBackByOneStore) {
   ASSERT_EQ(keeper->rollbacks().size(), 1u);
   EXPECT_EQ(keeper->rollbacks()[0].reason, "manual");
   EXPECT_EQ(keeper->order("nobody", RolloutOrder::rollback).result, OrderAnswer::Result::no_route);
+}
+
+TEST_F(Keeper, BeginsNoFurtherStageByItselfWhileTheWayBackIsClosed) {
+  no_way_back = "the primary's last answer was a failure (throttled)";
+  start(staged());
+  for (int i = 0; i < 3; ++i) look();
+  EXPECT_EQ(state().stage, 0u);
+  EXPECT_EQ(keeper->view("sonnet")->no_way_back, no_way_back);
+  order(RolloutOrder::promote);
+  EXPECT_EQ(state().stage, 1u) << "people may";
+  no_way_back.clear();
+  pairs = 1'000;
+  look(VerdictState::safe_to_promote, 2h);
+  look();
+  EXPECT_EQ(state().stage, 2u);
 }
 
 // What look_at() finds in a fleet.

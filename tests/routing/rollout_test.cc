@@ -119,6 +119,24 @@ TEST_F(Rollout, HoldsBeforeAStageThatTheCandidateHasNoRoomForAndGoesOnWhenItHas)
   EXPECT_EQ(state.stage, 2u) << "the quota was raised";
 }
 
+TEST_F(Rollout, HoldsBeforeAFurtherStageWhileTheWayBackIsClosedAndNeedsNoneToEnd) {
+  plan.stages.resize(2);
+  happens(good_look());
+  happens(good_look());
+  RolloutTick closed = good_look();
+  closed.way_back = false;
+  happens(closed, 10h);
+  happens(closed);
+  EXPECT_EQ(state.phase, Phase::holding);
+  EXPECT_EQ(state.stage, 1u);
+  happens(good_look());
+  happens(good_look());
+  ASSERT_EQ(state.stage, 2u);
+  happens(closed, 10h);
+  happens(closed);
+  EXPECT_EQ(state.phase, Phase::complete) << "nothing more is served";
+}
+
 TEST_F(Rollout, NeedsNoRoomToEnd) {
   plan.stages.resize(1);
   happens(good_look());
@@ -352,6 +370,51 @@ TEST_F(Rollout, DoesNotJoinAStageThatTheRollbackHasNotReachedYet) {
   EXPECT_EQ(state.phase, Phase::pending);
 }
 
+TEST_F(Rollout, IsPausedAndGoesOnWithItsFleetByWhatAPersonSaidLast) {
+  bring_to_stage(2);
+  const Moment elsewhere = std::chrono::floor<std::chrono::milliseconds>(now);
+  happens(RolloutFleet{.paused = elsewhere});
+  EXPECT_EQ(state.phase, Phase::paused);
+  EXPECT_EQ(state.reason, "fleet");
+  EXPECT_EQ(state.stage, 2u);
+  happens(good_look(), 100h);
+  happens(RolloutFleet{.paused = elsewhere});
+  EXPECT_EQ(state.phase, Phase::paused);
+  order(RolloutOrder::resume);
+  EXPECT_EQ(state.phase, Phase::baking);
+  happens(RolloutFleet{.paused = elsewhere});
+  EXPECT_EQ(state.phase, Phase::baking) << "who has not heard of it yet is past";
+  order(RolloutOrder::pause);
+  happens(RolloutFleet{.resumed = elsewhere + 1ms});
+  EXPECT_EQ(state.phase, Phase::paused) << "another pause, after that";
+  const RolloutState paused = state;
+  happens(RolloutFleet{.paused = state.paused + 5s, .resumed = state.paused + 3s});
+  EXPECT_EQ(state.phase, Phase::paused) << "paused again elsewhere";
+  state = paused;
+  happens(RolloutFleet{.paused = elsewhere, .resumed = state.paused + 3s});
+  EXPECT_EQ(state.phase, Phase::baking) << "a person resumed it elsewhere";
+  EXPECT_EQ(state.stage, 2u);
+}
+
+TEST_F(Rollout, ThatStartsLateJoinsTheFleetsStageAndItsPause) {
+  happens(RolloutFleet{.stage = 2, .stage_since = now, .paused = now});
+  EXPECT_EQ(state.phase, Phase::paused);
+  EXPECT_EQ(state.stage, 2u);
+  EXPECT_TRUE(last.stage_begun);
+}
+
+TEST_F(Rollout, ThatARollbackEndedDoesNotFallBackIntoThePauseBeforeIt) {
+  bring_to_stage(1);
+  const Moment before = std::chrono::floor<std::chrono::milliseconds>(now);
+  order(RolloutOrder::pause);
+  order(RolloutOrder::rollback);
+  happens(RolloutFleet{.paused = before});
+  EXPECT_EQ(state.phase, Phase::rolled_back);
+  order(RolloutOrder::resume);
+  happens(RolloutFleet{.paused = before});
+  EXPECT_EQ(state.phase, Phase::pending);
+}
+
 // --- Model checking: whatever happens in whatever order
 
 struct RandomRun {
@@ -383,13 +446,16 @@ struct RandomRun {
     if (below(40) == 0) {
       RolloutFleet fleet{.stage = below(6), .stage_since = now - std::chrono::seconds(below(60))};
       if (below(4) == 0) fleet.rolled_back = now - std::chrono::seconds(below(60));
+      if (below(4) == 0) fleet.paused = now - std::chrono::seconds(below(60));
+      if (below(4) == 0) fleet.resumed = now - std::chrono::seconds(below(60));
       return fleet;
     }
     RolloutTick tick{
         .evidence = below(3) > 0 ? EvidenceSays::safe : static_cast<EvidenceSays>(below(4)),
         .pairs = below(200),
         .gates_pass = below(8) > 0,
-        .next_fits = below(8) > 0};
+        .next_fits = below(8) > 0,
+        .way_back = below(8) > 0};
     if (below(50) == 0) tick.broken_gate = OperationalGate::error_rate;
     tick.drift_rolls_back = below(50) == 0;
     return tick;
@@ -399,7 +465,7 @@ struct RandomRun {
 bool earned(const RolloutTick& tick, const RolloutState& before, const CanaryConfig& plan,
             Moment now) {
   if (tick.evidence != EvidenceSays::safe) return false;
-  if (before.stage < plan.stages.size() && !tick.next_fits) return false;
+  if (before.stage < plan.stages.size() && !(tick.next_fits && tick.way_back)) return false;
   if (before.stage == 0) return true;  // nothing is served yet that a gate could see
   const RolloutStage& stage = plan.stages[before.stage - 1];
   return tick.gates_pass && !tick.broken_gate && tick.pairs >= stage.min_pairs &&
@@ -434,6 +500,15 @@ TEST(RolloutModel, NoSequencePromotesWithoutEvidenceSkipsAStageOrLeavesARollback
         ASSERT_EQ(state.stage, fleet->stage) << at;
         ASSERT_NE(before.phase, Phase::paused) << at;
         ++joins;
+      }
+      if (before.phase == Phase::paused && state.phase != Phase::paused &&
+          state.phase != Phase::rolled_back) {
+        const bool elsewhere = fleet && fleet->resumed > before.paused;
+        ASSERT_TRUE(elsewhere || (by_person && request->order == RolloutOrder::resume)) << at;
+      }
+      if (before.phase != Phase::paused && state.phase == Phase::paused) {
+        const bool elsewhere = fleet && fleet->paused > before.resumed;
+        ASSERT_TRUE(elsewhere || (by_person && request->order == RolloutOrder::pause)) << at;
       }
       if (fleet && fleet->rolled_back > before.lifted) {
         ASSERT_EQ(state.phase, Phase::rolled_back) << at;
