@@ -155,6 +155,7 @@ RouteSources route_sources(const AdminSources& sources) {
           .rollouts = [&sources](std::string_view route) { return sources.rollouts.view(route); },
           .shadow = sources.shadow,
           .volumes = sources.volumes,
+          .quotas = sources.quotas,
           .models = sources.process().models,
           .fleet = sources.fleet};
 }
@@ -169,7 +170,8 @@ AdminReply metrics_page(const AdminSources& sources) {
       fleet_exposition(*snapshot, sources.replica, sources.evidence,
                        route_sources(sources).rollouts) +
       shadow_use_exposition(snapshot->config(), sources.shadow, std::chrono::steady_clock::now()) +
-      volume_exposition(snapshot->config(), sources.volumes);
+      volume_exposition(snapshot->config(), sources.volumes, sources.quotas);
+  if (sources.quota_exposition) reply.body += sources.quota_exposition();
   if (sources.fleet_exposition) reply.body += sources.fleet_exposition();
   const ProcessStatus process = sources.process();
   reply.body +=

@@ -29,6 +29,8 @@ struct AdminSources {
   EvidenceSource evidence;
   ShadowSource shadow;
   VolumeSource volumes;
+  QuotaSource quotas{};                             // none: none is read
+  std::function<std::string()> quota_exposition{};  // QuotaPoll::exposition
   std::function<LifecyclePosts::Answer(std::string_view body)> post_lifecycle;
   std::function<void(std::string_view limit)> refused;  // Recorder::refused
   RolloutKeeper& rollouts;

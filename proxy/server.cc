@@ -11,7 +11,6 @@
 
 #include "metrics/verdict.h"
 #include "proxy/log.h"
-#include "proxy/volume_status.h"
 #include "proxy/worker.h"
 #include "proxy/worker_context.h"
 
@@ -146,6 +145,7 @@ Result<std::unique_ptr<Server>> Server::start(std::shared_ptr<const Snapshot> sn
   if (!doors) return doors.error();
   impl->ports = std::move(doors->ports);
   impl->snapshot = snapshot;
+  impl->analysis.in_force(snapshot);
   for (std::size_t i = 0; i < threads; ++i)
     impl->workers[i]->start(snapshot, std::move(doors->by_worker[i]));
   recorder.config_applied(config);
@@ -189,6 +189,7 @@ Status Server::apply(std::shared_ptr<const Snapshot> next) {
   applied.wait();
   impl_->services.recorder.config_applied(config);
   impl_->services.recorder.certificates(expiries_of(*next));
+  impl_->analysis.in_force(next);
   const std::lock_guard lock(impl_->snapshot_mutex);
   impl_->snapshot = std::move(next);
   impl_->ports = std::move(doors->ports);
@@ -222,14 +223,6 @@ ModelBook& Server::models() {
 
 VolumeBook& Server::volumes() {
   return impl_->analysis.volumes();
-}
-
-std::vector<std::string> Server::refused_stages(const std::string& name) {
-  const auto in_force = snapshot();
-  for (const routing::RouteConfig& route : in_force->config().routes) {
-    if (route.name == name) return proxy::refused_stages(route, volumes().peak(name));
-  }
-  return {};
 }
 
 void Server::look_at_families() {

@@ -71,8 +71,6 @@ class Server {
   ModelBook& models();
   // The routes' measured peaks, where a candidate's quota asks for them. Any thread.
   VolumeBook& volumes();
-  // As canary.stages: why a stage does not fit the candidate's quota, by the measured peak.
-  std::vector<std::string> refused_stages(const std::string& route);
   // Looks which families' gates have the evidence they need, where a route copies those less.
   void look_at_families();
 

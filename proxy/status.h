@@ -37,6 +37,7 @@ struct RouteSources {
   RolloutSource rollouts;
   ShadowSource shadow;
   VolumeSource volumes;
+  QuotaSource quotas{};                    // none: none is read
   std::vector<ModelBook::Entry> models{};  // that were asked
   FleetSource fleet{};                     // none: each proxy decides by itself
 };

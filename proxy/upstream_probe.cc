@@ -1,11 +1,13 @@
 #include "proxy/upstream_probe.h"
 
 #include <algorithm>
+#include <array>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <optional>
 
 #include "proxy/thread_snapshot.h"
+#include "proxy/tls.h"
 #include "proxy/upstream_call.h"
 #include "proxy/upstream_request.h"
 
@@ -40,15 +42,9 @@ asio::awaitable<Result<ProbeAnswer>> exchange(UpstreamCall& call, std::string_vi
   }
 }
 
-asio::awaitable<Result<ProbeAnswer>> ask(ProbeThread& thread,
-                                         std::shared_ptr<const Snapshot> snapshot,
-                                         std::size_t upstream, const ProbeRequest& request,
-                                         std::chrono::milliseconds timeout) {
-  const UpstreamTarget& target = *snapshot->upstreams[upstream];
-  const Credentials* credentials = thread.resources.credentials.read(*target.credentials->slot);
-  if (credentials == nullptr) co_return no_credentials(target);
-  const auto view = thread.pools.apply(snapshot);
-  const auto& pool = view->pool(upstream, request.surface);
+Result<std::string> head_for_bedrock(const ProbeRequest& request, const UpstreamTarget& target,
+                                     const Credentials& credentials, std::string_view authority,
+                                     Signer& signer) {
   const bool runtime = request.surface == routing::Surface::runtime;
   const routing::Endpoint& endpoint =
       runtime ? target.config.endpoint : target.config.control_endpoint;
@@ -58,7 +54,7 @@ asio::awaitable<Result<ProbeAnswer>> ask(ProbeThread& thread,
   const OutgoingRequest outgoing{
       .method = request.method,
       .target = path,
-      .authority = pool->authority(),
+      .authority = authority,
       .service = target.config.signing_service,
       .lines = request.body.empty() ? "" : "content-type: application/json\r\n",
       .content_type = request.body.empty() ? "" : "application/json",
@@ -66,10 +62,77 @@ asio::awaitable<Result<ProbeAnswer>> ask(ProbeThread& thread,
       .shadow_mark = {},
       .client_authorization = {},
       .client_api_key = {}};
-  if (auto built = append_request_head(outgoing, *credentials, target.config.region, thread.signer,
-                                       hash, head);
+  if (auto built =
+          append_request_head(outgoing, credentials, target.config.region, signer, hash, head);
       !built)
-    co_return built.error();
+    return built.error();
+  return head;
+}
+
+Result<std::string> head_for_service(const ProbeRequest& request, const UpstreamTarget& target,
+                                     const Credentials& credentials, std::string_view authority,
+                                     Signer& signer) {
+  constexpr std::string_view kContentType = "application/x-amz-json-1.1";
+  const ServiceAction& action = *request.action;
+  const std::string path = action.endpoint.path + request.target;
+  std::string head;
+  head.append(request.method).append(" ").append(path).append(" HTTP/1.1\r\n");
+  append_field(head, "host", authority);
+  append_field(head, "accept-encoding", "identity");
+  append_field(head, "content-type", kContentType);
+  append_field(head, "x-amz-target", action.name);
+  append_field(head, "content-length", std::to_string(request.body.size()));
+  if (credentials.kind == Credentials::Kind::sigv4) {
+    const std::array fields{routing::Field{"content-type", kContentType},
+                            routing::Field{"host", authority},
+                            routing::Field{"x-amz-target", action.name}};
+    signer.sign({.method = request.method,
+                 .target = path,
+                 .fields = fields,
+                 .body_hash = signer.hash(request.body),
+                 .now = std::chrono::system_clock::now()},
+                credentials.keys, target.config.region, action.service, head);
+  } else if (credentials.kind != Credentials::Kind::none) {
+    return credentials_error("the upstream " + target.config.name +
+                             " has a Bedrock API key, which other services of AWS do not take");
+  }
+  head.append("\r\n");
+  return head;
+}
+
+// Where it is asked, with no connection kept. Whom the upstream is trusted by says nothing about
+// another service.
+Result<std::shared_ptr<UpstreamPool>> pool_of_service(ProbeThread& thread,
+                                                      const UpstreamTarget& target,
+                                                      const routing::Endpoint& endpoint) {
+  std::shared_ptr<asio::ssl::context> tls;
+  if (endpoint.tls) {
+    auto made = make_client_tls({});
+    if (!made) return made.error();
+    tls = std::move(*made);
+  }
+  return std::make_shared<UpstreamPool>(
+      thread.resources, endpoint, std::move(tls), 0, std::chrono::milliseconds(0),
+      Resolver::Lifetimes{target.config.dns_refresh, target.config.dns_keep});
+}
+
+asio::awaitable<Result<ProbeAnswer>> ask(ProbeThread& thread,
+                                         std::shared_ptr<const Snapshot> snapshot,
+                                         std::size_t upstream, const ProbeRequest& request,
+                                         std::chrono::milliseconds timeout) {
+  const UpstreamTarget& target = *snapshot->upstreams[upstream];
+  const Credentials* credentials = thread.resources.credentials.read(*target.credentials->slot);
+  if (credentials == nullptr) co_return no_credentials(target);
+  const auto view = thread.pools.apply(snapshot);
+  std::shared_ptr<UpstreamPool> pool = view->pool(upstream, request.surface);
+  if (request.action) {
+    auto made = pool_of_service(thread, target, request.action->endpoint);
+    if (!made) co_return made.error();
+    pool = std::move(*made);
+  }
+  const auto head_of = request.action ? head_for_service : head_for_bedrock;
+  const auto head = head_of(request, target, *credentials, pool->authority(), thread.signer);
+  if (!head) co_return head.error();
   ResponseHead answer;
   UpstreamCall call(pool,
                     {.connect = std::min(timeout, target.config.connect_timeout),
@@ -77,7 +140,7 @@ asio::awaitable<Result<ProbeAnswer>> ask(ProbeThread& thread,
                      .idle = timeout,
                      .max_head_bytes = snapshot->config().limits.max_response_header_bytes},
                     answer);
-  co_return co_await exchange(call, head, request.body);
+  co_return co_await exchange(call, *head, request.body);
 }
 
 // Where nothing is kept, not even memory was there.

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -13,11 +14,20 @@
 
 namespace understudy::proxy {
 
+// A call of another AWS service, in the account and region of the upstream and with its keys, in
+// the protocol awsJson1_1.
+struct ServiceAction {
+  routing::Endpoint endpoint;
+  std::string_view service;  // that it is signed for
+  std::string_view name;     // x-amz-target
+};
+
 struct ProbeRequest {
   std::string_view method = "POST";
   std::string target{};  // without the endpoint's path
   std::string body{};    // JSON; empty: none
   routing::Surface surface = routing::Surface::runtime;
+  std::optional<ServiceAction> action{};  // instead of the surface
 };
 
 struct ProbeAnswer {

@@ -5,6 +5,8 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 
+#include "routing/quota_source.h"
+
 namespace understudy::proxy {
 namespace {
 
@@ -43,7 +45,32 @@ bool within(std::uint64_t amount, const Limit& quota) {
   return !quota || amount <= *quota;
 }
 
-std::string amounts(const VolumePeak& volume, const routing::QuotaConfig& quota) {
+// What the config gives holds, and where it says so, what was read.
+struct Quota {
+  Limit requests_per_minute, tokens_per_minute;
+  std::string unknown{};  // why it is not known
+};
+
+// The smaller of what the config gives and what was read; none where neither limits.
+Limit smaller(const Limit& given, const Limit& read) {
+  const std::uint64_t limit =
+      std::min(given.value_or(routing::kLargestQuota), read.value_or(routing::kLargestQuota));
+  return limit < routing::kLargestQuota ? Limit(limit) : std::nullopt;
+}
+
+Quota quota_in_force(const routing::QuotaConfig& config, const QuotaReading& read) {
+  if (!read.asked) {
+    return {.requests_per_minute = config.requests_per_minute,
+            .tokens_per_minute = config.tokens_per_minute};
+  }
+  Quota quota{.requests_per_minute = smaller(config.requests_per_minute, read.requests_per_minute),
+              .tokens_per_minute = smaller(config.tokens_per_minute, read.tokens_per_minute)};
+  if (!read.requests_per_minute && !read.tokens_per_minute)
+    quota.unknown = "Service Quotas do not tell it: " + read.problem;
+  return quota;
+}
+
+std::string amounts(const VolumePeak& volume, const Quota& quota) {
   std::string text;
   if (quota.requests_per_minute) text = std::to_string(volume.requests) + " requests";
   if (quota.tokens_per_minute)
@@ -51,24 +78,21 @@ std::string amounts(const VolumePeak& volume, const routing::QuotaConfig& quota)
   return text;
 }
 
-std::string quota_text(const routing::QuotaConfig& quota) {
+std::string quota_text(const Quota& quota) {
   return amounts({.requests = quota.requests_per_minute.value_or(0),
                   .tokens = quota.tokens_per_minute.value_or(0)},
                  quota);
 }
 
-StageVolume unmeasured(Percent percent) {
+StageVolume not_judged(Percent percent, const std::string& why) {
   return {.percent = percent,
           .asked = {},
           .fits = false,
-          .text =
-              "cannot be held against the candidate's quota: no request of the last seven days "
-              "was measured"};
+          .text = "cannot be held against the candidate's quota: " + why};
 }
 
-StageVolume stage_volume(const routing::RouteConfig& route, Percent percent,
+StageVolume stage_volume(const routing::RouteConfig& route, const Quota& quota, Percent percent,
                          const VolumePeak& peak) {
-  const routing::QuotaConfig& quota = route.candidate->quota;
   const routing::ShadowBudget& budget = route.shadow.budget;
   const Shares shares = shares_at(route.shadow, percent);
   StageVolume stage{.percent = percent,
@@ -100,6 +124,19 @@ json describe(const StageVolume& stage) {
   return described;
 }
 
+json describe_quota(const Quota& quota, const QuotaReading& read) {
+  json described = {{"requests_per_minute", or_null(quota.requests_per_minute)},
+                    {"tokens_per_minute", or_null(quota.tokens_per_minute)},
+                    {"from", read.asked ? "service_quotas" : "config"}};
+  if (!read.asked) return described;
+  using std::chrono::floor;
+  using std::chrono::seconds;
+  described["read_unix_seconds"] =
+      read.read ? json(floor<seconds>(*read.read).time_since_epoch().count()) : json();
+  described["problem"] = read.problem.empty() ? json() : json(read.problem);
+  return described;
+}
+
 bool has_quota(const routing::RouteConfig& route) {
   return route.candidate && route.candidate->quota.limits();
 }
@@ -113,39 +150,52 @@ void append(std::string& text, std::string_view name, std::string_view route,
 }  // namespace
 
 std::vector<StageVolume> stages_against_quota(const routing::RouteConfig& route,
-                                              const std::optional<VolumePeak>& peak) {
+                                              const std::optional<VolumePeak>& peak,
+                                              const QuotaReading& read) {
   if (!has_quota(route)) return {};
+  const Quota quota = quota_in_force(route.candidate->quota, read);
+  const std::string unknown = !quota.unknown.empty() ? quota.unknown
+                              : !peak ? "no request of the last seven days was measured"
+                                      : "";
   std::vector<Percent> percents;
   for (const routing::RolloutStage& stage : route.canary.stages) percents.push_back(stage.percent);
   if (percents.empty()) percents.push_back(route.canary.percent);
   std::vector<StageVolume> stages;
   for (const Percent percent : percents)
-    stages.push_back(peak ? stage_volume(route, percent, *peak) : unmeasured(percent));
+    stages.push_back(unknown.empty() ? stage_volume(route, quota, percent, *peak)
+                                     : not_judged(percent, unknown));
   return stages;
 }
 
 std::vector<std::string> refused_stages(const routing::RouteConfig& route,
-                                        const std::optional<VolumePeak>& peak) {
+                                        const std::optional<VolumePeak>& peak,
+                                        const QuotaReading& read) {
   std::vector<std::string> refusals;
-  for (const StageVolume& stage : stages_against_quota(route, peak))
+  for (const StageVolume& stage : stages_against_quota(route, peak, read))
     refusals.push_back(stage.fits ? std::string() : stage.text);
   return refusals;
 }
 
-json describe_volume(const routing::RouteConfig& route, const std::optional<VolumePeak>& peak) {
+std::vector<std::string> refused_stages(const routing::Config& config, std::string_view name,
+                                        const VolumeSource& volumes, const QuotaSource& quotas) {
+  const auto route = std::ranges::find(config.routes, name, &routing::RouteConfig::name);
+  if (route == config.routes.end()) return {};
+  return refused_stages(*route, volumes(name), quotas ? quotas(*route) : QuotaReading{});
+}
+
+json describe_volume(const routing::RouteConfig& route, const std::optional<VolumePeak>& peak,
+                     const QuotaReading& read) {
   if (!has_quota(route)) return nullptr;
-  const routing::QuotaConfig& quota = route.candidate->quota;
   json stages = json::array();
-  for (const StageVolume& stage : stages_against_quota(route, peak))
+  for (const StageVolume& stage : stages_against_quota(route, peak, read))
     stages.push_back(describe(stage));
   return {{"peak", peak ? describe(*peak) : json()},
-          {"quota",
-           {{"requests_per_minute", or_null(quota.requests_per_minute)},
-            {"tokens_per_minute", or_null(quota.tokens_per_minute)}}},
+          {"quota", describe_quota(quota_in_force(route.candidate->quota, read), read)},
           {"stages", std::move(stages)}};
 }
 
-std::string volume_exposition(const routing::Config& config, const VolumeSource& volumes) {
+std::string volume_exposition(const routing::Config& config, const VolumeSource& volumes,
+                              const QuotaSource& quota_source) {
   constexpr std::string_view kPeak = "understudy_volume_peak";
   constexpr std::string_view kQuota = "understudy_volume_quota";
   constexpr std::string_view kFits = "understudy_volume_stage_fits";
@@ -162,7 +212,8 @@ std::string volume_exposition(const routing::Config& config, const VolumeSource&
   const std::string requests = "unit=\"requests\"", tokens = "unit=\"tokens\"";
   for (const routing::RouteConfig& route : config.routes) {
     if (!has_quota(route)) continue;
-    const routing::QuotaConfig& quota = route.candidate->quota;
+    const QuotaReading read = quota_source ? quota_source(route) : QuotaReading{};
+    const Quota quota = quota_in_force(route.candidate->quota, read);
     const auto peak = volumes(route.name);
     if (peak) append(peaks, kPeak, route.name, requests, std::to_string(peak->requests));
     if (peak) append(peaks, kPeak, route.name, tokens, std::to_string(peak->tokens));
@@ -170,7 +221,7 @@ std::string volume_exposition(const routing::Config& config, const VolumeSource&
       append(quotas, kQuota, route.name, requests, std::to_string(*quota.requests_per_minute));
     if (quota.tokens_per_minute)
       append(quotas, kQuota, route.name, tokens, std::to_string(*quota.tokens_per_minute));
-    for (const StageVolume& stage : stages_against_quota(route, peak))
+    for (const StageVolume& stage : stages_against_quota(route, peak, read))
       append(fits, kFits, route.name, "percent=\"" + percent_text(stage.percent) + "\"",
              stage.fits ? "1" : "0");
   }

@@ -5,6 +5,8 @@
 
 #include "routing/compatibility.h"
 #include "routing/config_sections.h"
+#include "routing/model_id.h"
+#include "routing/quota_source.h"
 
 namespace understudy::routing {
 namespace {
@@ -203,14 +205,67 @@ void read_rewrite(Section& candidate, std::vector<RewriteRule>& rules) {
   }
 }
 
-void read_quota(Section& candidate, QuotaConfig& quota) {
+Parsed<std::string> parse_quota_source(std::string_view text) {
+  if (text == "config" || text == "service_quotas") return good(std::string(text));
+  return bad<std::string>("must be config or service_quotas, got " + shown(text));
+}
+
+// Service Quotas name models, and are asked with AWS keys.
+void check_quota_source(Section& section, const VariantConfig& variant, const Config& config) {
+  if (variant.quota.requests_per_minute && variant.quota.tokens_per_minute)
+    section.problem("from", "is not needed: both figures are given");
+  if (foundation_model(variant.model).empty()) {
+    section.problem("from",
+                    "needs candidate.model to be a foundation model or an inference profile by its "
+                    "id; give requests_per_minute and tokens_per_minute instead");
+  }
+  if (variant.upstream >= config.upstreams.size()) return;
+  const UpstreamConfig& upstream = config.upstreams[variant.upstream];
+  if (upstream.signing_service != "bedrock") {
+    section.problem("from",
+                    "knows the quotas of bedrock-runtime alone; give requests_per_minute and "
+                    "tokens_per_minute instead");
+  }
+  using Source = CredentialsConfig::Source;
+  const Source source = upstream.credentials.source;
+  if (source == Source::bearer || source == Source::forward_bearer) {
+    section.problem("from", "needs AWS keys: the upstream " + upstream.name +
+                                " has a Bedrock API key, which Service Quotas do not take");
+  }
+  if (upstream.region.empty()) section.problem("from", "needs the region of the upstream");
+}
+
+// The keys of ServiceQuotaSource: read here to be checked, found again in the settings.
+void read_quota_source(Section& section, VariantConfig& variant, const Config& config) {
+  std::string from = "config";
+  ServiceQuotaSource source;
+  section.read("from", from, parse_quota_source);
+  section.read("part", source.part, parse_percent);
+  section.read("every", source.every, duration_between(1min, 30 * 24h));
+  section.read("name", source.name, parse_text);
+  if (from == "config") {
+    for (const char* key : {"part", "every", "name"}) {
+      if (section.find(key) != nullptr)
+        section.problem(key, "is for quotas that are read: say `from: service_quotas`");
+    }
+    return;
+  }
+  check_quota_source(section, variant, config);
+  QuotaConfig& quota = variant.quota;
+  quota.requests_per_minute = quota.requests_per_minute.value_or(kLargestQuota);
+  quota.tokens_per_minute = quota.tokens_per_minute.value_or(kLargestQuota);
+}
+
+void read_quota(Section& candidate, VariantConfig& variant, const Config& config) {
   const ConfigNode* node = candidate.find("quota");
   if (node == nullptr) return;
+  QuotaConfig& quota = variant.quota;
   Section section(*node, candidate.path_of("quota"), candidate.problems());
-  const auto amount = count_between<std::uint64_t>(1, 1'000'000'000'000);
+  const auto amount = count_between<std::uint64_t>(1, kLargestQuota);
   section.read("requests_per_minute", quota.requests_per_minute, amount);
   section.read("tokens_per_minute", quota.tokens_per_minute, amount);
   section.read("output_burn_down", quota.output_burn_down, count_between<std::uint32_t>(1, 1000));
+  read_quota_source(section, variant, config);
   section.finish();
 }
 
@@ -222,7 +277,7 @@ VariantConfig read_variant(Section& route, std::string_view key, const ConfigNod
   section.read("model", variant.model, parse_model);
   if (key == "candidate") {
     read_rewrite(section, variant.rewrite);
-    read_quota(section, variant.quota);
+    read_quota(section, variant, config);
   } else if (section.find("rewrite") != nullptr) {
     section.problem("rewrite", "only a candidate's requests are rewritten");
   } else if (section.find("quota") != nullptr) {

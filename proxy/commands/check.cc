@@ -17,6 +17,7 @@
 #include "routing/config_loader.h"
 #include "routing/config_values.h"
 #include "routing/day.h"
+#include "routing/quota_source.h"
 
 namespace understudy::proxy {
 namespace {
@@ -103,13 +104,19 @@ void print_stand_ins(const routing::RouteConfig& route, std::ostream& out) {
 }
 
 // What the rollout's volume is held against.
-void print_quota(const routing::RouteConfig& route, std::ostream& out) {
+void print_quota(const Config& config, const routing::RouteConfig& route, std::ostream& out) {
   if (!route.candidate || !route.candidate->quota.limits()) return;
   const routing::QuotaConfig& quota = route.candidate->quota;
   std::vector<std::string> limits;
-  if (quota.requests_per_minute)
+  if (const auto source = routing::service_quota_source(config, route.name)) {
+    const std::string part =
+        source->part == routing::kAllTraffic ? "" : percent(source->part) + " of ";
+    limits.push_back(part + "what Service Quotas say, read every " +
+                     routing::duration_text(source->every));
+  }
+  if (quota.requests_per_minute.value_or(routing::kLargestQuota) < routing::kLargestQuota)
     limits.push_back(std::to_string(*quota.requests_per_minute) + " requests");
-  if (quota.tokens_per_minute)
+  if (quota.tokens_per_minute.value_or(routing::kLargestQuota) < routing::kLargestQuota)
     limits.push_back(std::to_string(*quota.tokens_per_minute) + " tokens");
   out << route.name << ": the candidate's quota is " << joined(limits, "")
       << " a minute; a stage that would ask more is not begun\n";
@@ -136,7 +143,7 @@ void print_effective(const Config& config, std::ostream& out) {
   out << "\nThe first route that matches decides.\n";
   for (const routing::RouteConfig& route : config.routes) {
     print_stand_ins(route, out);
-    print_quota(route, out);
+    print_quota(config, route, out);
   }
 }
 

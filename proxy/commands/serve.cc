@@ -28,6 +28,7 @@
 #include "proxy/lifecycle_report.h"
 #include "proxy/log.h"
 #include "proxy/periodic.h"
+#include "proxy/quota_poll.h"
 #include "proxy/reload.h"
 #include "proxy/replica_id.h"
 #include "proxy/rollout_keeper.h"
@@ -108,6 +109,9 @@ class Program {
         replica_(replica_id(config().state_directory)),
         reloader_(reload_steps(), recorder),
         event_watch_(events),
+        lifecycle_poll_([this] { return in_force(); }, server_->models(), LifecyclePoll::Options{}),
+        lifecycle_posts_(events, config().state_directory, routing::today),
+        quota_poll_([this] { return in_force(); }, process_environment(), QuotaPoll::Options{}),
         fleet_watch_({.snapshot = [this] { return in_force(); },
                       .rollouts = [this](auto route) { return rollouts_.view(route); }},
                      replica_, FleetWatch::Options{}),
@@ -116,9 +120,9 @@ class Program {
         companions_([this] { reloader_.reload(ReloadSource::companion); },
                     CompanionWatch::Options{}),
         reload_retry_("reload-retry", kFirstRetryPause, [this] { try_again(); }),
-        keep_warm_([this] { return in_force(); }, server_->models(), KeepWarm::Options{}),
-        lifecycle_poll_([this] { return in_force(); }, server_->models(), LifecyclePoll::Options{}),
-        lifecycle_posts_(events, config().state_directory, routing::today) {}
+        keep_warm_([this] { return in_force(); }, server_->models(), KeepWarm::Options{}) {
+    tell_dates();
+  }
 
   Status start_admin() {
     auto admin = Admin::start(config().admin, admin_sources());
@@ -235,6 +239,7 @@ class Program {
     webhook_.apply(snapshot->config().events.webhook);
     events_.keep_in(snapshot->config().state_directory);
     rollouts_.applied(snapshot->config());
+    tell_dates();
     watch_companions();
     return applied;
   }
@@ -250,7 +255,12 @@ class Program {
           if (!samples) samples = parse_exposition(recorder_.render());
           const auto fleet = fleet_watch_.reading(route);
           RouteLook look = look_at(*snapshot, route, evidence, *samples, fleet.get());
-          look.no_room = server_->refused_stages(route);
+          look.no_room = refused_stages(
+              snapshot->config(), route,
+              [this](std::string_view name) { return server_->volumes().peak(name); },
+              quota_source());
+          look.no_way_back = closed_way_back(snapshot->config(), route, server_->models().entries(),
+                                             std::chrono::system_clock::now());
           return look;
         },
         snapshot->config().evidence.prometheus.has_value());
@@ -272,6 +282,25 @@ class Program {
                        .samples = parse_exposition(recorder_.render())},
                       std::chrono::system_clock::now());
     events_.save();
+    tell_dates();
+  }
+
+  // The dates that are known: the config's, the file's, polled and posted ones.
+  std::shared_ptr<const metrics::Lifecycles> lifecycles() const {
+    return lifecycle_posts_.with_posted(lifecycle_poll_.with_told(in_force()->lifecycles));
+  }
+  // By them an "invalid identifier" is told from a typo.
+  void tell_dates() { server_->models().set_dates(lifecycles()); }
+  LifecyclePosts::Answer post_lifecycle(std::string_view body) {
+    LifecyclePosts::Answer answer = lifecycle_posts_.post(body);
+    tell_dates();
+    return answer;
+  }
+
+  QuotaSource quota_source() const {
+    return [this](const routing::RouteConfig& route) {
+      return quota_poll_.reading(in_force()->config(), route);
+    };
   }
 
   // The files that the config in force names may be others now.
@@ -286,7 +315,9 @@ class Program {
         .evidence = [this](std::string_view route) { return server_->evidence(route); },
         .shadow = [this](std::string_view route) { return server_->shadow_account(route); },
         .volumes = [this](std::string_view route) { return server_->volumes().peak(route); },
-        .post_lifecycle = [this](std::string_view body) { return lifecycle_posts_.post(body); },
+        .quotas = quota_source(),
+        .quota_exposition = [this] { return quota_poll_.exposition(); },
+        .post_lifecycle = [this](std::string_view body) { return post_lifecycle(body); },
         .refused = [this](std::string_view limit) { recorder_.refused(limit); },
         .rollouts = rollouts_,
         .events = events_,
@@ -304,8 +335,7 @@ class Program {
             .last_reload = reloader_.last(),
             .lacking = std::move(credentials.lacking),
             .models = server_->models().entries(),
-            .lifecycles =
-                lifecycle_posts_.with_posted(lifecycle_poll_.with_told(in_force()->lifecycles))};
+            .lifecycles = lifecycles()};
   }
 
   const std::filesystem::path file_;
@@ -326,14 +356,15 @@ class Program {
   const std::string replica_;
   Reloader reloader_;
   EventWatch event_watch_;
+  LifecyclePoll lifecycle_poll_;
+  LifecyclePosts lifecycle_posts_;
+  QuotaPoll quota_poll_;
   FleetWatch fleet_watch_;
   Periodic rollout_watch_;
   Periodic event_looks_;
   CompanionWatch companions_;
   Periodic reload_retry_;
   KeepWarm keep_warm_;
-  LifecyclePoll lifecycle_poll_;
-  LifecyclePosts lifecycle_posts_;
   std::unique_ptr<Admin> admin_;
   std::unique_ptr<ConfigWatch> watch_;
 };

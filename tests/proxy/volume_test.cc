@@ -6,6 +6,7 @@
 
 #include "proxy/volume_book.h"
 #include "proxy/volume_status.h"
+#include "routing/quota_source.h"
 #include "tests/support/certificates.h"
 
 namespace understudy::proxy {
@@ -169,6 +170,39 @@ TEST(StageVolume, OfATrafficThatNobodyMeasuredFitsNowhere) {
   ASSERT_EQ(refused.size(), 3U);
   EXPECT_THAT(refused[0], HasSubstr("no request of the last seven days"));
   EXPECT_TRUE(refused_stages(staged({}, {}), std::nullopt).empty()) << "without a quota all fits";
+}
+
+TEST(StageVolume, BeginsNoStageByAQuotaThatNobodyReadYet) {
+  routing::RouteConfig route = staged(routing::kLargestQuota, routing::kLargestQuota);
+  EXPECT_THAT(refused_stages(route, VolumePeak{1, 1}, {.asked = true}),
+              testing::Each(HasSubstr("Service Quotas do not tell it: they have not been read")));
+  QuotaReading read{.asked = true, .requests_per_minute = 600, .problem = ""};
+  EXPECT_THAT(refused_stages(route, VolumePeak{1'000, 1}, read),
+              testing::ElementsAre("", "", HasSubstr("its quota is 600 requests")));
+  read.problem = "Service Quotas answered 500";
+  EXPECT_EQ(refused_stages(route, VolumePeak{1'000, 1}, read)[0], "")
+      << "what was read before holds";
+  route.candidate->quota.requests_per_minute = 5;
+  EXPECT_THAT(refused_stages(route, VolumePeak{1'000, 1}, read)[0], HasSubstr("is 5 requests"))
+      << "the smaller of what is read and what is given holds";
+}
+
+TEST(StageVolume, OfARouteIsAskedByItsName) {
+  routing::Config config;
+  config.routes = {staged(routing::kLargestQuota, routing::kLargestQuota)};
+  const VolumeSource volumes = [](auto) { return VolumePeak{10, 1}; };
+  EXPECT_THAT(
+      refused_stages(config, "r", volumes, [](const auto&) { return QuotaReading{.asked = true}; }),
+      testing::Each(HasSubstr("not been read")));
+  const QuotaSource quotas = [](const auto&) {
+    return QuotaReading{.asked = true, .requests_per_minute = 1'000, .problem = ""};
+  };
+  EXPECT_THAT(refused_stages(config, "r", volumes, quotas), testing::Each(""));
+  EXPECT_TRUE(refused_stages(config, "another", volumes, quotas).empty());
+  const auto told = describe_volume(config.routes[0], VolumePeak{10, 1}, quotas(config.routes[0]));
+  EXPECT_EQ(told["quota"]["from"], "service_quotas");
+  EXPECT_EQ(told["quota"]["requests_per_minute"], 1'000);
+  EXPECT_TRUE(told["quota"]["problem"].is_null());
 }
 
 TEST(StageVolume, IsToldInJsonAndMetrics) {

@@ -10,6 +10,8 @@
 #include <string>
 #include <vector>
 
+#include "routing/quota_source.h"
+
 namespace understudy::routing {
 namespace {
 
@@ -781,6 +783,61 @@ TEST(ConfigLoader, ReadsEveryKeyOfARoute) {
   EXPECT_EQ(shadow.suspend_for, 2min);
   EXPECT_EQ(shadow.breaker, (BreakerConfig{2, Percent{4000}, 3, 5s, 6s}));
   EXPECT_EQ(route.canary.percent, Percent{1});
+}
+
+constexpr std::string_view kCandidate =
+    "routes:\n"
+    "  - name: r\n"
+    "    match: {models: [\"*\"]}\n"
+    "    primary: {upstream: here}\n";
+
+TEST(ConfigLoader, ReadsAQuotaThatServiceQuotasTell) {
+  const LoadedConfig loaded = load(
+      "listeners: [{address: 127.0.0.1:8080}]\n"
+      "upstreams: {here: {endpoint: 'https://bedrock-runtime.us-east-1.amazonaws.com'}}\n" +
+      std::string(kCandidate) +
+      "    candidate: {upstream: here, model: us.anthropic.claude-sonnet-5, quota: {from: "
+      "service_quotas, part: 12.5, every: 6h, name: Claude Sonnet 5, tokens_per_minute: 7}}\n");
+  ASSERT_TRUE(loaded.config) << listed(loaded);
+  const Config& config = *loaded.config;
+  const auto source = service_quota_source(config, "r");
+  ASSERT_TRUE(source);
+  EXPECT_EQ(source->part, Percent{1'250});
+  EXPECT_EQ(source->every, 6h);
+  EXPECT_EQ(source->name, "Claude Sonnet 5");
+  const QuotaConfig& quota = config.routes.at(0).candidate->quota;
+  EXPECT_EQ(quota.tokens_per_minute, 7U);
+  EXPECT_EQ(quota.requests_per_minute, kLargestQuota) << "measured, and not limited by the config";
+  EXPECT_FALSE(service_quota_source(config, "another"));
+}
+
+TEST(ConfigLoader, RefusesAQuotaThatServiceQuotasCannotTell) {
+  const auto with = [](const std::string& candidate) {
+    return problems_of(std::string(kCandidate) + "    candidate: {upstream: here, " + candidate +
+                       "}\n");
+  };
+  const auto has = [](const std::string& problems, std::string_view words) {
+    return problems.find(words) != std::string::npos;
+  };
+  EXPECT_TRUE(has(with("model: a.b, quota: {part: 50}"),
+                  "routes[0].candidate.quota.part: is for quotas that are read"));
+  EXPECT_TRUE(
+      has(with("model: a.b, quota: {from: elsewhere}"), "must be config or service_quotas"));
+  EXPECT_TRUE(has(with("quota: {from: service_quotas}"), "needs candidate.model to be"));
+  EXPECT_TRUE(has(with("model: 'arn:aws:bedrock:us-east-1:123456789012:"
+                       "application-inference-profile/x', quota: {from: service_quotas}"),
+                  "needs candidate.model to be"));
+  EXPECT_TRUE(has(with("model: a.b, quota: {from: service_quotas, requests_per_minute: 1, "
+                       "tokens_per_minute: 2}"),
+                  "is not needed"));
+  const std::string mantle =
+      "listeners: [{address: 127.0.0.1:8080}]\n"
+      "upstreams: {here: {endpoint: 'https://bedrock-mantle.us-east-1.api.aws', credentials: "
+      "{source: bearer, token_env: T}}}\n" +
+      std::string(kCandidate) +
+      "    candidate: {upstream: here, model: a.b, quota: {from: service_quotas}}\n";
+  EXPECT_TRUE(has(listed(load(mantle)), "knows the quotas of bedrock-runtime alone"));
+  EXPECT_TRUE(has(listed(load(mantle)), "needs AWS keys"));
 }
 
 TEST(ConfigLoader, ReadsEveryKeyOutsideOfRoutes) {

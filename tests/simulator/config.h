@@ -103,6 +103,11 @@ struct Auth {
   std::vector<std::string> expired_bearer_tokens{};
 };
 
+struct Quota {
+  std::string name{};  // as Service Quotas have it
+  double value = 0;
+};
+
 struct Config {
   std::string address = "127.0.0.1";
   std::uint16_t port = 0;
@@ -117,6 +122,8 @@ struct Config {
   bool log_bodies = false;          // up to 1 MiB of each
   Auth auth{};
   std::vector<Model> models{};
+  std::vector<Quota> quotas{};      // that Service Quotas tell
+  std::size_t quotas_a_page = 100;  // at most
 };
 
 }  // namespace understudy::simulator

@@ -158,6 +158,8 @@ class Loader {
       return true;
     }
     if (key == "auth") return read_auth(node, path);
+    if (key == "quotas") return read_quotas(node, path);
+    if (key == "quotas_a_page") return integer(node, path, 1, 100, config.quotas_a_page);
     if (key != "models") return false;
     if (!node.IsSequence()) {
       fail(node, path, "must be a list");
@@ -165,6 +167,23 @@ class Loader {
     }
     for (std::size_t i = 0; i < node.size(); ++i)
       read_model(node[i], path + "[" + std::to_string(i) + "]");
+    return true;
+  }
+
+  bool read_quotas(const YAML::Node& node, const std::string& path) {
+    if (!node.IsSequence()) {
+      fail(node, path, "must be a list");
+      return true;
+    }
+    for (std::size_t i = 0; i < node.size(); ++i) {
+      Quota& quota = result_.config.quotas.emplace_back();
+      object(node[i], path + "[" + std::to_string(i) + "]",
+             [&](const std::string& key, const YAML::Node& value, const std::string& p) {
+               if (key == "name") return text(value, p, quota.name);
+               if (key == "value") return number(value, p, 0, 1e12, quota.value);
+               return false;
+             });
+    }
     return true;
   }
 

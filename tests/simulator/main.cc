@@ -35,9 +35,10 @@ constexpr std::string_view kHelp =
   --help          this text
 
 It serves Converse, ConverseStream, InvokeModel, InvokeModelWithResponseStream, CountTokens, ApplyGuardrail, the
-asynchronous calls, and of the control plane /foundation-models and /inference-profiles, over HTTP/1.1 and HTTP/2 (with
-prior knowledge, as the AWS SDKs do it). InvokeModelWithBidirectionalStream answers with the events it is sent; the
-signature of its head is checked, those of the events are not. Try it:
+asynchronous calls, of the control plane /foundation-models and /inference-profiles, and of Service Quotas
+ListServiceQuotas, over HTTP/1.1 and HTTP/2 (with prior knowledge, as the AWS SDKs do it).
+InvokeModelWithBidirectionalStream answers with the events it is sent; the signature of its head is checked, those of the
+events are not. Try it:
 
   AWS_ENDPOINT_URL_BEDROCK_RUNTIME=http://127.0.0.1:PORT aws bedrock-runtime converse --model-id ID \
       --messages '[{"role":"user","content":[{"text":"Hello"}]}]'

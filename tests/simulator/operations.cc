@@ -110,6 +110,8 @@ std::string_view name_of(Operation operation) {
       return "ListInferenceProfiles";
     case Operation::get_inference_profile:
       return "GetInferenceProfile";
+    case Operation::list_service_quotas:
+      return "ListServiceQuotas";
     case Operation::messages:
       return "Messages";
     case Operation::messages_count_tokens:

@@ -24,6 +24,7 @@ enum class Operation : std::uint8_t {
   get_foundation_model_availability,
   list_inference_profiles,
   get_inference_profile,
+  list_service_quotas,  // named in a header
   // The second wire: the model is named in the body.
   messages,
   messages_count_tokens,

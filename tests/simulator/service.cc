@@ -17,6 +17,7 @@
 #include "tests/simulator/random.h"
 #include "tests/simulator/second_wire.h"
 #include "tests/simulator/service_error.h"
+#include "tests/simulator/service_quotas.h"
 
 namespace understudy::simulator {
 namespace {
@@ -135,6 +136,7 @@ Reply Service::handle(const Request& request) {
   // A stream of signed events has no body that its head could cover.
   call.body_sha256 = flows_both_ways(call.parsed.operation) ? "STREAMING-AWS4-HMAC-SHA256-EVENTS"
                                                             : sha256_hex(request.body);
+  if (asks_for_quotas(request)) call.parsed.operation = Operation::list_service_quotas;
   if (names_model_in_body(call.parsed.operation)) {
     call.body = parse_json(request.body).value_or(nullptr);
     call.reference = parse_model_reference(model_in(call.body));
@@ -167,8 +169,10 @@ Reply Service::handle(const Request& request) {
 Reply Service::answer(Call& call) {
   if (call.parsed.operation == Operation::unknown) return unknown_operation();
   if (config_.auth.mode != AuthMode::none) {
-    const auto error = authenticate(config_.auth, call.request, call.body_sha256,
-                                    std::chrono::system_clock::now());
+    Auth auth = config_.auth;
+    if (call.parsed.operation == Operation::list_service_quotas) auth.service = "servicequotas";
+    const auto error =
+        authenticate(auth, call.request, call.body_sha256, std::chrono::system_clock::now());
     call.auth = error ? error->type : "ok";
     if (error) return to_reply(*error, wire_of(call.parsed.operation));
   }
@@ -197,6 +201,8 @@ Reply Service::call_control_plane(const Call& call) {
       return list_inference_profiles(models_.all(), config_, call.request.query());
     case Operation::list_models:
       return list_models(models_.all());
+    case Operation::list_service_quotas:
+      return list_service_quotas(call.request, config_);
     case Operation::get_inference_profile:
       return get_inference_profile(models_.all(), config_, resource);
     default:

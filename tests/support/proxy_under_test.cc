@@ -9,6 +9,7 @@
 
 #include "proxy/exposition.h"
 #include "proxy/rollout_status.h"
+#include "proxy/volume_book.h"
 #include "routing/config_loader.h"
 #include "tests/support/socket.h"
 
@@ -131,7 +132,9 @@ void ProxyUnderTest::look_at_rollouts() {
   rollouts_->look([&](const std::string& route) {
     const auto evidence = [this](std::string_view name) { return server_->evidence(name); };
     proxy::RouteLook look = proxy::look_at(*snapshot, route, evidence, samples);
-    look.no_room = server_->refused_stages(route);
+    look.no_room = proxy::refused_stages(
+        snapshot->config(), route,
+        [this](std::string_view name) { return server_->volumes().peak(name); }, quotas);
     return look;
   });
   server_->look_at_families();

@@ -16,6 +16,7 @@
 #include "proxy/rollout_keeper.h"
 #include "proxy/server.h"
 #include "proxy/snapshot.h"
+#include "proxy/volume_status.h"
 
 namespace understudy::testing_support {
 
@@ -62,6 +63,7 @@ class ProxyUnderTest {
   const proxy::EventLog& events() const { return events_; }
   // What the serve command does every second; here only when it is called.
   void look_at_rollouts();
+  proxy::QuotaSource quotas{};  // what was read of candidates' quotas; none: nothing
 
   // Puts another config in force and waits until it is.
   proxy::Status apply(const std::string& config);

@@ -1,0 +1,174 @@
+#include "proxy/quota_poll.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "proxy/aws/endpoints.h"
+#include "proxy/log.h"
+#include "proxy/upstream_probe.h"
+#include "routing/quota_source.h"
+
+namespace understudy::proxy {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+// The same upstream in another region has other quotas.
+std::string key_of(const routing::UpstreamConfig& upstream) {
+  return upstream.name + " " + upstream.region;
+}
+
+std::optional<std::uint64_t> part_of(const std::optional<std::uint64_t>& whole,
+                                     routing::Percent part) {
+  if (!whole) return std::nullopt;
+  return static_cast<std::uint64_t>(static_cast<double>(*whole) * part.fraction());
+}
+
+std::string none_found(const std::string& model, const std::string& name) {
+  return "none is called \"" + std::string(quota_kind(model)) +
+         " model inference ... per minute for " +
+         (name.empty() ? "(the model of " + model + ")" : name) +
+         "\": say quota.name, or give the figures";
+}
+
+}  // namespace
+
+QuotaPoll::QuotaPoll(std::function<std::shared_ptr<const Snapshot>()> snapshot,
+                     Environment environment, Options options)
+    : snapshot_(std::move(snapshot)),
+      environment_(std::move(environment)),
+      options_(options),
+      thread_("quotas", options.look_every, [this] { look(); }) {}
+
+bool QuotaPoll::is_due(const std::string& key, milliseconds every) const {
+  const auto asked = asked_.find(key);
+  if (asked == asked_.end()) return true;
+  const std::lock_guard lock(mutex_);
+  const auto known = accounts_.find(key);
+  const bool failed = known == accounts_.end() || !known->second.problem.empty();
+  return steady_clock::now() - asked->second >=
+         (failed ? std::min(every, options_.try_again) : every);
+}
+
+void QuotaPoll::look() {
+  const auto snapshot = snapshot_();
+  const routing::Config& config = snapshot->config();
+  std::map<std::string, Asked> asked;  // what is asked no more is forgotten
+  for (const routing::RouteConfig& route : config.routes) {
+    const auto source = routing::service_quota_source(config, route.name);
+    if (!source || !route.candidate || thread_.stopping()) continue;
+    const std::size_t upstream = route.candidate->upstream;
+    const std::string key = key_of(config.upstreams[upstream]);
+    if (is_due(key, source->every)) read(snapshot, upstream, key);
+    asked[key] = asked_[key];
+  }
+  asked_ = std::move(asked);
+  const std::lock_guard lock(mutex_);
+  std::erase_if(accounts_, [this](const auto& known) { return !asked_.contains(known.first); });
+}
+
+void QuotaPoll::read(const std::shared_ptr<const Snapshot>& snapshot, std::size_t upstream,
+                     const std::string& key) {
+  const std::string& name = snapshot->config().upstreams[upstream].name;
+  auto quotas = ask(snapshot, upstream);
+  asked_[key] = steady_clock::now();
+  const std::lock_guard lock(mutex_);
+  Account& account = accounts_[key];
+  account.upstream = name;
+  if (quotas) {
+    account.quotas = std::move(*quotas);
+    account.read = std::chrono::system_clock::now();
+    account.problem.clear();
+    ++account.good;
+    log_info("quotas_read", {{"upstream", std::string_view{name}},
+                             {"quotas", static_cast<std::int64_t>(account.quotas.size())}});
+  } else {
+    account.problem = quotas.error().context;
+    ++account.failed;
+    log_warn("quotas_not_read",
+             {{"upstream", std::string_view{name}}, {"what", std::string_view{account.problem}}});
+  }
+}
+
+Result<std::vector<ServiceQuota>> QuotaPoll::ask(const std::shared_ptr<const Snapshot>& snapshot,
+                                                 std::size_t upstream) {
+  const auto refused = [](std::string why) {
+    return Error{ErrorKind::bad_message, Side::upstream, std::move(why)};
+  };
+  const auto endpoint =
+      aws::service_endpoint("servicequotas", snapshot->config().upstreams[upstream].region,
+                            "AWS_ENDPOINT_URL_SERVICE_QUOTAS", environment_);
+  if (!endpoint) return endpoint.error();
+  std::vector<ServiceQuota> all;
+  std::string next_token;
+  for (std::size_t number = 0; number < kMaxPages; ++number) {
+    if (thread_.stopping()) return refused("the proxy stops");
+    const auto answer = ask_upstream(snapshot, upstream,
+                                     {.target = "/",
+                                      .body = quota_page_question(next_token),
+                                      .action = ServiceAction{.endpoint = *endpoint,
+                                                              .service = "servicequotas",
+                                                              .name = kListServiceQuotas}},
+                                     options_.timeout);
+    if (!answer) return answer.error();
+    if (answer->status != 200)
+      return refused("Service Quotas answered " + std::to_string(answer->status) +
+                     (answer->status == 400 || answer->status == 403
+                          ? ": the keys need servicequotas:ListServiceQuotas"
+                          : ""));
+    auto page = read_quota_page(answer->body);
+    if (!page) return refused("Service Quotas answered what is no list of quotas");
+    std::ranges::move(page->quotas, std::back_inserter(all));
+    if (page->next_token.empty()) return all;
+    if (page->next_token == next_token) break;
+    next_token = std::move(page->next_token);
+  }
+  return refused("Service Quotas' list does not end");
+}
+
+QuotaReading QuotaPoll::reading(const routing::Config& config,
+                                const routing::RouteConfig& route) const {
+  QuotaReading reading;
+  const auto source = routing::service_quota_source(config, route.name);
+  if (!source || !route.candidate) return reading;
+  const routing::VariantConfig& candidate = *route.candidate;
+  reading.asked = true;
+  const std::lock_guard lock(mutex_);
+  const auto known = accounts_.find(key_of(config.upstreams[candidate.upstream]));
+  if (known == accounts_.end()) return reading;
+  const Account& account = known->second;
+  reading.problem = account.problem;
+  reading.read = account.read;
+  if (!account.read) return reading;
+  const ModelQuota found = quota_of_model(account.quotas, candidate.model, source->name);
+  reading.requests_per_minute = part_of(found.requests_per_minute, source->part);
+  reading.tokens_per_minute = part_of(found.tokens_per_minute, source->part);
+  if (found == ModelQuota{} && reading.problem.empty())
+    reading.problem = none_found(candidate.model, source->name);
+  return reading;
+}
+
+std::string QuotaPoll::exposition() const {
+  std::string counts =
+      "# HELP understudy_quota_readings_total Readings of Service Quotas, by result.\n"
+      "# TYPE understudy_quota_readings_total counter\n";
+  std::string times =
+      "# HELP understudy_quota_read_timestamp_seconds When Service Quotas last told them.\n"
+      "# TYPE understudy_quota_read_timestamp_seconds gauge\n";
+  const std::lock_guard lock(mutex_);
+  for (const auto& [key, account] : accounts_) {
+    const std::string of = "{upstream=\"" + account.upstream + "\"";
+    counts += "understudy_quota_readings_total" + of + ",result=\"ok\"} " +
+              std::to_string(account.good) + "\n";
+    counts += "understudy_quota_readings_total" + of + ",result=\"failed\"} " +
+              std::to_string(account.failed) + "\n";
+    if (!account.read) continue;
+    const auto read = std::chrono::floor<std::chrono::seconds>(*account.read).time_since_epoch();
+    times +=
+        "understudy_quota_read_timestamp_seconds" + of + "} " + std::to_string(read.count()) + "\n";
+  }
+  return counts + times;
+}
+
+}  // namespace understudy::proxy
