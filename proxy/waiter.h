@@ -16,6 +16,10 @@ class Waiter {
   Waiter() = default;
   Waiter(const Waiter&) = delete;
   Waiter& operator=(const Waiter&) = delete;
+  // Who still waits never goes on: its coroutine ends here.
+  ~Waiter() {
+    if (auto* waiting = std::exchange(waiting_, nullptr)) waiting->~Waiting();
+  }
 
   bool waiting() const noexcept { return waiting_ != nullptr; }
 
