@@ -63,6 +63,7 @@ TEST(FixedHorizon, AsymptoticSequenceAndSequentialRatioMatch) {
   EXPECT_NEAR(rho, .0890851, 5e-8);
   EXPECT_NEAR(asymptotic_half(.3, 1000, rho, .05), .0287945, 5e-8);
   EXPECT_NEAR(asymptotic_half(.3, 5000, rho, .05), .0133772, 5e-8);
+  EXPECT_NEAR(1.959964 * .3 / std::sqrt(1000.0), .0185939, 5e-7) << "for a size fixed beforehand";
   EXPECT_NEAR(log_msprt(1000, .014, .021804, 1e-4), 2.829857, 5e-7);
 }
 
@@ -71,15 +72,41 @@ TEST(FixedHorizon, SampleSizesMatch) {
   const auto unpaired = [](double p, double power) {
     return std::ceil(unpaired_sample(p, p + .01, kAlpha, power));
   };
-  EXPECT_NEAR(unpaired(.001, kPower), 737, 1);
-  EXPECT_NEAR(unpaired(.001, kMore), 1020, 1);
-  EXPECT_NEAR(unpaired(.01, kPower), 1826, 1);
-  EXPECT_NEAR(unpaired(.1, kMore), 16094, 1);
-  EXPECT_NEAR(std::ceil(unpaired_sample(.05, .06, kTwoSided, kPower)), 8158, 1);
-  EXPECT_NEAR(std::ceil(paired_sample(.012, .01, kAlpha, kPower)), 740, 1);
-  EXPECT_NEAR(std::ceil(paired_sample(.15, .05, kAlpha, kPower)), 369, 1);
-  EXPECT_NEAR(std::ceil(noninferiority_sample(.01, .01, kAlpha, kPower)), 619, 1);
-  EXPECT_NEAR(std::ceil(noninferiority_sample(.2, .05, kAlpha, kPower)), 495, 1);
+  struct Row {
+    double rate, of_80, of_90, two_sided;
+  };
+  for (const Row& row :
+       {Row{.001, 737, 1020, 936}, Row{.005, 1224, 1694, 1553}, Row{.01, 1826, 2529, 2319},
+        Row{.05, 6426, 8901, 8158}, Row{.1, 11620, 16094, 14751}}) {
+    EXPECT_NEAR(unpaired(row.rate, kPower), row.of_80, 1);
+    EXPECT_NEAR(unpaired(row.rate, kMore), row.of_90, 1);
+    EXPECT_NEAR(std::ceil(unpaired_sample(row.rate, row.rate + .01, kTwoSided, kPower)),
+                row.two_sided, 1);
+  }
+  const auto paired = [](double discordant, double difference) {
+    return std::ceil(paired_sample(discordant, difference, kAlpha, kPower));
+  };
+  EXPECT_NEAR(paired(.012, .01), 740, 1);
+  EXPECT_NEAR(paired(.03, .01), 1853, 1);
+  EXPECT_NEAR(paired(.11, .01), 6799, 1);
+  EXPECT_NEAR(paired(.05, .02), 771, 1);
+  EXPECT_NEAR(paired(.15, .05), 369, 1);
+  const auto safe = [](double discordant, double margin) {
+    return std::ceil(noninferiority_sample(discordant, margin, kAlpha, kPower));
+  };
+  EXPECT_NEAR(safe(.01, .01), 619, 1);
+  EXPECT_NEAR(safe(.04, .01), 2474, 1);
+  EXPECT_NEAR(safe(.1, .01), 6183, 1);
+  EXPECT_NEAR(safe(.04, .02), 619, 1);
+  EXPECT_NEAR(safe(.2, .05), 495, 1);
+}
+
+// No bad answer of n: the exact 95 % upper end, 1 - .05^(1/n), of which the rule of three is short.
+TEST(FixedHorizon, RuleOfThreeMatches) {
+  const auto upper = [](double n) { return 100.0 * -std::expm1(std::log(.05) / n); };
+  EXPECT_NEAR(upper(300), .99, .005);
+  EXPECT_NEAR(upper(1000), .30, .005);
+  EXPECT_NEAR(upper(3000), .10, .005);
 }
 
 TEST(FixedHorizon, RandomNumbersMatch) {

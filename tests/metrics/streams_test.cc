@@ -5,6 +5,7 @@
 
 #include <cmath>
 #include <stdexcept>
+#include <utility>
 
 #include "bench/detectors/rivals.h"
 #include "bench/detectors/stream_runs.h"
@@ -45,6 +46,30 @@ TEST(DetectorStreams, FindThemAlmostAsSoonAfterAGoodPeriod) {
   const LateDetection late = detect_late(of, after);
   ASSERT_TRUE(late.engine[0]);
   EXPECT_LE(*late.engine[0], 3.0 * *fresh.engine[0]);
+}
+
+// divergence reference 2.1: how often Diffy's rule reports at some look between 50 and 2,000
+// requests of one model whose answers differ at that rate.
+TEST(DetectorStreams, ShowThatDiffysRuleReportsNoiseAsOftenAsTheReferenceTells) {
+  constexpr int kRuns = 150;
+  constexpr std::size_t kGate = 0;
+  SplitMix64 random(5);
+  for (const auto& [rate, reports] : {std::pair{.01, .71}, {.05, .58}, {.10, .46}, {.30, .17}}) {
+    int reported = 0;
+    for (int run = 0; run < kRuns; ++run) {
+      DiffyRule rule(1);
+      StreamedPair pair;
+      bool now = false;
+      for (int i = 0; i < 2'000 && !now; ++i) {
+        pair.flags[kGate] = {.candidate = random.chance(rate),
+                             .primary_again = random.chance(rate)};
+        rule.count(pair);
+        now = rule.reported().has_value();
+      }
+      reported += now ? 1 : 0;
+    }
+    EXPECT_NEAR(static_cast<double>(reported) / kRuns, reports, .12) << rate;
+  }
 }
 
 TEST(DetectorStreams, AreTheSameForTheSameSeed) {
