@@ -15,10 +15,12 @@ constexpr double kPooledAlpha = 0.025;
 // The families' half is shared by the next power of two above their number, at least 32. Those
 // that come later find the shares halved each time, which adds up to 2.5 times one share each.
 constexpr double kSharesInAll = 2.5;
-constexpr double kFamilyAlpha = 0.025 / kSharesInAll;
+constexpr double kFamilyAlpha = 0.025;
 constexpr std::size_t kFewestShares = 32;
+// Of a fair gate's part of that: what goes where pairs differ.
+constexpr double kByDiffering = 0.75;
 
-constexpr double kOnWhole = 0.80, kOnHours = 0.15, kOnStages = 0.05;
+constexpr double kOnWhole = 0.70, kOnHours = 0.25, kOnStages = 0.05;
 // A week of hours and eight stages cost about as much each as the first one.
 constexpr double kSlownessOfHours = 168.0, kSlownessOfStages = 8.0;
 
@@ -45,7 +47,7 @@ class LogSum {
   }
   AlarmWatch::Weight weight() const noexcept {
     if (sum_ == 0.0) return {};
-    return {largest_ + std::log(sum_), origin_};
+    return {largest_ + std::log(sum_), origin_, largest_};
   }
 
  private:
@@ -65,12 +67,7 @@ double pooled_alpha(const VerdictConfig& rules) noexcept {
   return kPooledAlpha / (enabled_gates(rules) + 1.0);
 }
 
-double share_of(std::int64_t k, double slowness) noexcept {
-  const auto nth = static_cast<double>(std::max<std::int64_t>(k, 1));
-  return slowness / ((nth + slowness - 1.0) * (nth + slowness));
-}
-
-AlarmWatch::AlarmWatch(const VerdictConfig& rules) : rules_(rules) {
+AlarmWatch::AlarmWatch(const VerdictConfig& rules) : rules_(rules), fair_(fair_gates(rules)) {
   for (std::size_t gate = 0; gate < kGateCount; ++gate) {
     if (!rules.gates[gate]) continue;
     index_[gate] = bets_.size();
@@ -78,6 +75,10 @@ AlarmWatch::AlarmWatch(const VerdictConfig& rules) : rules_(rules) {
                        gate_values(gate));
   }
   of_all_ = log_threshold(pooled_alpha(rules));
+  if (fair_.any()) {
+    const double part = static_cast<double>(fair_.count()) / enabled_gates(rules);
+    by_differing_ = log_threshold(kFamilyAlpha * part * kByDiffering);
+  }
 }
 
 void AlarmWatch::weigh_gates(const FamilyEvidence& evidence, const Calendar& calendar,
@@ -107,16 +108,33 @@ void AlarmWatch::weigh_gates(const FamilyEvidence& evidence, const Calendar& cal
   for (std::size_t gate = 0; gate < kGateCount; ++gate) weights[gate] = sums[gate].weight();
 }
 
-void AlarmWatch::weigh(const FamilyEvidence& evidence, const Calendar& calendar,
+bool AlarmWatch::weigh(const FamilyEvidence& evidence, const Calendar& calendar,
                        Known& known) const {
   // Every pair counts there, and what failed before it was one.
   const std::uint64_t pairs = evidence.gates[kErrorGate].total();
   if (known.pairs == pairs && known.triples == evidence.triples && known.stage == calendar.stage)
-    return;
+    return false;
   known.pairs = pairs;
   known.triples = evidence.triples;
   known.stage = calendar.stage;
   weigh_gates(evidence, calendar, known.weights);
+  return true;
+}
+
+// One process of each gate is asked, the loudest: that is as good as all of them and never says
+// more.
+GateSet AlarmWatch::alarms_by_differing(const RouteEvidence& route, const FamilyEvidence& family,
+                                        const Weights& weights) const {
+  GateSet alarms;
+  for (std::size_t gate = 0; gate < kGateCount; ++gate) {
+    const Weight& weight = weights[gate];
+    // What alarmed before needs no level any more, and most streams have no share that would do.
+    if (!fair_.test(gate) || weight.log_loudest < by_differing_ || family.alarm_stands(gate, 0.0))
+      continue;
+    const double share = share_by_differing(route, fair_, family, gate, weight.origin);
+    alarms.set(gate, share > 0.0 && weight.log_loudest + std::log(share) >= by_differing_);
+  }
+  return alarms;
 }
 
 void AlarmWatch::look(const RouteEvidence& evidence) {
@@ -128,10 +146,13 @@ void AlarmWatch::look(const RouteEvidence& evidence) {
   for (const auto& [name, family] : evidence.families()) {
     auto known = families_.find(name);
     if (known == families_.end()) known = families_.emplace(name, Known{}).first;
-    weigh(family, calendar, known->second);
+    Known& of_family = known->second;
+    if (weigh(family, calendar, of_family))
+      of_family.by_differing = alarms_by_differing(evidence, family, of_family.weights);
   }
   const auto shares = static_cast<double>(std::bit_ceil(std::max(kFewestShares, families_.size())));
-  of_family_ = log_threshold(kFamilyAlpha / (enabled_gates(rules_) * shares));
+  of_family_ = log_threshold(kFamilyAlpha / (enabled_gates(rules_) * kSharesInAll * shares));
+  of_fair_ = of_family_ - std::log(1.0 - kByDiffering);
   for (std::size_t gate = 0; gate < kGateCount; ++gate) pool(gate, kSharesInAll * shares);
 }
 
@@ -172,8 +193,14 @@ const AlarmWatch::Weight& AlarmWatch::weight(std::string_view family,
   return known == families_.end() ? kNone : known->second.weights[gate];
 }
 
+bool AlarmWatch::alarms(const Known& family, std::size_t gate) const noexcept {
+  return family.by_differing.test(gate) ||
+         family.weights[gate].log_e >= (fair_.test(gate) ? of_fair_ : of_family_);
+}
+
 bool AlarmWatch::alarms(std::string_view family, std::size_t gate) const noexcept {
-  return weight(family, gate).log_e >= of_family_;
+  const auto known = families_.find(family);
+  return known != families_.end() && alarms(known->second, gate);
 }
 
 void AlarmWatch::latch(RouteEvidence& evidence) const {
@@ -182,8 +209,7 @@ void AlarmWatch::latch(RouteEvidence& evidence) const {
     const double threshold = rules_.gates[gate]->alarm;
     if (alarms(gate)) evidence.latch_pooled(gate, pooled_[gate].origin, threshold);
     for (const auto& [name, known] : families_) {
-      if (known.weights[gate].log_e >= of_family_)
-        evidence.latch(name, gate, known.weights[gate].origin, threshold);
+      if (alarms(known, gate)) evidence.latch(name, gate, known.weights[gate].origin, threshold);
     }
   }
 }

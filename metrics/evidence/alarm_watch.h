@@ -2,14 +2,15 @@
 // Which gates alarm: every gate's e-processes, over all traffic and in each family, against levels
 // that add up to 5 % of false alarms over the whole life of the evidence, however often one looks.
 //
-// A gate's bet is spread over processes: 80 % on the one that has seen all pairs, 15 % on those
+// A gate's bet is spread over processes: 70 % on the one that has seen all pairs, 25 % on those
 // that begin with each hour of the clock, 5 % on those that begin with each stage of the rollout. A
 // process that has seen months without fault is slow to notice one; those that began shortly
 // before notice it almost as fast as at the start. The shares of hours and stages fall so slowly
-// that they never add up to more than one: K / ((k + K - 1) (k + K)) for the k-th.
+// that they never add up to more than one.
 //
-// Half of the level goes to the route as a whole, half to its families. One thread, or the caller's
-// lock.
+// Half of the level goes to the route as a whole, half to its families. Of the families' half every
+// gate has an equal part, which all families share equally; of gates that are fair coins half of
+// that part goes where pairs differ (level_shares.h). One thread, or the caller's lock.
 
 #include <array>
 #include <cstdint>
@@ -20,6 +21,7 @@
 #include <vector>
 
 #include "metrics/evidence/evidence.h"
+#include "metrics/evidence/level_shares.h"
 #include "metrics/statistics/betting.h"
 #include "routing/config.h"
 
@@ -32,6 +34,7 @@ class AlarmWatch {
   struct Weight {
     double log_e = -std::numeric_limits<double>::infinity();
     ProcessOrigin origin{};
+    double log_loudest = -std::numeric_limits<double>::infinity();  // the part of that one
   };
   using Weights = std::array<Weight, kGateCount>;
   // Over all traffic: half of the bet on all pairs together, half spread over the families.
@@ -60,15 +63,20 @@ class AlarmWatch {
     std::uint64_t pairs = 0, triples = 0;
     std::int64_t stage = 0;
     Weights weights{};
+    GateSet by_differing;  // that alarm by the level for streams whose pairs differ
   };
   // The clock that processes begin by.
   struct Calendar {
     std::int64_t first_hour = 0;
     std::int64_t stage = 0;  // 0: none
   };
-  void weigh(const FamilyEvidence& evidence, const Calendar& calendar, Known& known) const;
+  // False where nothing is new.
+  bool weigh(const FamilyEvidence& evidence, const Calendar& calendar, Known& known) const;
   void weigh_gates(const FamilyEvidence& evidence, const Calendar& calendar,
                    Weights& weights) const;
+  GateSet alarms_by_differing(const RouteEvidence& route, const FamilyEvidence& family,
+                              const Weights& weights) const;
+  bool alarms(const Known& family, std::size_t gate) const noexcept;
   void pool(std::size_t gate, double parts);
 
   routing::VerdictConfig rules_;
@@ -77,7 +85,10 @@ class AlarmWatch {
   Known all_;
   std::map<std::string, Known, std::less<>> families_;
   std::array<PooledWeight, kGateCount> pooled_{};
-  double of_all_ = 0.0, of_family_ = 0.0;  // ln of what E must reach
+  GateSet fair_;
+  // ln of what E must reach: over all traffic; in a family by its equal share, of gates that are no
+  // fair coins and of those that are; by a share of one of what is for streams whose pairs differ.
+  double of_all_ = 0.0, of_family_ = 0.0, of_fair_ = 0.0, by_differing_ = 0.0;
 };
 
 // The level of each gate over all traffic; the six quantiles of times share one with them.
@@ -85,8 +96,5 @@ double pooled_alpha(const routing::VerdictConfig& rules) noexcept;
 
 // Where the gate's null "not worse" lies on the scale of its values.
 double mean_at(std::size_t gate, double threshold) noexcept;
-
-// The share of hour or stage k = 1, 2, ...: they add up to one.
-double share_of(std::int64_t k, double slowness) noexcept;
 
 }  // namespace understudy::metrics

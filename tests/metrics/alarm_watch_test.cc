@@ -67,17 +67,6 @@ class Stream {
   Observation served_, other_;
 };
 
-TEST(AlarmWatch, SharesOfHoursAndStagesAddUpToOneForEver) {
-  for (const double slowness : {8.0, 168.0}) {
-    double sum = 0.0;
-    for (std::int64_t k = 1; k <= 1'000'000; ++k) sum += share_of(k, slowness);
-    EXPECT_LE(sum, 1.0);
-    EXPECT_GT(sum, 0.999);
-    EXPECT_GT(share_of(1, slowness), share_of(2, slowness));
-  }
-  EXPECT_EQ(share_of(-5, 8.0), share_of(1, 8.0)) << "a clock that went back";
-}
-
 TEST(AlarmWatch, NoticesAChangeAfterALongGoodPeriodAlmostAsSoonAsAtTheStart) {
   Stream fresh(3);
   const int at_the_start = fresh.pairs_to_notice(50);
