@@ -28,26 +28,50 @@ bool is_below(const TimeSketch& candidate, const TimeSketch& primary, double p, 
   return high && low && high->high < low->low * factor;
 }
 
-QuantileResult judge_quantile(std::string_view signal, double p, const TimeSketch& primary,
-                              const TimeSketch& candidate, const routing::VerdictConfig& rules) {
-  const std::size_t latency = routing::gate_of("latency").value();
-  QuantileResult result;
-  result.signal = signal;
-  result.quantile = p;
-  result.primary = {primary.count(), primary.quantile(p), primary.quantile_bounds(p, kShown)};
-  result.candidate = {candidate.count(), candidate.quantile(p),
-                      candidate.quantile_bounds(p, kShown)};
-  const auto& thresholds = rules.gates[latency];
-  if (!thresholds) {
-    result.state = GateState::info;
-  } else if (is_above(candidate, primary, p, pooled_alpha(rules) / kTests,
-                      1.0 + thresholds->alarm)) {
-    result.state = GateState::alarm;
-  } else if (is_below(candidate, primary, p, kShown, 1.0 + thresholds->margin)) {
-    result.state = GateState::safe;
+const std::optional<routing::GateThresholds>& thresholds_of(const routing::VerdictConfig& rules) {
+  static const std::size_t kLatency = routing::gate_of("latency").value();
+  return rules.gates[kLatency];
+}
+
+// One of kTimes, of both variants.
+struct Times {
+  const TimeSketch& primary;
+  const TimeSketch& candidate;
+};
+
+Times times_of(const RouteEvidence& evidence, std::size_t time) {
+  if (kTimes[time] == "latency")
+    return {evidence.latency(Variant::primary), evidence.latency(Variant::candidate)};
+  return {evidence.first_token(Variant::primary), evidence.first_token(Variant::candidate)};
+}
+
+bool alarms(const Times& times, double p, const routing::VerdictConfig& rules, double threshold) {
+  return is_above(times.candidate, times.primary, p, pooled_alpha(rules) / kTests, 1.0 + threshold);
+}
+
+QuantileResult::Side side_of(const TimeSketch& sketch, double p) {
+  return {sketch.count(), sketch.quantile(p), sketch.quantile_bounds(p, kShown)};
+}
+
+GateState state_of(const RouteEvidence& evidence, std::size_t time, std::size_t quantile,
+                   const routing::VerdictConfig& rules) {
+  const auto& thresholds = thresholds_of(rules);
+  if (!thresholds) return GateState::info;
+  const Times times = times_of(evidence, time);
+  const double p = kQuantiles[quantile];
+  if (evidence.quantile_alarms().stands(time, quantile, thresholds->alarm) ||
+      alarms(times, p, rules, thresholds->alarm))
+    return GateState::alarm;
+  const bool is_safe =
+      is_below(times.candidate, times.primary, p, kShown, 1.0 + thresholds->margin);
+  return is_safe ? GateState::safe : GateState::open;
+}
+
+template <typename Visit>
+void for_each_quantile(const Visit& visit) {
+  for (std::size_t time = 0; time < kTimes.size(); ++time) {
+    for (std::size_t quantile = 0; quantile < kQuantiles.size(); ++quantile) visit(time, quantile);
   }
-  result.text = text_of(result);
-  return result;
 }
 
 }  // namespace
@@ -55,15 +79,26 @@ QuantileResult judge_quantile(std::string_view signal, double p, const TimeSketc
 std::vector<QuantileResult> judge_quantiles(const RouteEvidence& evidence,
                                             const routing::VerdictConfig& rules) {
   std::vector<QuantileResult> results;
-  for (const double p : kQuantiles) {
-    results.push_back(judge_quantile("latency", p, evidence.latency(Variant::primary),
-                                     evidence.latency(Variant::candidate), rules));
-  }
-  for (const double p : kQuantiles) {
-    results.push_back(judge_quantile("first_token", p, evidence.first_token(Variant::primary),
-                                     evidence.first_token(Variant::candidate), rules));
-  }
+  for_each_quantile([&](std::size_t time, std::size_t quantile) {
+    const Times times = times_of(evidence, time);
+    QuantileResult& result = results.emplace_back();
+    result.signal = kTimes[time];
+    result.quantile = kQuantiles[quantile];
+    result.state = state_of(evidence, time, quantile, rules);
+    result.primary = side_of(times.primary, result.quantile);
+    result.candidate = side_of(times.candidate, result.quantile);
+    result.text = text_of(result);
+  });
   return results;
+}
+
+void latch_quantiles(RouteEvidence& evidence, const routing::VerdictConfig& rules) {
+  const auto& thresholds = thresholds_of(rules);
+  if (!thresholds) return;
+  for_each_quantile([&](std::size_t time, std::size_t quantile) {
+    if (alarms(times_of(evidence, time), kQuantiles[quantile], rules, thresholds->alarm))
+      evidence.latch_quantile(time, quantile, thresholds->alarm);
+  });
 }
 
 }  // namespace understudy::metrics

@@ -3,23 +3,20 @@
 // bounds that hold however often one looks (divergence reference 2.4). Pairs play no part here: a
 // ratio of pairs tells the usual answer, not the slowest. Pure functions.
 
-#include <array>
-#include <string>
-#include <string_view>
 #include <vector>
 
-#include "metrics/statistics/quantiles.h"
 #include "metrics/verdict.h"
 
 namespace understudy::metrics {
 
-inline constexpr std::array kQuantiles{0.50, 0.95, 0.99};
-
 // By signal, then by quantile. `alarm` where the candidate's lower bound lies above the primary's
-// upper one by more than the threshold of the gate `latency`; `safe` where its upper bound lies
-// below the primary's lower one by the margin; `info` where that gate is off. All six share the
-// level of one gate; none of them has to be safe for a verdict to be.
+// upper one by more than the threshold of the gate `latency`, or did once; `safe` where its upper
+// bound lies below the primary's lower one by the margin; `info` where that gate is off. All six
+// share the level of one gate; none of them has to be safe for a verdict to be.
 std::vector<QuantileResult> judge_quantiles(const RouteEvidence& evidence,
                                             const routing::VerdictConfig& rules);
+
+// Remembers in the evidence what alarms now.
+void latch_quantiles(RouteEvidence& evidence, const routing::VerdictConfig& rules);
 
 }  // namespace understudy::metrics

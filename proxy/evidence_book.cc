@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "metrics/divergence/error_headline.h"
+#include "metrics/quantile_gates.h"
 #include "proxy/log.h"
 #include "routing/hash.h"
 #include "routing/sampling.h"
@@ -207,6 +208,7 @@ void EvidenceBook::look(Entry& entry) {
     entry.watch = std::make_unique<metrics::AlarmWatch>(entry.rules);
   entry.watch->look(entry.evidence);
   entry.watch->latch(entry.evidence);
+  metrics::latch_quantiles(entry.evidence, entry.rules);
 }
 
 void EvidenceBook::publish() {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "metrics/quantile_gates.h"
 #include "proxy/fleet_exposition.h"
 #include "proxy/log.h"
 #include "proxy/rollout_files.h"
@@ -255,6 +256,7 @@ void FleetWatch::judge(Memory& memory, metrics::RouteEvidence evidence) {
   if (memory.evidence) evidence.latch_as(*memory.evidence);
   memory.watch.look(evidence);
   memory.watch.latch(evidence);
+  metrics::latch_quantiles(evidence, memory.watch.rules());
   memory.evidence = std::make_shared<const metrics::RouteEvidence>(std::move(evidence));
 }
 

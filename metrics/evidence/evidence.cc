@@ -349,6 +349,7 @@ void RouteEvidence::latch_as(const RouteEvidence& before) {
         latch(name, gate, evidence.alarmed_by[gate], evidence.alarmed_at[gate]);
     }
   }
+  quantile_alarms_.merge(before.quantile_alarms_);
 }
 
 // Stages of one name are of one rollout; of two, the later one is going on.
@@ -386,6 +387,7 @@ void RouteEvidence::merge(const RouteEvidence& other) {
     latency_[variant].merge(other.latency_[variant]);
     first_token_[variant].merge(other.first_token_[variant]);
   }
+  quantile_alarms_.merge(other.quantile_alarms_);
 }
 
 }  // namespace understudy::metrics

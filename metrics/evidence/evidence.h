@@ -18,6 +18,7 @@
 #include "metrics/evidence/example_pairs.h"
 #include "metrics/evidence/gate_counts.h"
 #include "metrics/evidence/message_counts.h"
+#include "metrics/evidence/quantile_alarms.h"
 #include "metrics/evidence/recent_past.h"
 #include "metrics/evidence/spend.h"
 #include "metrics/evidence/traffic.h"
@@ -173,6 +174,10 @@ class RouteEvidence {
   void latch_pooled(std::size_t gate, ProcessOrigin origin = {}, double threshold = kAnyThreshold) {
     pooled_.latch(gate, origin, threshold);
   }
+  // The same of a quantile of times (evidence/quantile_alarms.h).
+  void latch_quantile(std::size_t time, std::size_t quantile, double threshold) noexcept {
+    quantile_alarms_.latch(time, quantile, threshold);
+  }
   // The alarms that the evidence of before remembers.
   void latch_as(const RouteEvidence& before);
 
@@ -201,6 +206,7 @@ class RouteEvidence {
   const TimeSketch& first_token(routing::Variant variant) const noexcept {
     return first_token_[static_cast<std::size_t>(variant)];
   }
+  const QuantileAlarms& quantile_alarms() const noexcept { return quantile_alarms_; }
 
  private:
   friend struct EvidenceFormat;  // evidence_json.cc
@@ -225,6 +231,7 @@ class RouteEvidence {
   std::string oldest_prices_, newest_prices_;  // days as in "2026-11-20"
   std::optional<Stage> stage_;
   std::array<TimeSketch, 2> latency_, first_token_;
+  QuantileAlarms quantile_alarms_;
 };
 
 }  // namespace understudy::metrics

@@ -267,6 +267,7 @@ struct EvidenceFormat {
                 {"traffic", evidence.traffic_.to_json()},
                 {"prices", {evidence.oldest_prices_, evidence.newest_prices_}},
                 {"stage", stage_json(evidence.stage_)},
+                {"quantile_alarms", evidence.quantile_alarms_.to_json()},
                 {"all", family_json(evidence.pooled_)},
                 {"families", std::move(families)},
                 {"shared", evidence.shared_}};
@@ -295,6 +296,8 @@ struct EvidenceFormat {
     evidence.oldest_prices_ = read_day(from.at("prices").at(0));
     evidence.newest_prices_ = read_day(from.at("prices").at(1));
     evidence.stage_ = read_stage(from);
+    if (from.contains("quantile_alarms"))
+      evidence.quantile_alarms_ = QuantileAlarms::from_json(from["quantile_alarms"]);
     evidence.pooled_ = read_family(from.at("all"));
     const json& families = from.at("families");
     if (families.size() > RouteEvidence::kMaxFamilies)

@@ -38,6 +38,7 @@ RouteEvidence some_evidence() {
   evidence.record_repeat();
   evidence.latch("invoices", 3);
   evidence.latch_pooled(5);
+  evidence.latch_quantile(1, 2, 0.25);
   return evidence;
 }
 
@@ -53,6 +54,8 @@ TEST(EvidenceJson, ComesBackAsItWas) {
   EXPECT_EQ(after.repeats(), 1u);
   EXPECT_EQ(after.pooled(), before.pooled());
   EXPECT_EQ(after.families(), before.families());
+  EXPECT_EQ(after.quantile_alarms(), before.quantile_alarms());
+  EXPECT_TRUE(after.quantile_alarms().stands(1, 2, 0.25));
   EXPECT_EQ(to_json_text(after), to_json_text(before));
   EXPECT_EQ(after.latency(routing::Variant::candidate).quantile(.5),
             before.latency(routing::Variant::candidate).quantile(.5));
@@ -125,7 +128,8 @@ TEST(EvidenceJson, RefusesWhatDoesNotFitWithAReason) {
        {std::string{}, std::string{"{}"}, std::string{"[1"}, good.substr(0, good.size() / 2),
         changed("\"version\":4", "\"version\":5"), changed("\"version\":4", "\"version\":0"),
         changed("\"pairs\":30", "\"pairs\":-1"), changed("\"pairs\":30", "\"pairs\":1.5"),
-        changed("json_contract", "json_contraband"), std::string(100'000, '['),
+        changed("json_contract", "json_contraband"),
+        changed("\"quantile\":0.99", "\"quantile\":0.98"), std::string(100'000, '['),
         std::string(1'000, '\xff')}) {
     const auto read = evidence_from_json(bad);
     ASSERT_TRUE(std::holds_alternative<EvidenceProblem>(read)) << bad.substr(0, 200);
