@@ -150,7 +150,15 @@ FamilyMiner::Family& FamilyMiner::open(const Shingles& shingles) {
 
 void FamilyMiner::join(Family& family, const Shingles& shingles) {
   ++family.members;
-  for (const std::uint64_t shingle : shingles) ++family.counts[shingle];
+  for (const std::uint64_t shingle : shingles) {
+    // What is new where there is no room waits until others are halved away.
+    const auto known = family.counts.find(shingle);
+    if (known != family.counts.end()) {
+      ++known->second;
+    } else if (family.counts.size() < kMaxCounted) {
+      family.counts.emplace(shingle, 1);
+    }
+  }
   if (++family.since_refresh < kRefreshEvery) return;
   family.since_refresh = 0;
   if (family.members >= kHalveAt) {
@@ -164,6 +172,12 @@ void FamilyMiner::join(Family& family, const Shingles& shingles) {
   }
   std::ranges::sort(common);
   if (common.size() >= kFewestShared) family.shingles = std::move(common);
+}
+
+std::size_t FamilyMiner::counted_of_families() const noexcept {
+  std::size_t counted = 0;
+  for (const Family& family : families_) counted += family.counts.size();
+  return counted;
 }
 
 std::string FamilyMiner::family_of(const PromptText& prompt) {

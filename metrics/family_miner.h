@@ -18,12 +18,16 @@ class FamilyMiner {
   static constexpr std::size_t kMaxFamilies = 255;
   static constexpr std::string_view kPrefix = "mined-";
   static constexpr std::size_t kMaxShingles = 65'536;  // counted at once; rare ones are forgotten
+  static constexpr std::size_t kMaxCounted = 2'048;    // of one family's members: 100 KB
 
   // The family's name, kPrefix and eight hex digits; empty where the prompt shares too little with
   // others to belong to one.
   std::string family_of(const PromptText& prompt);
 
   std::size_t families() const noexcept { return families_.size(); }
+  // How many shingles it counts: in all requests and in every family; in every family.
+  std::size_t counted() const noexcept { return seen_in_.size() + counted_of_families(); }
+  std::size_t counted_of_families() const noexcept;
 
  private:
   using Shingles = std::vector<std::uint64_t>;  // sorted, each once

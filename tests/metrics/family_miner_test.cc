@@ -105,6 +105,26 @@ TEST(FamilyMiner, StaysBoundedUnderGarbage) {
   EXPECT_LE(miner.families(), FamilyMiner::kMaxFamilies);
 }
 
+// A long template with another filling in every request, each sent so often that it counts as
+// frequent, too.
+TEST(FamilyMiner, CountsABoundedNumberOfShinglesOfAFamily) {
+  FamilyMiner miner;
+  std::minstd_rand random(2);
+  std::string frame;
+  for (int word = 0; word < 900; ++word) frame += fresh_word(random) + " ";
+  for (int i = 0; i < 30; ++i) {
+    std::string text;
+    for (int word = 0; word < 120; ++word) text += fresh_word(random) + " ";
+    PromptText prompt = user(text);
+    prompt.system = frame;
+    for (int again = 0; again < 7; ++again) miner.family_of(prompt);
+  }
+  ASSERT_EQ(miner.families(), 1u);
+  // Every shingle was frequent: a family without a bound would count them all once more.
+  EXPECT_GT(miner.counted(), 2 * FamilyMiner::kMaxCounted) << "hostile enough";
+  EXPECT_EQ(miner.counted_of_families(), FamilyMiner::kMaxCounted);
+}
+
 TEST(FamilyMiner, TakesHostileText) {
   FamilyMiner miner;
   for (const std::string& text :
