@@ -52,6 +52,28 @@ GateCounts cautious(GateCounts counts, std::size_t gate) noexcept {
   return counts;
 }
 
+// How often each value will come with a pair, if all goes on as it did; none where no pair came. As
+// long as nothing tells the two variants apart, what differed did so by chance, and will speak for
+// either side: only how often counts, not whom it spoke against. A few pairs know even that badly;
+// half a pair is added to those that differ.
+std::optional<std::array<double, kRatioValues>> rates_to_come(const GateCounts& counts,
+                                                              std::size_t gate,
+                                                              const GateResult& result) noexcept {
+  // What a noise gate is judged by comes only with some of the pairs.
+  const auto pairs = static_cast<double>(gate_kind(gate) == GateKind::noise ? counts.candidate_pairs
+                                                                            : result.pairs);
+  if (result.pairs == 0 || pairs < 1.0) return std::nullopt;
+  std::array<double, kRatioValues> rates{};
+  for (std::size_t k = 0; k < rates.size(); ++k)
+    rates[k] = static_cast<double>(counts.values[k]) / pairs;
+  const bool by_chance = result.interval.low <= 0.0 && result.interval.high >= 0.0;
+  if (gate_kind(gate) == GateKind::ratio || !by_chance) return rates;
+  const double differ = rates[0] + rates[2] + 0.5 / pairs;
+  rates[1] = std::max(0.0, rates[1] - 0.5 / pairs);
+  rates[0] = rates[2] = differ / 2.0;
+  return rates;
+}
+
 GateResult measure(const GateCounts& counts, std::size_t gate,
                    const routing::GateThresholds& thresholds) {
   const ValueCounts values = counts.counts(gate);
@@ -71,12 +93,10 @@ GateResult measure(const GateCounts& counts, std::size_t gate,
   const GateCounts of_safety = cautious(counts, gate);
   const ValueCounts safety = of_safety.counts(gate);
   result.log_e_safe = log_e(safety, Null::mean_at_least, margin);
-  if (const auto factor = factor_to_reject(safety, Null::mean_at_least, margin, kConfidence)) {
-    // What a noise gate is judged by comes only with some of the pairs.
-    const std::uint64_t pairs =
-        gate_kind(gate) == GateKind::noise ? counts.candidate_pairs : result.pairs;
-    const double more = (*factor - 1.0) * static_cast<double>(pairs);
-    result.pairs_needed = static_cast<std::uint64_t>(std::ceil(more));
+  if (const auto rates = rates_to_come(of_safety, gate, result)) {
+    const auto more = more_to_reject(safety, std::span(*rates).first(safety.size()),
+                                     Null::mean_at_least, margin, kConfidence);
+    if (more) result.pairs_needed = static_cast<std::uint64_t>(std::ceil(*more));
   }
   return result;
 }
@@ -159,6 +179,35 @@ std::string percent_of(double share_of_all) {
   return text_of_number(share_of_all * 100.0) + " %";
 }
 
+// Families that are seen too seldom to be called safe.
+template <typename Visit>
+void for_each_unseen_family(const RouteEvidence& evidence, const VerdictConfig& rules,
+                            const Visit& visit) {
+  for (const auto& [name, family] : evidence.families()) {
+    const auto part = share(family.pairs, evidence.pooled().pairs);
+    if (part && *part >= kFamilyWithAShare && family.pairs < rules.min_pairs_per_family)
+      visit(name, family, *part);
+  }
+}
+
+// The largest number that anything asks for; none where one is not known.
+std::optional<std::uint64_t> pairs_needed(const std::vector<GateResult>& results,
+                                          const RouteEvidence& evidence,
+                                          const VerdictConfig& rules) {
+  std::uint64_t most = 0;
+  for (const GateResult& result : results) {
+    if (result.state != GateState::open) continue;
+    if (!result.pairs_needed) return std::nullopt;
+    most = std::max(most, *result.pairs_needed);
+  }
+  for_each_unseen_family(
+      evidence, rules, [&](const std::string&, const FamilyEvidence& family, double part) {
+        const auto lacking = static_cast<double>(rules.min_pairs_per_family - family.pairs);
+        most = std::max(most, static_cast<std::uint64_t>(std::ceil(lacking / part)));
+      });
+  return most > 0 ? std::optional(most) : std::nullopt;
+}
+
 // What keeps a route without an alarm from being safe, besides open gates.
 std::vector<std::string> missing_coverage(const RouteEvidence& evidence, const VerdictConfig& rules,
                                           const CoverageFacts& facts) {
@@ -168,14 +217,12 @@ std::vector<std::string> missing_coverage(const RouteEvidence& evidence, const V
                       std::to_string(rules.min_hours) + " hours (min_hours)");
   }
   const std::uint64_t pairs = evidence.pooled().pairs;
-  for (const auto& [name, family] : evidence.families()) {
-    const auto part = share(family.pairs, pairs);
-    if (part && *part >= kFamilyWithAShare && family.pairs < rules.min_pairs_per_family) {
-      missing.push_back("family " + name + ": " + std::to_string(family.pairs) + " of " +
-                        std::to_string(rules.min_pairs_per_family) +
-                        " pairs (min_pairs_per_family)");
-    }
-  }
+  for_each_unseen_family(
+      evidence, rules, [&](const std::string& name, const FamilyEvidence& family, double) {
+        missing.push_back("family " + name + ": " + std::to_string(family.pairs) + " of " +
+                          std::to_string(rules.min_pairs_per_family) +
+                          " pairs (min_pairs_per_family)");
+      });
   const auto unanswered = share(evidence.missing(), evidence.missing() + pairs);
   if (unanswered && *unanswered > rules.max_missing.fraction()) {
     missing.push_back("the candidate was throttled on " + percent_of(*unanswered) +
@@ -299,6 +346,8 @@ Verdict judge(const RouteEvidence& evidence, const VerdictConfig& rules,
   verdict.missing = missing_coverage(evidence, rules, facts);
   verdict.quantiles = judge_quantiles(evidence, rules);
   verdict.state = state_of(verdict);
+  if (verdict.state == VerdictState::keep_shadowing)
+    verdict.pairs_needed = pairs_needed(verdict.reasons, evidence, rules);
   for (GateResult& reason : verdict.reasons) reason.text = text_of(reason);
   verdict.text = text_of(verdict, facts);
   return verdict;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <map>
 
 #include "bench/detectors/rivals.h"
 #include "metrics/evidence/alarm_watch.h"
@@ -262,23 +263,37 @@ AtTheMargin at_the_margin(std::string_view signal, int runs, std::uint64_t pairs
   return found;
 }
 
-Delays pairs_until_safe(int runs, std::uint64_t most, std::uint64_t seed) {
-  Delays found;
+UntilSafe pairs_until_safe(int runs, std::uint64_t min_pairs_per_family, std::uint64_t most,
+                           std::uint64_t seed) {
+  constexpr std::array<std::uint64_t, 3> kAsked{300, 600, 1'200};
+  UntilSafe found;
+  for (const std::uint64_t after : kAsked) found.foretold.push_back({after});
   for (int run = 0; run < runs; ++run) {
     PairStream stream({}, seed + static_cast<std::uint64_t>(run));
     Engine engine;
     engine.rules.min_hours = 0;
-    engine.rules.min_pairs_per_family = 0;
+    engine.rules.min_pairs_per_family = min_pairs_per_family;
     std::optional<double> safe;
+    std::map<std::uint64_t, std::optional<double>> told;  // by pairs seen: how many in all
     for (std::uint64_t i = 1; i <= most && !safe; ++i) {
       const StreamedPair& pair = stream.next();
       engine.count(pair, stream.family_name(pair.family));
       if (i % 100 != 0) continue;
       engine.look(stream.family_name(pair.family));
-      if (engine.judge().state == metrics::VerdictState::safe_to_promote)
+      const metrics::Verdict verdict = engine.judge();
+      if (verdict.state == metrics::VerdictState::safe_to_promote) {
         safe = static_cast<double>(i);
+      } else if (std::ranges::count(kAsked, i) > 0) {
+        const auto needed = verdict.pairs_needed;
+        told[i] = needed ? std::optional(static_cast<double>(i + *needed)) : std::nullopt;
+      }
     }
-    found.push_back(safe);
+    found.pairs.push_back(safe);
+    for (auto& [after, ratio] : found.foretold) {
+      if (!safe || !told.contains(after)) continue;
+      const std::optional<double> in_all = told[after];
+      ratio.push_back(in_all ? std::optional(*in_all / *safe) : std::nullopt);
+    }
   }
   return found;
 }

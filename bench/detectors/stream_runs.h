@@ -64,8 +64,17 @@ struct AtTheMargin {
 AtTheMargin at_the_margin(std::string_view signal, int runs, std::uint64_t pairs,
                           std::uint64_t seed);
 
-// Pairs until safe_to_promote where nothing changes, without a minimum of hours or of pairs of each
-// family: what the gates themselves ask for.
-Delays pairs_until_safe(int runs, std::uint64_t most, std::uint64_t seed);
+// Where nothing changes: pairs until safe_to_promote, without a minimum of hours.
+struct UntilSafe {
+  Delays pairs;
+  // What the verdict said after so many pairs that it would take in all, over what it took.
+  struct Foretold {
+    std::uint64_t after = 0;
+    Delays ratio{};  // of the runs that were not safe by then; none: it did not tell
+  };
+  std::vector<Foretold> foretold{};
+};
+UntilSafe pairs_until_safe(int runs, std::uint64_t min_pairs_per_family, std::uint64_t most,
+                           std::uint64_t seed);
 
 }  // namespace understudy::bench

@@ -28,7 +28,8 @@ double unit_bet(Null null, double mean) noexcept {
   return null == Null::mean_at_most ? 1.0 / mean : -1.0 / (1.0 - mean);
 }
 
-Wealth log_wealth(ValueCounts counts, Null null, double mean) noexcept {
+template <typename Count>
+Wealth log_wealth(std::span<const Count> counts, Null null, double mean) noexcept {
   const double unit = unit_bet(null, mean);
   Wealth wealth{};
   for (std::size_t k = 0; k < counts.size(); ++k) {
@@ -118,20 +119,20 @@ double Bets::log_e(std::span<const std::uint32_t> counts, double worth) const no
   return log_e_of(counts, worth);
 }
 
-std::optional<double> factor_to_reject(ValueCounts counts, Null null, double mean,
-                                       double alpha) noexcept {
+std::optional<double> more_to_reject(ValueCounts counts, std::span<const double> rates, Null null,
+                                     double mean, double alpha) noexcept {
   const Wealth wealth = log_wealth(counts, null, mean);
+  const Wealth gain = log_wealth(rates, null, mean);
   const double threshold = log_threshold(alpha);
-  const auto rejects = [&](double factor) {
+  const auto rejects = [&](double pairs) {
     Wealth grown = wealth;
-    for (double& bet : grown) bet *= factor;
+    for (std::size_t g = 0; g < grown.size(); ++g) grown[g] += pairs * gain[g];
     return mixture(grown) >= threshold;
   };
-  if (rejects(1.0)) return 1.0;
-  constexpr double kMost = 1e6;  // beyond that nobody waits
-  if (*std::max_element(wealth.begin(), wealth.end()) <= 0.0 || !rejects(kMost))
-    return std::nullopt;
-  return boundary(1.0, kMost, rejects);
+  if (rejects(0.0)) return 0.0;
+  constexpr double kMost = 1e9;  // beyond that nobody waits
+  if (*std::max_element(gain.begin(), gain.end()) <= 0.0 || !rejects(kMost)) return std::nullopt;
+  return boundary(0.0, kMost, rejects);
 }
 
 double log_threshold(double alpha) noexcept {

@@ -48,9 +48,10 @@ class Bets {
 // ln(1 / alpha): what log_e() must reach to reject.
 double log_threshold(double alpha) noexcept;
 
-// How many times as many of the same counts would reject; none where they never would. At least 1.
-std::optional<double> factor_to_reject(ValueCounts counts, Null null, double mean,
-                                       double alpha) noexcept;
+// How many pairs beyond the counts would reject if each brings the values at these rates, of which
+// there are as many as counts; none where they never would. 0 where the counts reject already.
+std::optional<double> more_to_reject(ValueCounts counts, std::span<const double> rates, Null null,
+                                     double mean, double alpha) noexcept;
 
 // The confidence sequence of the mean: holds the true one at all times with probability 1 - alpha.
 // [0, 1] where nothing was counted.

@@ -2,9 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <random>
+#include <utility>
 #include <vector>
 
 namespace understudy::metrics {
@@ -71,10 +73,85 @@ TEST(Betting, KnowsNothingBeforeItHasSeenAnything) {
   EXPECT_EQ(all.high, 1.0);
 }
 
-// divergence reference 2.5: one certain failure is conclusive after seven pairs.
-TEST(Betting, IsConvincedByAFailureOfEveryRequestAfterSevenPairs) {
-  EXPECT_LT(not_worse_than(0, flags(6, 0, 0)), log_threshold(.05));
-  EXPECT_GE(not_worse_than(0, flags(7, 0, 0)), log_threshold(.05));
+// The check values of divergence reference 2.5 that no chance is in: a failure of every request,
+// and pairs of which none differs.
+TEST(Betting, IsConvincedByAFailureOfEveryRequestAfterAsManyPairsAsTheReferenceTells) {
+  for (const auto& [alpha, pairs] : {std::pair{.05, 7u}, {.005, 11u}, {.0001, 17u}}) {
+    EXPECT_LT(not_worse_than(0, flags(pairs - 1, 0, 0)), log_threshold(alpha));
+    EXPECT_GE(not_worse_than(0, flags(pairs, 0, 0)), log_threshold(alpha)) << pairs;
+  }
+}
+
+TEST(Betting, GrantsSafetyWithoutADifferenceAfterAsManyPairsAsTheReferenceTells) {
+  for (const auto& [margin, pairs] : {std::pair{.01, 492u}, {.02, 245u}, {.05, 97u}}) {
+    EXPECT_LT(worse_by(margin, flags(0, 0, pairs - 1)), log_threshold(.05));
+    EXPECT_GE(worse_by(margin, flags(0, 0, pairs)), log_threshold(.05)) << pairs;
+  }
+}
+
+// The median of pairs, of `runs`, until `rejects`; both sides are bad by `noise`, the candidate by
+// `more` beside.
+template <typename Rejects>
+double median_pairs(double more, double noise, int runs, const Rejects& rejects) {
+  std::mt19937_64 random(17);
+  std::uniform_real_distribution<double> uniform(0.0, 1.0);
+  std::vector<double> found;
+  for (int run = 0; run < runs; ++run) {
+    Flags counts{};
+    int pairs = 0;
+    while (!rejects(counts) && ++pairs < 20'000) {
+      const double at = uniform(random);  // +1, -1, or 0
+      ++counts[at < noise + more ? 2U : at < 2.0 * noise + more ? 0U : 1U];
+    }
+    found.push_back(pairs);
+  }
+  std::ranges::nth_element(found, found.begin() + runs / 2);
+  return found[static_cast<std::size_t>(runs / 2)];
+}
+
+// The rest of that table is simulated; 60 runs tell a median within a fifth or so.
+TEST(Betting, TakesAboutAsManyPairsAsTheReferenceTells) {
+  const Bets not_worse(Null::mean_at_most, .5, kFlagValues);
+  const auto alarms_at = [&](double alpha) {
+    return [&not_worse, worth = log_threshold(alpha)](const Flags& counts) {
+      return not_worse.log_e(ValueCounts(counts), worth) >= worth;
+    };
+  };
+  EXPECT_NEAR(median_pairs(.02, .002, 60, alarms_at(.05)), 376, 75);
+  EXPECT_NEAR(median_pairs(.05, .002, 60, alarms_at(.005)), 238, 48);
+  EXPECT_NEAR(median_pairs(.05, .002, 60, alarms_at(.0001)), 346, 69);
+  EXPECT_NEAR(median_pairs(.30, .002, 60, alarms_at(.0001)), 56, 11);
+  EXPECT_NEAR(median_pairs(.10, .05, 60, alarms_at(.05)), 160, 50);
+  const Bets worse(Null::mean_at_least, mean_of_difference(.01), kFlagValues);
+  const auto safe = [&](const Flags& counts) {
+    return worse.log_e(ValueCounts(counts), log_threshold(.05)) >= log_threshold(.05);
+  };
+  EXPECT_NEAR(median_pairs(0, .005, 60, safe), 1031, 250);
+}
+
+// A candidate that takes 40 % longer, pairs as even as they come: ln of the ratio is normal with
+// .21.
+TEST(Betting, SeesAFortyPerCentLongerLatencyAsTheReferenceTells) {
+  const auto pairs_of = [](int pairs) {
+    std::array<std::uint64_t, kRatioValues> counts{};
+    int before = 0;
+    for (std::size_t k = 0; k < kRatioValues; ++k) {
+      const double upper = ratio_of_mean((static_cast<double>(k) + .5) / (kRatioValues - 1.0));
+      const double z = (std::log(upper) - std::log(1.4)) / .21;
+      const int below = static_cast<int>(std::lround(pairs * .5 * std::erfc(-z / std::sqrt(2.0))));
+      counts[k] = static_cast<std::uint64_t>(below - before);
+      before = below;
+    }
+    return counts;
+  };
+  const auto slower = [](const auto& counts) {
+    return log_e(counts, Null::mean_at_most, mean_of_ratio(1.10));
+  };
+  EXPECT_NEAR(slower(pairs_of(50)), 4.98, .6);
+  EXPECT_NEAR(slower(pairs_of(100)), 12.43, 1.0);
+  const Interval of = confidence_sequence(pairs_of(400), .05);
+  EXPECT_NEAR(ratio_of_mean(of.low), 1.355, .006);
+  EXPECT_NEAR(ratio_of_mean(of.high), 1.451, .006);
 }
 
 TEST(Betting, RaisesNoAlarmOnNoiseHoweverOftenItIsLookedAt) {
@@ -99,20 +176,19 @@ TEST(Betting, RaisesNoAlarmOnNoiseHoweverOftenItIsLookedAt) {
 TEST(Betting, TellsHowManyMorePairsItNeedsIfAllGoesOnAsItDid) {
   const double mean = mean_of_difference(.01);
   const Flags seen = flags(1, 1, 298);
-  const auto factor = factor_to_reject(seen, Null::mean_at_least, mean, .05);
-  ASSERT_TRUE(factor);
-  EXPECT_GT(*factor, 1.0);
-  const auto grown = [&](double by) {
-    Flags more = seen;
-    for (auto& count : more)
-      count = static_cast<std::uint64_t>(std::ceil(static_cast<double>(count) * by));
-    return log_e(more, Null::mean_at_least, mean);
+  const std::array<double, 3> good{0, 1, 0}, bad{0, .5, .5}, none{};
+  const auto more = [&](const Flags& counts, const std::array<double, 3>& rates) {
+    return more_to_reject(counts, rates, Null::mean_at_least, mean, .05);
   };
-  EXPECT_GE(grown(std::ceil(*factor)), log_threshold(.05));
-  EXPECT_EQ(factor_to_reject(flags(0, 0, 5'000), Null::mean_at_least, mean, .05), 1.0);
-  EXPECT_FALSE(factor_to_reject(flags(50, 0, 50), Null::mean_at_least, mean, .05))
-      << "it is worse: no number of pairs makes it safe";
-  EXPECT_FALSE(factor_to_reject(flags(0, 0, 0), Null::mean_at_least, mean, .05));
+  const auto needed = more(seen, good);
+  ASSERT_TRUE(needed);
+  EXPECT_GT(*needed, 100.0);
+  const auto good_pairs = static_cast<std::uint64_t>(std::ceil(*needed));
+  EXPECT_GE(worse_by(.01, flags(1, 1, 298 + good_pairs)), log_threshold(.05));
+  EXPECT_LT(worse_by(.01, flags(1, 1, 298 + good_pairs - 1)), log_threshold(.05));
+  EXPECT_EQ(more(flags(0, 0, 5'000), good), 0.0);
+  EXPECT_FALSE(more(seen, bad)) << "it is worse: no number of pairs makes it safe";
+  EXPECT_FALSE(more(flags(0, 0, 0), none));
 }
 
 TEST(Betting, AddsUpWhateverTheOrderAndTheThread) {

@@ -9,6 +9,8 @@
 #include <string>
 
 #include "metrics/evidence/alarm_watch.h"
+#include "metrics/evidence/evidence_json.h"
+#include "metrics/quantile_gates.h"
 
 namespace understudy::metrics {
 namespace {
@@ -380,6 +382,95 @@ TEST(Verdict, OnlyTellsQuantilesWhereLatencyIsNoGate) {
   seen.rules.gates[*gate_of("latency")].reset();
   for (const QuantileResult& result : seen.verdict().quantiles)
     EXPECT_EQ(result.state, GateState::info);
+}
+
+// The same rows again, in which nobody is slow: the bounds come back below the threshold.
+void quicken(Evidence& seen) {
+  Comparison comparison;
+  Observation served = good(routing::Variant::primary);
+  Observation other = good(routing::Variant::candidate);
+  served.total = other.total = 1s;
+  served.first_token = other.first_token = 250ms;
+  for (int i = 0; i < 40'000; ++i)
+    seen.evidence.record_pair("support", {comparison, served, other}, kMorning);
+}
+
+TEST(Verdict, RemembersThatTheSlowestAnswersWereSlower) {
+  Evidence seen = with_slow_tail(3.0);
+  Evidence forgetful = seen;
+  latch_quantiles(seen.evidence, seen.rules);
+  quicken(seen);
+  quicken(forgetful);
+  ASSERT_NE(quantile(forgetful.verdict(), "latency", .95).state, GateState::alarm);
+  EXPECT_EQ(quantile(seen.verdict(), "latency", .95).state, GateState::alarm);
+  EXPECT_EQ(quantile(seen.verdict(), "latency", .50).state, GateState::safe);
+  EXPECT_EQ(seen.verdict().state, VerdictState::fix_first);
+  // Over a restart, and into a fleet's evidence, which is judged by sums.
+  const auto read = evidence_from_json(to_json_text(seen.evidence));
+  const RouteEvidence& restarted = std::get<RouteEvidence>(read);
+  EXPECT_EQ(restarted.quantile_alarms(), seen.evidence.quantile_alarms());
+  forgetful.evidence.latch_as(restarted);
+  EXPECT_EQ(quantile(forgetful.verdict(), "latency", .95).state, GateState::alarm);
+  RouteEvidence merged("an experiment", kMorning);
+  merged.merge(restarted);
+  EXPECT_EQ(merged.quantile_alarms(), restarted.quantile_alarms());
+}
+
+TEST(Verdict, ForgetsAQuantilesAlarmWhoseThresholdHasBeenRaisedSince) {
+  Evidence seen = with_slow_tail(3.0);
+  latch_quantiles(seen.evidence, seen.rules);
+  quicken(seen);
+  auto& latency = *seen.rules.gates[*gate_of("latency")];
+  latency.alarm = 0.2;
+  EXPECT_NE(quantile(seen.verdict(), "latency", .95).state, GateState::alarm);
+  latency.alarm = 0.1;
+  EXPECT_EQ(quantile(seen.verdict(), "latency", .95).state, GateState::alarm);
+}
+
+// --- How many pairs are needed
+
+TEST(Verdict, TakesWhatDifferedByChanceForNoTrend) {
+  Evidence seen, unlucky;
+  seen.pairs(300);
+  unlucky.pairs(299);
+  unlucky.pairs(1, {flag(Signal::empty, false, true)});
+  const auto needed = [](const Evidence& of) {
+    return *result(of.verdict(), "empty").pairs_needed;
+  };
+  EXPECT_GT(needed(unlucky), needed(seen));
+  EXPECT_LT(needed(unlucky), 3 * needed(seen)) << "one answer in 300 is no rate to go on from";
+}
+
+TEST(Verdict, AsksForAsManyPairsAsTheLastOfItsConditions) {
+  Evidence seen;
+  seen.pairs(150);
+  const Verdict gates = seen.verdict();
+  std::uint64_t most = 0;
+  for (const GateResult& reason : gates.reasons)
+    most = std::max(most, reason.pairs_needed.value_or(0));
+  ASSERT_TRUE(gates.pairs_needed);
+  EXPECT_EQ(*gates.pairs_needed, most) << "every gate has to be safe";
+  EXPECT_NE(gates.text.find("About " + std::to_string(most) + " pairs more"), std::string::npos)
+      << gates.text;
+  seen.pairs(2'850);
+  ASSERT_EQ(seen.verdict().state, VerdictState::safe_to_promote);
+  EXPECT_FALSE(seen.verdict().pairs_needed);
+  // A family of 2.9 % is seen a hundred times after about 350 pairs more.
+  seen.pairs(90, {}, "new");
+  const Verdict family = seen.verdict();
+  ASSERT_TRUE(family.pairs_needed);
+  EXPECT_EQ(*family.pairs_needed, 344u);
+}
+
+TEST(Verdict, DoesNotGuessHowManyPairsWhereThereIsNoTelling) {
+  Evidence seen;
+  seen.pairs(50);
+  seen.pairs(10, {flag(Signal::empty, false, true)});
+  const Verdict verdict = seen.verdict();
+  ASSERT_EQ(verdict.state, VerdictState::keep_shadowing);
+  ASSERT_FALSE(result(verdict, "empty").pairs_needed) << "it may well be worse";
+  EXPECT_FALSE(verdict.pairs_needed);
+  EXPECT_EQ(verdict.text.find("About"), std::string::npos) << verdict.text;
 }
 
 // --- Families of which enough is known
