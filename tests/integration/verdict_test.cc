@@ -66,13 +66,18 @@ class VerdictOfPairs : public testing::Test {
  protected:
   void start(FakeBedrock::Script primary_script, FakeBedrock::Script candidate_script,
              ProxySetup setup = {}) {
+    // A fake's times are no latency, and it has no price.
+    start(std::move(primary_script), std::move(candidate_script),
+          "min_hours: 0, gates: {latency: off, cost: off}", std::move(setup));
+  }
+  void start(FakeBedrock::Script primary_script, FakeBedrock::Script candidate_script,
+             std::string rules, ProxySetup setup = {}) {
     primary = std::make_unique<FakeBedrock>(std::move(primary_script));
     candidate = std::make_unique<FakeBedrock>(std::move(candidate_script));
     setup.primary_port = primary->port();
     setup.candidate_port = candidate->port();
-    // The controls tell noise from change; a fake's times are no latency, and it has no price.
-    setup.shadow = "percent: 100, control_percent: 100";
-    setup.verdict = "min_hours: 0, gates: {latency: off, cost: off}";
+    setup.shadow = "percent: 100, control_percent: 100";  // controls tell noise from change
+    setup.verdict = std::move(rules);
     proxy = std::make_unique<ProxyUnderTest>(setup);
     client = std::make_unique<RawClient>(proxy->port());
   }
@@ -178,6 +183,41 @@ TEST_F(VerdictOfPairs, SeesARetypedToolArgumentAndCallsItsContractBroken) {
   const Verdict seen = verdict();
   EXPECT_EQ(seen.state, VerdictState::roll_back) << seen.text;
   expect_alarm(seen, "tool_contract", "contract");
+}
+
+TEST_F(VerdictOfPairs, TakesMoreCallsInParallelForNoRegression) {
+  const std::string rome =
+      R"({"toolUse":{"name":"weather","toolUseId":"t1","input":{"city":"Rome"}}})";
+  const std::string oslo =
+      R"({"toolUse":{"name":"weather","toolUseId":"t2","input":{"city":"Oslo"}}})";
+  start(saying(content_answer(rome, "tool_use")),
+        saying(content_answer(rome + "," + oslo, "tool_use")));
+  ask(300);
+  const Verdict seen = verdict();
+  EXPECT_EQ(seen.state, VerdictState::keep_shadowing) << seen.text;
+  expect_no_other_alarm(seen, "");
+  for (const metrics::GateResult& reason : seen.reasons) {
+    if (routing::kGates[reason.gate].signal != "tool_agreement") continue;
+    EXPECT_EQ(reason.state, GateState::safe) << reason.text;
+    EXPECT_THAT(reason.text, HasSubstr("0 % of the candidate's"));
+  }
+}
+
+// Every answer after that long; the fake serves each connection on a thread of its own.
+FakeBedrock::Script after(std::chrono::milliseconds time) {
+  return [time](const FakeRequest&, FakePeer& peer) {
+    std::this_thread::sleep_for(time);
+    peer.send(answer(text_answer(kProse)));
+  };
+}
+
+TEST_F(VerdictOfPairs, SeesThatAnswersTakeFortyPerCentLonger) {
+  start(after(50ms), after(70ms), "min_hours: 0, gates: {cost: off}");
+  ask(100);
+  const Verdict seen = verdict();
+  EXPECT_EQ(seen.state, VerdictState::fix_first) << seen.text;
+  expect_alarm(seen, "latency", "Answers take");
+  expect_no_other_alarm(seen, "latency");
 }
 
 TEST_F(VerdictOfPairs, SeesAnswersThatBreakOffAndAsksToFixThem) {
