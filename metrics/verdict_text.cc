@@ -191,9 +191,9 @@ std::string text_of(const Verdict& verdict, const CoverageFacts& facts) {
          number_of(std::ssize(verdict.missing), "condition of coverage is not met",
                    "conditions of coverage are not met") +
          "." +
-         (verdict.pairs_needed
-              ? " About " + counted(*verdict.pairs_needed) + " more are needed if it goes on like this."
-              : "");
+         (verdict.pairs_needed ? " About " + counted(*verdict.pairs_needed) +
+                                     " more are needed if it goes on like this."
+                               : "");
 }
 
 }  // namespace understudy::metrics
