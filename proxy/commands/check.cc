@@ -106,20 +106,23 @@ void print_stand_ins(const routing::RouteConfig& route, std::ostream& out) {
 // What the rollout's volume is held against.
 void print_quota(const Config& config, const routing::RouteConfig& route, std::ostream& out) {
   if (!route.candidate || !route.candidate->quota.limits()) return;
+  const auto limits = [](const std::optional<std::uint64_t>& figure) {
+    return figure.value_or(routing::kLargestQuota) < routing::kLargestQuota;
+  };
   const routing::QuotaConfig& quota = route.candidate->quota;
-  std::vector<std::string> limits;
+  std::vector<std::string> parts;
+  if (limits(quota.requests_per_minute))
+    parts.push_back(std::to_string(*quota.requests_per_minute) + " requests a minute");
+  if (limits(quota.tokens_per_minute))
+    parts.push_back(std::to_string(*quota.tokens_per_minute) + " tokens a minute");
   if (const auto source = routing::service_quota_source(config, route.name)) {
     const std::string part =
         source->part == routing::kAllTraffic ? "" : percent(source->part) + " of ";
-    limits.push_back(part + "what Service Quotas say, read every " +
-                     routing::duration_text(source->every));
+    parts.push_back(part + "what Service Quotas say (asked every " +
+                    routing::duration_text(source->every) + ")");
   }
-  if (quota.requests_per_minute.value_or(routing::kLargestQuota) < routing::kLargestQuota)
-    limits.push_back(std::to_string(*quota.requests_per_minute) + " requests");
-  if (quota.tokens_per_minute.value_or(routing::kLargestQuota) < routing::kLargestQuota)
-    limits.push_back(std::to_string(*quota.tokens_per_minute) + " tokens");
-  out << route.name << ": the candidate's quota is " << joined(limits, "")
-      << " a minute; a stage that would ask more is not begun\n";
+  out << route.name << ": the candidate's quota is " << joined(parts, "")
+      << "; a stage that would ask more is not begun\n";
 }
 
 void print_effective(const Config& config, std::ostream& out) {

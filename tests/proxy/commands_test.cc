@@ -153,6 +153,19 @@ TEST_F(CheckTest, PrintsTheEffectiveRoutes) {
   EXPECT_THAT(ran.out, HasSubstr("everything else"));
 }
 
+TEST_F(CheckTest, SaysWhereACandidatesQuotaComesFrom) {
+  const auto with = [&](const std::string& quota) {
+    return check(config_with("    candidate: {upstream: east, model: anthropic.claude-x, quota: {" +
+                             quota + "}}\n"))
+        .out;
+  };
+  EXPECT_THAT(with("requests_per_minute: 600"),
+              HasSubstr("sonnet: the candidate's quota is 600 requests a minute; a stage"));
+  EXPECT_THAT(with("from: service_quotas, part: 50, tokens_per_minute: 7000"),
+              HasSubstr("is 7000 tokens a minute, 50 % of what Service Quotas say (asked every "
+                        "1h); a stage"));
+}
+
 TEST_F(CheckTest, TellsEveryProblemWithItsPlace) {
   const Ran ran =
       check(config_with("    candidate: {upstream: west, model: x}\n    shadow: {percent: 150}\n"));
