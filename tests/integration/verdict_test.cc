@@ -325,7 +325,7 @@ TEST_F(FailuresNowAndThen, OfEqualModelsWeighTheSame) {
 }
 
 TEST_F(FailuresNowAndThen, WeighTheSameWhereTheCandidateServesAndThePrimaryStepsIn) {
-  start(failing_at(0), failing_at(3), {.canary = "percent: 100"});
+  start(failing_at(0), failing_at(3), ProxySetup{.canary = "percent: 100"});
   const metrics::GateCounts errors = errors_of(40);
   EXPECT_EQ(errors.values[0], 8u) << "the primary's copy failed";
   EXPECT_EQ(errors.values[2], 8u) << "once each, though the copy fails as well";
@@ -334,7 +334,7 @@ TEST_F(FailuresNowAndThen, WeighTheSameWhereTheCandidateServesAndThePrimarySteps
 }
 
 TEST_F(FailuresNowAndThen, WeighAgainstTheCandidateThatServesAlone) {
-  start(failing_at(0), failing_at(3), {.canary = "percent: 100, fallback: false"});
+  start(failing_at(0), failing_at(3), ProxySetup{.canary = "percent: 100, fallback: false"});
   const metrics::GateCounts errors = errors_of(40);
   EXPECT_EQ(errors.values[0], 8u);
   EXPECT_EQ(errors.values[2], 8u);
@@ -369,7 +369,8 @@ TEST_F(VerdictOfPairs, BlamesNobodyForAnswersThatItCannotReadOnBothSides) {
 }
 
 TEST_F(VerdictOfPairs, TakesNoisesOnlyFromThePrimarysSecondAnswers) {
-  start(saying(text_answer(kProse)), saying(text_answer(kProse)), {.canary = "percent: 100"});
+  start(saying(text_answer(kProse)), saying(text_answer(kProse)),
+        ProxySetup{.canary = "percent: 100"});
   ask(10);
   verdict();
   EXPECT_EQ(evidence->pooled().pairs, 10u);
