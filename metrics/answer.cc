@@ -96,6 +96,7 @@ bool read_body(Operation operation, Json body, AnswerBuilder& into) {
       return families::read_response(body, into);
     case Operation::converse_stream:
     case Operation::invoke_model_with_response_stream:
+    case Operation::invoke_model_with_bidirectional_stream:
     case Operation::other:
       break;
   }

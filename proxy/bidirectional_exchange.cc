@@ -24,9 +24,8 @@ EventChain::Milliseconds now() {
 
 }  // namespace
 
-bool flows_both_ways(std::string_view method, const routing::RequestTarget& target) noexcept {
-  return method == "POST" && !target.raw_model.empty() &&
-         target.path.ends_with("/invoke-with-bidirectional-stream");
+bool flows_both_ways(const routing::RequestTarget& target) noexcept {
+  return target.operation == routing::Operation::invoke_model_with_bidirectional_stream;
 }
 
 BidirectionalExchange::BidirectionalExchange(WorkerContext& worker, DownstreamRequest request,

@@ -21,7 +21,7 @@
 namespace understudy::proxy {
 
 // Whether a request is one of these.
-bool flows_both_ways(std::string_view method, const routing::RequestTarget& target) noexcept;
+bool flows_both_ways(const routing::RequestTarget& target) noexcept;
 
 // Over HTTP/1.1 nothing of the answer could come before the request's end.
 inline constexpr HeadProblem kNeedsHttp2{

@@ -128,7 +128,7 @@ asio::awaitable<bool> Connection::one_request() {
     co_await refuse(*problem);
     co_return false;
   }
-  if (flows_both_ways(head_.method, std::get<routing::RequestTarget>(admitted))) {
+  if (flows_both_ways(std::get<routing::RequestTarget>(admitted))) {
     co_await refuse(kNeedsHttp2);
     co_return false;
   }

@@ -60,7 +60,7 @@ void H2Request::head() {
   if (const auto problem =
           client_.check_head(auth, head_, connection_.peer_names(), worker.verifier))
     return refuse(*problem);
-  const bool both_ways = flows_both_ways(head_.method, std::get<routing::RequestTarget>(admitted));
+  const bool both_ways = flows_both_ways(std::get<routing::RequestTarget>(admitted));
   if (!both_ways && head_.content_length > limits.max_body_bytes) return refuse(kBodyTooLarge);
   target_ = std::get<routing::RequestTarget>(std::move(admitted));
   if (both_ways) {

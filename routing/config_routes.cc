@@ -12,9 +12,9 @@ namespace understudy::routing {
 namespace {
 
 // Operations that Bedrock has and this version cannot route by.
-constexpr std::array<std::string_view, 6> kLaterOperations{
-    "ApplyGuardrail", "StartAsyncInvoke", "InvokeModelWithBidirectionalStream",
-    "GetAsyncInvoke", "ListAsyncInvokes", "InvokeGuardrailChecks"};
+constexpr std::array<std::string_view, 5> kLaterOperations{"ApplyGuardrail", "StartAsyncInvoke",
+                                                           "GetAsyncInvoke", "ListAsyncInvokes",
+                                                           "InvokeGuardrailChecks"};
 
 Parsed<Operation> parse_operation(std::string_view text) {
   if (const auto operation = operation_from_name(text)) return good(*operation);
@@ -23,8 +23,17 @@ Parsed<Operation> parse_operation(std::string_view text) {
   }
   return bad<Operation>(
       "must be Converse, ConverseStream, InvokeModel, InvokeModelWithResponseStream, CountTokens, "
-      "Messages, MessagesCountTokens, ChatCompletions or Responses, got " +
+      "Messages, MessagesCountTokens, ChatCompletions, Responses or "
+      "InvokeModelWithBidirectionalStream, got " +
       shown(text));
+}
+
+// One whose body a rule can change.
+Parsed<Operation> parse_rewritten(std::string_view text) {
+  const auto operation = parse_operation(text);
+  if (operation.value && !is_understood(*operation.value))
+    return bad<Operation>(std::string(text) + " is passed on as it is and cannot be rewritten");
+  return operation;
 }
 
 bool is_model_byte(char c) {
@@ -145,7 +154,7 @@ void read_json_patch(Section& section, RewriteRule& rule) {
 void read_rewrite_rule(const ConfigNode& node, std::string path, Problems& problems,
                        RewriteRule& rule) {
   Section section(node, std::move(path), problems);
-  section.read_list("operations", rule.operations, parse_operation);
+  section.read_list("operations", rule.operations, parse_rewritten);
   section.not_yet({"rename", "when"});
   const bool removes = section.find("remove") != nullptr;
   const bool sets = section.find("set") != nullptr;

@@ -29,6 +29,9 @@ constexpr std::array kRows{
                  ""},
     OperationRow{Operation::chat_completions, "chat_completions", "ChatCompletions", ""},
     OperationRow{Operation::responses, "responses", "Responses", ""},
+    OperationRow{Operation::invoke_model_with_bidirectional_stream,
+                 "invoke_model_with_bidirectional_stream", "InvokeModelWithBidirectionalStream",
+                 "invoke-with-bidirectional-stream"},
 };
 
 // The second wire's whole paths; bedrock-mantle takes either prefix, depending on the model.
@@ -230,7 +233,8 @@ std::optional<Operation> operation_from_name(std::string_view name) noexcept {
 }
 
 bool is_understood(Operation operation) noexcept {
-  return operation != Operation::other;
+  return operation != Operation::other &&
+         operation != Operation::invoke_model_with_bidirectional_stream;
 }
 
 bool only_counts_tokens(Operation operation) noexcept {

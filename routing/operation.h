@@ -12,8 +12,8 @@
 
 namespace understudy::routing {
 
-// Operations whose requests and answers we understand. All else is `other`: proxied, never
-// shadowed.
+// Operations whose requests and answers we understand, and the one that flows both ways at once,
+// which is passed on and counted only. All else is `other`: proxied, never shadowed.
 enum class Operation : std::uint8_t {
   converse,
   converse_stream,
@@ -24,6 +24,7 @@ enum class Operation : std::uint8_t {
   messages_count_tokens,  // of the same API
   chat_completions,       // the OpenAI-compatible APIs, streamed or not
   responses,
+  invoke_model_with_bidirectional_stream,  // over HTTP/2 only
   other,
 };
 inline constexpr std::array kOperations{Operation::converse,
@@ -35,12 +36,14 @@ inline constexpr std::array kOperations{Operation::converse,
                                         Operation::messages_count_tokens,
                                         Operation::chat_completions,
                                         Operation::responses,
+                                        Operation::invoke_model_with_bidirectional_stream,
                                         Operation::other};
 
 // The metric label: the enumerator's own spelling.
 std::string_view label(Operation operation) noexcept;
 // "ConverseStream" and its kin, as Bedrock and the config spell them; none for an unknown name.
 std::optional<Operation> operation_from_name(std::string_view name) noexcept;
+// Whether its body can be looked into: rewritten, copied, compared.
 bool is_understood(Operation operation) noexcept;
 // Whether tokens are counted rather than used.
 bool only_counts_tokens(Operation operation) noexcept;

@@ -158,7 +158,11 @@ TEST_F(Bidirectional, EventsFlowBothWaysBeforeEitherSideEnds) {
   const auto received = read_signed(upstream_, upstream_.read_body(0));
   EXPECT_EQ(received.problem, "");
   EXPECT_THAT(received.events, testing::ElementsAre("first", "second", ""));
-  EXPECT_TRUE(proxy.wait_for("requests_total", {{"code", "200"}, {"variant", "primary"}}, 1));
+  EXPECT_TRUE(proxy.wait_for("requests_total",
+                             {{"code", "200"},
+                              {"variant", "primary"},
+                              {"operation", "invoke_model_with_bidirectional_stream"}},
+                             1));
 }
 
 TEST_F(Bidirectional, TheUpstreamSeesTheProxysSignatureAndNothingOfTheClients) {

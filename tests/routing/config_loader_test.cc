@@ -216,7 +216,7 @@ TEST(ConfigLoader, RefusesEachMistakeAtItsPlace) {
       {"routes:\n  - name: r\n    primary: {upstream: here}\n    match: {operations: [converse]}\n",
        "c.yaml:7:26: routes[0].match.operations[0]: must be Converse, ConverseStream, InvokeModel, "
        "InvokeModelWithResponseStream, CountTokens, Messages, MessagesCountTokens, "
-       "ChatCompletions or Responses, got converse"},
+       "ChatCompletions, Responses or InvokeModelWithBidirectionalStream, got converse"},
       {"routes:\n  - name: r\n    primary: {upstream: here}\n    match: {operations: "
        "[ApplyGuardrail]}\n",
        "c.yaml:7:26: routes[0].match.operations[0]: this version cannot match ApplyGuardrail yet"},
@@ -388,6 +388,10 @@ TEST(ConfigLoader, RefusesEachMistakeAtItsPlace) {
        "rewrite: [{operations: [ApplyGuardrail], remove: /a}]}\n",
        "c.yaml:7:57: routes[0].candidate.rewrite[0].operations[0]: this version cannot match "
        "ApplyGuardrail yet"},
+      {"routes:\n  - name: r\n    primary: {upstream: here}\n    candidate: {upstream: here, "
+       "rewrite: [{operations: [InvokeModelWithBidirectionalStream], remove: /a}]}\n",
+       "c.yaml:7:57: routes[0].candidate.rewrite[0].operations[0]: "
+       "InvokeModelWithBidirectionalStream is passed on as it is and cannot be rewritten"},
   };
   for (const BadConfig& row : table) {
     expect_refused(row, load(std::string(kHead) + row.text));

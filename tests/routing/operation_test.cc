@@ -94,7 +94,7 @@ TEST(ParseTarget, KnowsTheOperationByTheLastSegment) {
       {"invoke", Operation::invoke_model},
       {"invoke-with-response-stream", Operation::invoke_model_with_response_stream},
       {"count-tokens", Operation::count_tokens},
-      {"invoke-with-bidirectional-stream", Operation::other},
+      {"invoke-with-bidirectional-stream", Operation::invoke_model_with_bidirectional_stream},
       {"Converse", Operation::other},
       {"converse;v=1", Operation::other},
       {"converse%20", Operation::other},
@@ -245,6 +245,7 @@ TEST(Operations, HaveANameAndALabelEach) {
   EXPECT_EQ(operation_from_name("other"), std::nullopt);
   EXPECT_TRUE(is_understood(Operation::count_tokens));
   EXPECT_FALSE(is_understood(Operation::other));
+  EXPECT_FALSE(is_understood(Operation::invoke_model_with_bidirectional_stream));
   EXPECT_TRUE(only_counts_tokens(Operation::messages_count_tokens));
   EXPECT_FALSE(only_counts_tokens(Operation::messages));
 }
