@@ -32,7 +32,7 @@ constexpr std::array kOverheadBounds{0.000001, 0.0000025, 0.000005, 0.00001, 0.0
 
 // What refused_total may be labelled with: keys under `limits` and the rules of the HTTP gate. All
 // else is "other", which is the last, so that no request can make a series.
-constexpr std::array<std::string_view, 63> kRefusals{"max_connections",
+constexpr std::array<std::string_view, 64> kRefusals{"max_connections",
                                                      "open_files",
                                                      "accept",
                                                      "header_timeout",
@@ -44,6 +44,7 @@ constexpr std::array<std::string_view, 63> kRefusals{"max_connections",
                                                      "max_header_fields",
                                                      "max_target_bytes",
                                                      "max_body_bytes",
+                                                     "max_buffered_body_bytes",
                                                      "max_response_header_bytes",
                                                      "max_shadow_bytes",
                                                      "linger_timeout",
@@ -160,6 +161,9 @@ class PrometheusRecorder final : public Recorder, public prometheus::Collectable
     const std::lock_guard lock{mutex_};
     certificates_ = std::move(all);
   }
+  void request_bodies(std::size_t bytes) noexcept override {
+    request_bodies_.store(bytes, std::memory_order_relaxed);
+  }
   void records_dropped() noexcept override { records_.add(1); }
   void records_written() noexcept override { records_.add(0); }
   void shadow_load(std::size_t queued, std::size_t in_flight, std::size_t bytes) noexcept override {
@@ -225,6 +229,7 @@ class PrometheusRecorder final : public Recorder, public prometheus::Collectable
   ShardedCounters<kHandshakes.size()> handshakes_;
   ShardedCounters<2> records_;  // written, dropped
   std::atomic<double> last_reload_{0.0};
+  std::atomic<std::size_t> request_bodies_{0};
   std::atomic<std::size_t> shadow_queued_{0}, shadow_in_flight_{0}, shadow_bytes_{0};
   // Guarded by mutex_:
   mutable std::mutex mutex_;
@@ -288,6 +293,8 @@ void PrometheusRecorder::collect_process(std::vector<MetricFamily>& all) const {
   const std::uint64_t closed = connections_.sum(1);  // first: the difference is never negative
   gauge("connections", "Open client connections.",
         static_cast<double>(connections_.sum(0) - closed));
+  gauge("request_body_bytes", "Bytes of request bodies held for the requests under way.",
+        static_cast<double>(request_bodies_.load(std::memory_order_relaxed)));
   gauge("shadow_queue", "Copies admitted and waiting.",
         static_cast<double>(shadow_queued_.load(std::memory_order_relaxed)));
   gauge("shadow_in_flight", "Copies under way.",

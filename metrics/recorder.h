@@ -115,6 +115,8 @@ class Recorder {
   virtual void refused(std::string_view limit) noexcept = 0;
   // A body that should name its model does not, so that the request went the default way.
   virtual void model_unread(routing::BodyModelProblem problem) noexcept = 0;
+  // Bytes of request bodies held for the requests under way.
+  virtual void request_bodies(std::size_t bytes) noexcept = 0;
   virtual void records_dropped() noexcept = 0;
   virtual void records_written() noexcept = 0;
   // Work for the copies that is waiting or under way, and the bytes it holds.

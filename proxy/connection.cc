@@ -140,8 +140,9 @@ asio::awaitable<bool> Connection::one_request() {
     co_return false;
   }
   metrics::Block body;
+  BodyShare share(worker_.bodies);
   if (!take_buffered_body(body)) {
-    auto read = co_await read_body();
+    auto read = co_await read_body(share);
     if (const auto* refusal = std::get_if<Refusal>(&read)) {
       if (const auto* problem = std::get_if<HeadProblem>(refusal)) co_await refuse(*problem);
       co_return false;
@@ -159,6 +160,7 @@ asio::awaitable<bool> Connection::one_request() {
       DownstreamRequest{.head = &head_,
                         .target = std::get<routing::RequestTarget>(std::move(admitted)),
                         .body = std::move(body),
+                        .share = std::move(share),
                         .client = std::move(client)},
       *static_cast<ResponseSink*>(this));
   const Running running(exchange_, *exchange);
@@ -286,16 +288,16 @@ asio::awaitable<bool> Connection::tell_to_continue() {
   co_return !error;
 }
 
-asio::awaitable<Connection::Outcome<metrics::Block>> Connection::read_body() {
+asio::awaitable<Connection::Outcome<metrics::Block>> Connection::read_body(BodyShare& share) {
   if (head_.content_length > limits_.max_body_bytes) co_return Refusal{kBodyTooLarge};
   if (!co_await tell_to_continue()) co_return Refusal{Gone{}};
   // Not as one conditional expression: g++ 12 destroys what is awaited in its arms twice.
   Outcome<metrics::Block> body;
   BodyPace pace(limits_, BodyPace::Clock::now());
   if (head_.framing == Framing::content_length) {
-    body = co_await read_sized_body(pace);
+    body = co_await read_sized_body(pace, share);
   } else {
-    body = co_await read_chunked_body(pace);
+    body = co_await read_chunked_body(pace, share);
   }
   if (transport_->timed_out()) worker_.recorder.refused(pace.limit());
   transport_->never_expire();
@@ -318,7 +320,8 @@ bool Connection::take_buffered_body(metrics::Block& body) {
 
 // Into the block where the bytes stay: hashed there, sent from there, handed to the copy by
 // reference.
-asio::awaitable<Connection::Outcome<metrics::Block>> Connection::read_sized_body(BodyPace& pace) {
+asio::awaitable<Connection::Outcome<metrics::Block>> Connection::read_sized_body(BodyPace& pace,
+                                                                                 BodyShare& share) {
   const auto size = static_cast<std::size_t>(head_.content_length);
   metrics::Block body = worker_.resources.blocks.take(size);
   const std::size_t there = std::min(size, end_ - begin_);
@@ -334,11 +337,13 @@ asio::awaitable<Connection::Outcome<metrics::Block>> Connection::read_sized_body
       co_return Refusal{Gone{}};
     }
     body.set_size(body.size() + got);
+    if (!share.grow_to(body.size())) co_return Refusal{kNoRoomForBody};
   }
   co_return body;
 }
 
-asio::awaitable<Connection::Outcome<metrics::Block>> Connection::read_chunked_body(BodyPace& pace) {
+asio::awaitable<Connection::Outcome<metrics::Block>> Connection::read_chunked_body(
+    BodyPace& pace, BodyShare& share) {
   ChunkDecoder decoder;
   metrics::Block body;
   while (true) {
@@ -348,6 +353,7 @@ asio::awaitable<Connection::Outcome<metrics::Block>> Connection::read_chunked_bo
       if (!step.data.empty()) {
         if (body.size() + step.data.size() > limits_.max_body_bytes)
           co_return Refusal{kBodyTooLarge};
+        if (!share.grow_to(body.size() + step.data.size())) co_return Refusal{kNoRoomForBody};
         body = grown(worker_.resources.blocks, body, step.data.size());
         std::memcpy(body.data() + body.size(), step.data.data(), step.data.size());
         body.set_size(body.size() + step.data.size());

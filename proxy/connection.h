@@ -58,9 +58,10 @@ class Connection final : public DownstreamConnection,
   boost::asio::awaitable<bool> one_request();
   boost::asio::awaitable<Outcome<std::size_t>> read_head();
   bool take_buffered_body(metrics::Block& body);
-  boost::asio::awaitable<Outcome<metrics::Block>> read_body();
-  boost::asio::awaitable<Outcome<metrics::Block>> read_sized_body(BodyPace& pace);
-  boost::asio::awaitable<Outcome<metrics::Block>> read_chunked_body(BodyPace& pace);
+  boost::asio::awaitable<Outcome<metrics::Block>> read_body(BodyShare& share);
+  boost::asio::awaitable<Outcome<metrics::Block>> read_sized_body(BodyPace& pace, BodyShare& share);
+  boost::asio::awaitable<Outcome<metrics::Block>> read_chunked_body(BodyPace& pace,
+                                                                    BodyShare& share);
   boost::asio::awaitable<bool> tell_to_continue();
   boost::asio::awaitable<void> refuse(const HeadProblem& problem);
   boost::asio::awaitable<void> linger();

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "metrics/blocks.h"
+#include "proxy/body_budget.h"
 #include "proxy/client_auth.h"
 #include "proxy/error.h"
 #include "proxy/http_head.h"
@@ -27,6 +28,7 @@ struct DownstreamRequest {
   const RequestHead* head = nullptr;  // valid until Exchange::run() ends
   routing::RequestTarget target;
   metrics::Block body;  // whole; empty when there is none
+  BodyShare share{};    // of all bodies' budget, for as long as the exchange holds the body
   // Who sends it, as far as the listener asked; the views live as long as the head's.
   Identification client{};
 };

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "proxy/http_policy.h"
 #include "proxy/log.h"
 
 namespace understudy::proxy {
@@ -30,7 +31,7 @@ H2Connection::H2Connection(WorkerContext& worker, const ServedListener& listener
       transport_(std::move(transport)),
       already_read_(std::move(already_read)),
       limits_(worker.current->snapshot().config().limits),
-      session_(limits_, worker.resources.blocks, steady_clock::now()),
+      session_(limits_, worker.resources.blocks, worker.bodies, steady_clock::now()),
       idle_release_(worker.resources.sweep, *this) {
   worker_.recorder.connection_opened();
 }
@@ -143,7 +144,9 @@ void H2Connection::handle(const H2Session::Event& event) {
     case Kind::progress:
       return request.progress();
     case Kind::too_large:
-      return request.too_large();
+      return request.refuse_body(kBodyTooLarge);
+    case Kind::no_room:
+      return request.refuse_body(kNoRoomForBody);
     case Kind::complete:
       return request.complete();
     case Kind::gone:

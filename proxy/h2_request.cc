@@ -88,8 +88,8 @@ void H2Request::progress() {
   if (!answering_) expect_more();
 }
 
-void H2Request::too_large() {
-  if (!answering_) refuse(kBodyTooLarge);
+void H2Request::refuse_body(const HeadProblem& problem) {
+  if (!answering_) refuse(problem);
 }
 
 void H2Request::complete() {
@@ -130,6 +130,7 @@ asio::awaitable<void> H2Request::run_exchange() {
                                               DownstreamRequest{.head = &head_,
                                                                 .target = std::move(target_),
                                                                 .body = std::move(stream_.body),
+                                                                .share = std::move(stream_.share),
                                                                 .client = std::move(client_)},
                                               *static_cast<ResponseSink*>(this));
   const Running<Exchange> running(exchange_, *exchange);

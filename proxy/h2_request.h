@@ -29,7 +29,7 @@ class H2Request final : private ResponseSink, private RequestSource, private Dea
   // What the session told of the stream, in this order. Each may end and destroy the request.
   void head();
   void progress();
-  void too_large();
+  void refuse_body(const HeadProblem& problem);
   void complete();
   void gone();
   // A write that had some of the answer in it is over.

@@ -36,8 +36,9 @@ std::string_view decimal(std::array<char, Size>& digits, std::uint64_t number) n
 
 }  // namespace
 
-H2Session::H2Session(const routing::LimitsConfig& limits, metrics::BlockPool& blocks, TimePoint now)
-    : limits_(limits), blocks_(blocks), flood_(limits.http2, now), now_(now) {
+H2Session::H2Session(const routing::LimitsConfig& limits, metrics::BlockPool& blocks,
+                     BodyBudget& bodies, TimePoint now)
+    : limits_(limits), blocks_(blocks), bodies_(bodies), flood_(limits.http2, now), now_(now) {
   const routing::Http2Limits& http2 = limits.http2;
   session_ = Callbacks::make_session(*this, http2);
   const auto number = [](std::size_t value) { return static_cast<std::uint32_t>(value); };
@@ -111,13 +112,13 @@ void H2Session::begin_head(std::int32_t id) {
   last_opened_ = id;
   fields_.clear();
   if (spare_streams_.empty()) {
-    heading_ = &streams_.try_emplace(id, id).first->second;
+    heading_ = &streams_.try_emplace(id, id, bodies_).first->second;
     return;
   }
   auto node = std::move(spare_streams_.back());
   spare_streams_.pop_back();
   node.key() = id;
-  node.mapped().become(id);
+  node.mapped().become(id, bodies_);
   heading_ = &streams_.insert(std::move(node)).position->second;
 }
 
@@ -140,8 +141,11 @@ void H2Session::take_body(H2Stream& stream, std::string_view bytes) {
   const std::size_t there = stream.body.size();
   if (!stream.streams_body && there + bytes.size() > limits_.max_body_bytes) {
     drop_body(stream);
-    note(Event::Kind::too_large, stream.id);
-    return;
+    return note(Event::Kind::too_large, stream.id);
+  }
+  if (!stream.streams_body && !stream.share.grow_to(there + bytes.size())) {
+    drop_body(stream);
+    return note(Event::Kind::no_room, stream.id);
   }
   if (!stream.body || stream.body.capacity() - there < bytes.size()) {
     metrics::Block larger = blocks_.take(std::max(there + bytes.size(), 2 * there));
@@ -274,6 +278,7 @@ void H2Session::taken(H2Stream& stream, std::size_t size) {
 void H2Session::drop_body(H2Stream& stream) {
   stream.drops_body = true;
   stream.body = {};
+  stream.share.clear();
 }
 
 void H2Session::cut(H2Stream& stream) {

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "metrics/blocks.h"
+#include "proxy/body_budget.h"
 #include "proxy/downstream.h"
 #include "proxy/h2_fields.h"
 #include "proxy/h2_flood.h"
@@ -37,6 +38,7 @@ class H2Session {
       head,       // head or problem stands in the stream; it is held from now on
       progress,   // of the body
       too_large,  // the body; what follows is dropped
+      no_room,    // for it in all bodies' budget; the same
       complete,   // the request is whole
       gone,       // the client will not have the (rest of the) answer
       malformed,  // a frame or request that the library refused by itself; stream 0
@@ -46,8 +48,9 @@ class H2Session {
     std::int32_t stream;
   };
 
-  // `limits` may change between calls; it and the pool outlive the session.
-  H2Session(const routing::LimitsConfig& limits, metrics::BlockPool& blocks, TimePoint now);
+  // `limits` may change between calls; it, the pool and the budget outlive the session.
+  H2Session(const routing::LimitsConfig& limits, metrics::BlockPool& blocks, BodyBudget& bodies,
+            TimePoint now);
   ~H2Session();
   H2Session(const H2Session&) = delete;
   H2Session& operator=(const H2Session&) = delete;
@@ -120,6 +123,7 @@ class H2Session {
 
   const routing::LimitsConfig& limits_;
   metrics::BlockPool& blocks_;
+  BodyBudget& bodies_;
   nghttp2_session* session_ = nullptr;
   H2FloodGuard flood_;
   using Streams = std::unordered_map<std::int32_t, H2Stream>;

@@ -10,17 +10,18 @@
 #include <vector>
 
 #include "metrics/blocks.h"
+#include "proxy/body_budget.h"
 #include "proxy/http_head.h"
 
 namespace understudy::proxy {
 
 struct H2Stream {
-  explicit H2Stream(std::int32_t stream_id) : id(stream_id) {}
+  H2Stream(std::int32_t stream_id, BodyBudget& bodies) : id(stream_id), share(bodies) {}
   // As new; keeps its memory for another stream.
-  void become(std::int32_t stream_id) {
+  void become(std::int32_t stream_id, BodyBudget& bodies) {
     auto kept = std::move(parts);
     kept.clear();
-    *this = H2Stream(stream_id);
+    *this = H2Stream(stream_id, bodies);
     parts = std::move(kept);
   }
 
@@ -30,6 +31,7 @@ struct H2Stream {
   metrics::Block head;                 // as HTTP/1.1, for scan_request_head()
   std::optional<HeadProblem> problem;  // why there is none
   metrics::Block body;
+  BodyShare share;  // of all bodies' budget; none is taken for one that is handed on in parts
   bool drops_body = false;
   bool streams_body = false;   // handed on in parts: what is in `body` was not taken yet
   std::size_t given_back = 0;  // of it, bytes whose room in the window the client has already

@@ -110,6 +110,7 @@ struct Server::Impl {
                  .instance_id = instance_id} {
     services.max_connections = connection_cap(config);
     services.files.allow(affordable_exchanges());
+    services.bodies.allow(config.limits.max_buffered_body_bytes);
   }
 
   // In the order in which they must outlive each other: what was captured outlives the analysis,
@@ -181,6 +182,7 @@ Status Server::apply(std::shared_ptr<const Snapshot> next) {
   impl_->analysis.apply(config);
   impl_->dispatcher.apply(config);
   impl_->services.max_connections = connection_cap(config);
+  impl_->services.bodies.allow(config.limits.max_buffered_body_bytes);
   std::latch applied(static_cast<std::ptrdiff_t>(impl_->workers.size()));
   for (std::size_t i = 0; i < impl_->workers.size(); ++i) {
     impl_->workers[i]->apply(next, std::move(doors->by_worker[i]),
@@ -239,6 +241,7 @@ void Server::look_at_families() {
 
 Server::Load Server::load() const {
   return {.connections = impl_->services.connections.load(),
+          .request_body_bytes = impl_->services.bodies.held(),
           .shadow_queued = impl_->dispatcher.queued(),
           .shadow_in_flight = impl_->dispatcher.in_flight(),
           .analysis_queued = impl_->analysis.queued()};

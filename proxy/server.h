@@ -55,6 +55,7 @@ class Server {
 
   struct Load {
     std::size_t connections = 0;
+    std::size_t request_body_bytes = 0;  // held for the requests under way
     std::size_t shadow_queued = 0;
     std::size_t shadow_in_flight = 0;
     std::size_t analysis_queued = 0;

@@ -278,6 +278,7 @@ struct Worker::Impl {
                        .trim = trim,
                        .hangups = hangups,
                        .files = services.files,
+                       .bodies = services.bodies,
                        .signer = signer,
                        .verifier = verifier,
                        .recorder = services.recorder,

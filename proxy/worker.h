@@ -14,6 +14,7 @@
 
 #include "metrics/recorder.h"
 #include "proxy/analysis.h"
+#include "proxy/body_budget.h"
 #include "proxy/file_budget.h"
 #include "proxy/rewriter.h"
 #include "proxy/shadow_dispatcher.h"
@@ -31,6 +32,7 @@ struct SharedServices {
   std::atomic<std::size_t> connections{0};      // of clients, open now
   std::atomic<std::size_t> max_connections{0};  // of clients
   FileBudget files{};
+  BodyBudget bodies{};
 };
 
 struct WorkerMemory;

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "proxy/analysis.h"
+#include "proxy/body_budget.h"
 #include "proxy/exchange_scratch.h"
 #include "proxy/file_budget.h"
 #include "proxy/hangup_watch.h"
@@ -53,6 +54,7 @@ struct WorkerContext {
   PoolTrim& trim;  // of memory.blocks
   HangupWatch& hangups;
   FileBudget& files;
+  BodyBudget& bodies;
   Signer& signer;
   Signer& verifier;  // of clients' signatures: their keys would drive our own out of the signer
   metrics::Recorder& recorder;

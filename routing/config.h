@@ -345,6 +345,7 @@ struct LimitsConfig {
   std::size_t max_header_fields = 100;
   std::size_t max_target_bytes = 8u << 10;
   std::size_t max_body_bytes = 32u << 20;
+  std::size_t max_buffered_body_bytes = std::size_t{1} << 30;  // of all requests under way together
   milliseconds body_idle_timeout = 30s;              // between two reads of a request body
   std::size_t min_body_bytes_per_second = 1u << 10;  // of a request body, on the whole; 0: any
   milliseconds body_rate_grace = 10s;                // from its begin on, that much longer

@@ -114,6 +114,13 @@ void read_limits(Section& root, LimitsConfig& limits) {
   section.read("max_header_fields", limits.max_header_fields, count_between(8, 10'000));
   section.read("max_target_bytes", limits.max_target_bytes, size_between(256, 64 * kKiB));
   section.read("max_body_bytes", limits.max_body_bytes, size_between(kKiB, kGiB));
+  section.read("max_buffered_body_bytes", limits.max_buffered_body_bytes,
+               size_between(kKiB, 1024 * kGiB));
+  if (limits.max_buffered_body_bytes < limits.max_body_bytes) {
+    section.problem("max_buffered_body_bytes", "must not be below max_body_bytes (" +
+                                                   size_text(limits.max_body_bytes) + "), got " +
+                                                   size_text(limits.max_buffered_body_bytes));
+  }
   section.read("body_idle_timeout", limits.body_idle_timeout, time);
   section.read("min_body_bytes_per_second", limits.min_body_bytes_per_second,
                size_between(0, kGiB));

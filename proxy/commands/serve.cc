@@ -306,24 +306,28 @@ class Program {
   // The files that the config in force names may be others now.
   void watch_companions() { companions_.watch(companion_files(config())); }
 
+  std::string exposition() {
+    recorder_.request_bodies(server_->load().request_body_bytes);
+    return recorder_.render() + webhook_exposition(webhook_.counts());
+  }
+
   AdminSources admin_sources() {
-    return {
-        .exposition = [this] { return recorder_.render() + webhook_exposition(webhook_.counts()); },
-        .snapshot = [this] { return in_force(); },
-        .process = [this] { return status(); },
-        .reload = [this] { return reloader_.reload(ReloadSource::request); },
-        .evidence = [this](std::string_view route) { return server_->evidence(route); },
-        .shadow = [this](std::string_view route) { return server_->shadow_account(route); },
-        .volumes = [this](std::string_view route) { return server_->volumes().peak(route); },
-        .quotas = quota_source(),
-        .quota_exposition = [this] { return quota_poll_.exposition(); },
-        .post_lifecycle = [this](std::string_view body) { return post_lifecycle(body); },
-        .refused = [this](std::string_view limit) { recorder_.refused(limit); },
-        .rollouts = rollouts_,
-        .events = events_,
-        .replica = replica_,
-        .fleet = [this](std::string_view route) { return fleet_watch_.reading(route); },
-        .fleet_exposition = [this] { return fleet_watch_.exposition(); }};
+    return {.exposition = [this] { return exposition(); },
+            .snapshot = [this] { return in_force(); },
+            .process = [this] { return status(); },
+            .reload = [this] { return reloader_.reload(ReloadSource::request); },
+            .evidence = [this](std::string_view route) { return server_->evidence(route); },
+            .shadow = [this](std::string_view route) { return server_->shadow_account(route); },
+            .volumes = [this](std::string_view route) { return server_->volumes().peak(route); },
+            .quotas = quota_source(),
+            .quota_exposition = [this] { return quota_poll_.exposition(); },
+            .post_lifecycle = [this](std::string_view body) { return post_lifecycle(body); },
+            .refused = [this](std::string_view limit) { recorder_.refused(limit); },
+            .rollouts = rollouts_,
+            .events = events_,
+            .replica = replica_,
+            .fleet = [this](std::string_view route) { return fleet_watch_.reading(route); },
+            .fleet_exposition = [this] { return fleet_watch_.exposition(); }};
   }
 
   ProcessStatus status() const {

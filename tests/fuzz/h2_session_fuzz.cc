@@ -49,7 +49,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   limits.max_body_bytes = 10'000;
   metrics::BlockPool blocks;
   proxy::H2Session::TimePoint now{1h};
-  proxy::H2Session session(limits, blocks, now);
+  proxy::BodyBudget bodies;
+  bodies.allow(15'000);
+  proxy::H2Session session(limits, blocks, bodies, now);
   for (std::size_t at = 0; at < bytes.size() && !session.finished(); at += step) {
     session.receive(std::string_view{bytes}.substr(at, step), now += 1ms);
     for (const auto& event : session.take_events()) {
@@ -59,7 +61,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       if (event.kind == Kind::head) check_head(*stream);
       expect(stream->body.size() <= limits.max_body_bytes);
       if (event.kind == Kind::gone) session.release(event.stream);
-      if (event.kind == Kind::too_large || event.kind == Kind::complete)
+      if (event.kind == Kind::too_large || event.kind == Kind::no_room ||
+          event.kind == Kind::complete)
         session.answer(*stream, {.status = 200, .has_body = data[0] % 3 != 0}, parts, true);
       stream = session.find(event.stream);
       if (stream && event.kind == Kind::progress && data[0] % 5 == 0) session.cut(*stream);

@@ -165,6 +165,31 @@ TEST(Failure, TakesOnlySoMuchOfWhatARefusedClientGoesOnSending) {
   EXPECT_TRUE(proxy.wait_for("refused_total", {{"limit", "max_linger_bytes"}}, 1));
 }
 
+TEST(Failure, RefusesABodyThatFindsNoRoomBesideThoseUnderWay) {
+  Gate slow;
+  FakeBedrock primary([&](const FakeRequest& request, FakePeer& peer) {
+    if (request.body.size() > 1'000) slow.wait();
+    peer.send(answer(std::to_string(request.body.size())));
+  });
+  ProxyUnderTest proxy(
+      ProxySetup{.primary_port = primary.port(),
+                 .top = "limits: {max_body_bytes: 64KiB, max_buffered_body_bytes: 96KiB}\n"});
+  const std::string large = post("/model/amazon.primary-v1%3A0/invoke", noise(65'536));
+  RawClient first(proxy.port());
+  first.send(large);
+  ASSERT_TRUE(eventually([&] { return proxy.server().load().request_body_bytes == 65'536; }));
+  RawClient second(proxy.port());
+  expect_error(second.ask(large), 503, "ServiceUnavailableException", "max_buffered_body_bytes");
+  EXPECT_TRUE(proxy.wait_for("refused_total", {{"limit", "max_buffered_body_bytes"}}, 1));
+  RawClient small(proxy.port());
+  EXPECT_EQ(small.ask(converse("hi")).status, 200) << "what is small finds room";
+  slow.open();
+  EXPECT_EQ(first.receive().body, "65536");
+  EXPECT_TRUE(eventually([&] { return proxy.server().load().request_body_bytes == 0; }));
+  RawClient third(proxy.port());
+  EXPECT_EQ(third.ask(large).body, "65536");
+}
+
 // --- Truncation stays truncation
 // ------------------------------------------------------------------------------------
 

@@ -166,6 +166,29 @@ TEST(H2Relay, AnswersStreamsInTheOrderInWhichTheirUpstreamsDo) {
   EXPECT_EQ(client.receive(1).body, "slow");
 }
 
+TEST(H2Relay, ABodyThatFindsNoRoomBesideThoseUnderWayIsRefusedAndNoOther) {
+  Gate slow;
+  FakeBedrock primary([&](const FakeRequest& request, FakePeer& peer) {
+    if (request.body.size() > 1'000) slow.wait();
+    peer.send(answer(std::to_string(request.body.size())));
+  });
+  ProxyUnderTest proxy(
+      ProxySetup{.primary_port = primary.port(),
+                 .top = "limits: {max_body_bytes: 64KiB, max_buffered_body_bytes: 96KiB}\n"});
+  H2Client client(proxy.port());
+  const std::string large = noise(65'536);
+  client.send(h2::post(1, kTarget, large));
+  ASSERT_TRUE(eventually([&] { return proxy.server().load().request_body_bytes == 65'536; }));
+  const H2Answer& refused = client.ask(3, h2::post(3, kTarget, large));
+  EXPECT_EQ(refused.status, 503);
+  EXPECT_EQ(refused.field("x-amzn-errortype"), "ServiceUnavailableException");
+  EXPECT_EQ(refused.field("x-understudy-error"), "max_buffered_body_bytes");
+  EXPECT_EQ(client.ask(5, h2::post(5, kTarget, "{}")).body, "2");
+  slow.open();
+  EXPECT_EQ(client.receive(1).body, "65536");
+  EXPECT_TRUE(eventually([&] { return proxy.server().load().request_body_bytes == 0; }));
+}
+
 TEST(H2Relay, TheCandidateIsAskedAsWell) {
   auto primary = FakeBedrock::replies(converse_answer("hello"));
   auto candidate = FakeBedrock::replies(converse_answer("hello"));

@@ -19,6 +19,7 @@ using testing::ElementsAre;
 
 class H2SessionTest : public testing::Test {
  protected:
+  H2SessionTest() { bodies_.allow(limits_.max_buffered_body_bytes); }
   void receive(const std::string& bytes) { session_.receive(bytes, now_); }
   void greet() {
     receive(std::string{h2::kPreface} + h2::settings());
@@ -56,8 +57,9 @@ class H2SessionTest : public testing::Test {
 
   routing::LimitsConfig limits_;
   metrics::BlockPool blocks_;
+  BodyBudget bodies_;
   H2Session::TimePoint now_{1h};
-  H2Session session_{limits_, blocks_, now_};
+  H2Session session_{limits_, blocks_, bodies_, now_};
 };
 
 TEST_F(H2SessionTest, GreetsWithItsLimits) {
@@ -170,6 +172,22 @@ TEST_F(H2SessionTest, StopsAtABodyThatIsTooLarge) {
   receive(h2::data(1, "0", false) + h2::data(1, "1", false));
   EXPECT_THAT(kinds(), ElementsAre(Kind::too_large));
   EXPECT_EQ(stream(1).body.size(), 0u);
+}
+
+TEST_F(H2SessionTest, RefusesABodyThatFindsNoRoomAmongAll) {
+  bodies_.allow(2 * BodyShare::kStep);
+  const std::string piece(BodyShare::kStep, 'x');
+  greet();
+  receive(h2::headers(1, h2::post_fields("/a"), false) + h2::data(1, piece, false));
+  receive(h2::headers(3, h2::post_fields("/a"), false) + h2::data(3, piece, false));
+  EXPECT_EQ(bodies_.held(), 2 * BodyShare::kStep);
+  kinds();
+  receive(h2::data(3, piece, false) + h2::data(3, piece, false));
+  EXPECT_THAT(kinds(), ElementsAre(Kind::no_room));
+  EXPECT_EQ(stream(3).body.size(), 0u);
+  EXPECT_EQ(bodies_.held(), BodyShare::kStep);
+  receive(h2::data(1, piece, true));
+  EXPECT_THAT(kinds(), ElementsAre(Kind::progress, Kind::complete));
 }
 
 TEST_F(H2SessionTest, ResetsTheRestOfARequestOnlyBehindItsWholeAnswer) {

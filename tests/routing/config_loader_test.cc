@@ -188,6 +188,9 @@ TEST(ConfigLoader, RefusesEachMistakeAtItsPlace) {
        "c.yaml:4:34: records.content: must be none, redacted or full, got some"},
       {"records: {directory: r, rotate_bytes: 1GiB, max_total_bytes: 1MiB}\n",
        "c.yaml:4:62: records.max_total_bytes: must not be below rotate_bytes (1GiB), got 1MiB"},
+      {"limits: {max_body_bytes: 2MiB, max_buffered_body_bytes: 1MiB}\n",
+       "c.yaml:4:57: limits.max_buffered_body_bytes: must not be below max_body_bytes (2MiB), got "
+       "1MiB"},
       {"routes: {a: b}\n", "c.yaml:4:9: routes: must be a list, got a map"},
       {"routes: [x]\n", "c.yaml:4:10: routes[0]: must be a map, got a single value"},
       {"routes:\n  - {primary: {upstream: here}}\n", "c.yaml:5:5: routes[0].name: is missing"},
@@ -874,7 +877,8 @@ TEST(ConfigLoader, ReadsEveryKeyOutsideOfRoutes) {
       "2MiB, keep_free_bytes: 0B}\n"
       "limits: {max_connections: 5, header_timeout: 1s, keep_alive_timeout: 2s, max_header_bytes: "
       "2KiB,\n"
-      "  max_header_fields: 50, max_target_bytes: 1KiB, max_body_bytes: 1GiB, body_idle_timeout: "
+      "  max_header_fields: 50, max_target_bytes: 1KiB, max_body_bytes: 1GiB, "
+      "max_buffered_body_bytes: 3GiB, body_idle_timeout: "
       "3s, min_body_bytes_per_second: 24B, body_rate_grace: 7s, write_timeout: 4s,\n"
       "  max_response_header_bytes: 3KiB, max_shadow_bytes: 1MiB, max_conversation_scan_bytes: "
       "4KiB, max_model_scan_bytes: 7KiB,\n"
@@ -931,6 +935,7 @@ TEST(ConfigLoader, ReadsEveryKeyOutsideOfRoutes) {
                                          50,
                                          1 << 10,
                                          1 << 30,
+                                         std::size_t{3} << 30,
                                          3s,
                                          24,
                                          7s,
