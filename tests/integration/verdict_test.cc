@@ -159,18 +159,20 @@ TEST_F(VerdictOfPairs, SeesARenamedKey) {
   expect_alarm(seen, "json_contract", "JSON contract");
 }
 
-TEST_F(VerdictOfPairs, SeesRefusals) {
+TEST_F(VerdictOfPairs, SeesTwoPerCentMoreRefusals) {
   std::atomic<int> asked{0};
   start(saying(text_answer(kProse)), [&asked](const FakeRequest&, FakePeer& peer) {
-    const bool refuses = asked++ % 4 == 0;
+    const bool refuses = asked++ % 50 == 49;
     peer.send(answer(text_answer(
         refuses ? "I'm sorry, but I cannot help with that request. I'm not able to assist."
                 : kProse)));
   });
-  ask(250);
+  ask(800);
   const Verdict seen = verdict();
   EXPECT_EQ(seen.state, VerdictState::roll_back) << seen.text;
-  expect_alarm(seen, "refusal", "refuse");
+  expect_alarm(seen, "refusal",
+               "Answers refuse or do not answer: 2.00 % of the candidate's, 0 % of the primary's");
+  expect_no_other_alarm(seen, "refusal");
 }
 
 TEST_F(VerdictOfPairs, SeesARetypedToolArgumentAndCallsItsContractBroken) {
