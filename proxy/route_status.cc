@@ -11,6 +11,7 @@
 #include "metrics/statistics/proportions.h"
 #include "proxy/evidence_status.h"
 #include "proxy/route_parameters.h"
+#include "proxy/tool_call_note.h"
 #include "proxy/verdict_status.h"
 
 namespace understudy::proxy {
@@ -253,6 +254,8 @@ nlohmann::json describe_information(const std::map<Signal, SignalCounts>& signal
     reasons.push_back(
         describe_reason(signal, counts_of(signals, signal), counts_of(noise, signal)));
   }
+  reasons.push_back(describe_tool_calls(counts_of(signals, Signal::tool_agreement),
+                                        counts_of(noise, Signal::tool_agreement)));
   std::stable_sort(reasons.begin(), reasons.end(),
                    [](const json& a, const json& b) { return tellingness(a) > tellingness(b); });
   return reasons;

@@ -24,8 +24,8 @@ nlohmann::json describe_route(const routing::Config& config, const routing::Rout
                               const std::shared_ptr<const metrics::RouteEvidence>& evidence,
                               const FleetReading* fleet);
 
-// One entry per signal that is for information only, most telling first. `noise` are the signals of
-// the control legs.
+// One entry per signal that is for information only, and the number of tool calls, most telling
+// first. `noise` are the signals of the control legs.
 nlohmann::json describe_information(const std::map<metrics::Signal, metrics::SignalCounts>& signals,
                                     const std::map<metrics::Signal, metrics::SignalCounts>& noise);
 

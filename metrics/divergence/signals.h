@@ -82,6 +82,7 @@ std::optional<Finding> json_contract(const Pair& pair);
 // that are no JSON or break its schema.
 std::optional<Finding> tool_contract(const Pair& pair);
 // Applies where either side called a tool. Diverges where tools or arguments differ. Bad: no call.
+// Value: ln(calls other / calls served) where both call.
 std::optional<Finding> tool_agreement(const Pair& pair);
 // Apply to families that answer in labels or numbers; while that is not known, to pairs whose
 // served answer is one. Bad, of label alone: the label is not all there is, where it always was.

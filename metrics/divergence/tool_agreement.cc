@@ -2,6 +2,7 @@
 // order; arguments are compared as JSON, never as text.
 
 #include <algorithm>
+#include <cmath>
 #include <iterator>
 #include <string_view>
 #include <vector>
@@ -92,6 +93,10 @@ std::optional<Finding> tool_agreement(const Pair& pair) {
   if (!served_calls && !other_calls) return std::nullopt;
   Finding finding{
       .signal = Signal::tool_agreement, .served_bad = !served_calls, .other_bad = !other_calls};
+  if (served_calls && other_calls) {
+    finding.value = std::log(static_cast<double>(other.answer.tool_calls.size()) /
+                             static_cast<double>(served.answer.tool_calls.size()));
+  }
   Prints here = prints_of(served), there = prints_of(other);
   cancel_equal(here, there);
   const std::string_view arguments = argument_difference(here, there);

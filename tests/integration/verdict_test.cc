@@ -7,9 +7,11 @@
 #include <atomic>
 #include <chrono>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <thread>
 
+#include "proxy/route_status.h"
 #include "proxy/verdict_status.h"
 #include "tests/metrics/wire_samples.h"
 #include "tests/support/fake_bedrock.h"
@@ -203,6 +205,18 @@ TEST_F(VerdictOfPairs, TakesMoreCallsInParallelForNoRegression) {
     EXPECT_EQ(reason.state, GateState::safe) << reason.text;
     EXPECT_THAT(reason.text, HasSubstr("0 % of the candidate's"));
   }
+  // It is told all the same, once every control is weighed too.
+  const metrics::RouteMeter& meter = proxy->recorder().route("route");
+  std::string told;
+  EXPECT_TRUE(eventually([&] {
+    for (const auto& note : proxy::describe_information(meter.signals(), meter.control_signals())) {
+      if (note["signal"] == "tool_calls") told = note["text"];
+    }
+    return told ==
+           "Only the primary calls tools in 0 pairs, only the candidate in 0 pairs. Where both do, "
+           "the candidate makes 2.00 calls for each of the primary's, 300 pairs; between two "
+           "answers of the same variant it is 1.00, 300 pairs.";
+  })) << told;
 }
 
 // Every answer after that long; the fake serves each connection on a thread of its own.

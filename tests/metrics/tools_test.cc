@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <string>
 
 #include "tests/metrics/pair_maker.h"
@@ -86,6 +87,19 @@ TEST(ToolAgreement, CallsMoreOfThemInParallelAWarning) {
   const ToolCall bern{"weather", R"({"city": "Bern"})"};
   EXPECT_EQ(agreement({rome}, {rome, oslo}), "agrees: more_parallel_calls");
   EXPECT_EQ(agreement({rome}, {oslo, bern}), "differs: argument_value");
+}
+
+TEST(ToolAgreement, TellsHowManyCallsThereAreForEachOfTheOthers) {
+  const ToolCall rome{"weather", R"({"city": "Rome"})"}, oslo{"weather", R"({"city": "Oslo"})"};
+  const auto value = [](Calls served, Calls other) {
+    return found(Signal::tool_agreement, tool_turn(std::move(served)), tool_turn(std::move(other)))
+        ->value;
+  };
+  EXPECT_DOUBLE_EQ(value({rome}, {rome, oslo}), std::log(2.0));
+  EXPECT_DOUBLE_EQ(value({rome, oslo}, {oslo}), -std::log(2.0));
+  EXPECT_EQ(value({rome}, {oslo}), 0.0);
+  EXPECT_EQ(value({rome}, {}), 0.0) << "no call at all is told by itself";
+  EXPECT_EQ(value({}, {rome}), 0.0);
 }
 
 TEST(ToolAgreement, EscapesAreNoDifference) {

@@ -240,7 +240,8 @@ TEST_F(AdminTest, DescribesARouteByTheFieldNamesOthersRelyOn) {
   EXPECT_EQ(route["served"]["candidate_percent"], 0.0);
   EXPECT_EQ(route["served"]["shadowed_percent"], 75.0);
 
-  ASSERT_EQ(route["reasons"].size(), metrics::kSignals.size()) << "gates and information";
+  ASSERT_EQ(route["reasons"].size(), metrics::kSignals.size() + 1)
+      << "gates, information and the number of tool calls";
   EXPECT_EQ(route["reasons"][0]["state"], "open");
   EXPECT_EQ(route["reasons"].back()["state"], "info");
   for (const json& reason : route["reasons"]) {
