@@ -23,8 +23,8 @@ class Waiter {
 
   bool waiting() const noexcept { return waiting_ != nullptr; }
 
-  // At most one coroutine at a time. Whoever lets a coroutine wait must see to it that it is woken:
-  // what waits at the end is never destroyed.
+  // At most one coroutine at a time. Whoever lets it wait must see to it that it is woken, or that
+  // the Waiter goes.
   boost::asio::awaitable<void> wait() {
     return boost::asio::async_initiate<const boost::asio::use_awaitable_t<>&, void()>(
         [this]<typename Handler>(Handler handler) {
