@@ -1,9 +1,11 @@
 #include "proxy/lifecycle_poll.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <utility>
 
+#include "metrics/end_of_life.h"
 #include "metrics/pricing.h"
 #include "proxy/lifecycle_report.h"
 #include "proxy/log.h"
@@ -33,15 +35,11 @@ std::optional<sys_days> day_at(const json& lifecycle, const char* key) {
 
 constexpr std::string_view kSource = "Bedrock's control plane";
 
-}  // namespace
-
-std::optional<routing::ModelDates> dates_from_control_plane(std::string_view body) {
-  const json answer = json::parse(body, nullptr, false);
-  if (!answer.is_object()) return std::nullopt;
-  const auto details = answer.find("modelDetails");
-  if (details == answer.end() || !details->is_object()) return std::nullopt;
-  const auto lifecycle = details->find("modelLifecycle");
-  if (lifecycle == details->end() || !lifecycle->is_object()) return std::nullopt;
+// Of a model as both calls describe it.
+std::optional<routing::ModelDates> dates_of(const json& model) {
+  if (!model.is_object()) return std::nullopt;
+  const auto lifecycle = model.find("modelLifecycle");
+  if (lifecycle == model.end() || !lifecycle->is_object()) return std::nullopt;
   routing::ModelDates dates{.launch = day_at(*lifecycle, "startOfLifeTime"),
                             .legacy = day_at(*lifecycle, "legacyTime"),
                             .extended_access = day_at(*lifecycle, "publicExtendedAccessTime"),
@@ -52,6 +50,38 @@ std::optional<routing::ModelDates> dates_from_control_plane(std::string_view bod
   if (status != lifecycle->end() && *status == "LEGACY" && !dates.legacy)
     dates.legacy = routing::today();
   return dates;
+}
+
+ProbeRequest question(std::string target) {
+  return {.method = "GET",
+          .target = std::move(target),
+          .body = {},
+          .surface = routing::Surface::control_plane};
+}
+
+}  // namespace
+
+std::optional<routing::ModelDates> dates_from_control_plane(std::string_view body) {
+  const json answer = json::parse(body, nullptr, false);
+  if (!answer.is_object()) return std::nullopt;
+  const auto details = answer.find("modelDetails");
+  return details == answer.end() ? std::nullopt : dates_of(*details);
+}
+
+std::map<std::string, routing::ModelDates, std::less<>> listed_by_control_plane(
+    std::string_view body) {
+  std::map<std::string, routing::ModelDates, std::less<>> listed;
+  const json answer = json::parse(body, nullptr, false);
+  if (!answer.is_object()) return listed;
+  const auto summaries = answer.find("modelSummaries");
+  if (summaries == answer.end() || !summaries->is_array()) return listed;
+  for (const json& model : *summaries) {
+    const auto dates = dates_of(model);
+    const auto id = dates ? model.find("modelId") : model.end();
+    if (dates && id != model.end() && id->is_string())
+      listed.emplace(id->get<std::string>(), *dates);
+  }
+  return listed;
 }
 
 LifecyclePoll::LifecyclePoll(std::function<std::shared_ptr<const Snapshot>()> snapshot,
@@ -78,34 +108,60 @@ void LifecyclePoll::ask_now() {
     const std::string_view id = routing::foundation_model(report.model);
     if (!id.empty() && models.size() < kMaxModels) models.emplace(id);
   }
+  if (models.empty()) return;
+  const auto listed = ask_list(snapshot);
   std::size_t answered = 0;
   for (const std::string& model : models) {
     if (thread_.stopping()) return;
-    answered += ask(snapshot, model) ? 1 : 0;
+    const auto found = listed.find(model);
+    if (found != listed.end()) {
+      remember(model, found->second);
+      ++answered;
+    } else {
+      answered += ask(snapshot, model) ? 1 : 0;
+    }
   }
   log_info("lifecycle_polled", {{"models", static_cast<std::int64_t>(models.size())},
                                 {"answered", static_cast<std::int64_t>(answered)}});
 }
 
+std::map<std::string, routing::ModelDates, std::less<>> LifecyclePoll::ask_list(
+    const std::shared_ptr<const Snapshot>& snapshot) {
+  const auto answer = ask_upstream(snapshot, *snapshot->config().lifecycle.poll_upstream,
+                                   question("/foundation-models"), options_.timeout);
+  if (!answer || answer->status != 200) return {};
+  return listed_by_control_plane(answer->body);
+}
+
+// What is not on the list has ended, or may be seen only one by one.
 bool LifecyclePoll::ask(const std::shared_ptr<const Snapshot>& snapshot, const std::string& model) {
   const std::string target = model_target(model, "x");  // encodes the id
   constexpr std::string_view kBefore = "/model/";
   const std::string id = target.substr(kBefore.size(), target.rfind('/') - kBefore.size());
   const auto answer = ask_upstream(snapshot, *snapshot->config().lifecycle.poll_upstream,
-                                   {.method = "GET",
-                                    .target = "/foundation-models/" + id,
-                                    .body = {},
-                                    .surface = routing::Surface::control_plane},
-                                   options_.timeout);
-  if (!answer || answer->status != 200) return false;
-  auto dates = dates_from_control_plane(answer->body);
-  if (!dates) return false;
+                                   question("/foundation-models/" + id), options_.timeout);
+  if (!answer) return false;
+  if (answer->status == 200) {
+    const auto dates = dates_from_control_plane(answer->body);
+    if (dates) remember(model, *dates);
+    return dates.has_value();
+  }
+  if (metrics::model_gone_by_body(answer->status, answer->body, false) != metrics::ModelGone::ended)
+    return false;
+  // Since an unknown day: since today at the latest.
+  const metrics::ModelLifecycle* known = snapshot->lifecycles->find(model);
+  routing::ModelDates dates = known ? known->dates : routing::ModelDates{};
+  dates.end_of_life = std::min(dates.end_of_life.value_or(sys_days::max()), routing::today());
+  remember(model, dates);
+  return true;
+}
+
+void LifecyclePoll::remember(const std::string& model, const routing::ModelDates& dates) {
   const std::lock_guard lock(mutex_);
   told_.insert_or_assign(metrics::canonical_model(model),
-                         metrics::ModelLifecycle{.dates = *std::move(dates),
+                         metrics::ModelLifecycle{.dates = dates,
                                                  .source = std::string(kSource),
                                                  .checked = routing::day_text(routing::today())});
-  return true;
 }
 
 std::shared_ptr<const metrics::Lifecycles> LifecyclePoll::with_told(
@@ -114,9 +170,11 @@ std::shared_ptr<const metrics::Lifecycles> LifecyclePoll::with_told(
   if (told_.empty() || !known) return known;
   metrics::Lifecycles::Table table = known->all();
   for (const auto& [model, lifecycle] : told_) {
-    const auto before = table.find(model);
-    if (before == table.end() || before->second.source != "config")
-      table.insert_or_assign(model, lifecycle);
+    metrics::ModelLifecycle& entry = table[model];
+    if (entry.source == "config") continue;
+    std::string replacement = std::move(entry.dates.replacement);  // Bedrock names none
+    entry = lifecycle;
+    entry.dates.replacement = std::move(replacement);
   }
   return std::make_shared<const metrics::Lifecycles>(std::string(known->as_of()), std::move(table));
 }

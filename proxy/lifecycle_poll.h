@@ -1,6 +1,7 @@
 #pragma once
-// Asks Bedrock's control plane now and then for the dates of the models in use (GetFoundationModel:
-// modelLifecycle, bedrock-wire 1.3), where lifecycle.poll says so. One thread of its own.
+// Asks Bedrock's control plane now and then for the dates of the models in use, where
+// lifecycle.poll says so: ListFoundationModels once, GetFoundationModel for those that are not on
+// the list (modelLifecycle, bedrock-wire 1.3). One thread of its own.
 
 #include <chrono>
 #include <functional>
@@ -20,6 +21,9 @@ namespace understudy::proxy {
 
 // What an answer of GetFoundationModel tells; none where it tells nothing.
 std::optional<routing::ModelDates> dates_from_control_plane(std::string_view body);
+// The same of ListFoundationModels, by model id.
+std::map<std::string, routing::ModelDates, std::less<>> listed_by_control_plane(
+    std::string_view body);
 
 class LifecyclePoll {
  public:
@@ -43,7 +47,10 @@ class LifecyclePoll {
 
  private:
   void look();
+  std::map<std::string, routing::ModelDates, std::less<>> ask_list(
+      const std::shared_ptr<const Snapshot>& snapshot);
   bool ask(const std::shared_ptr<const Snapshot>& snapshot, const std::string& model);
+  void remember(const std::string& model, const routing::ModelDates& dates);
 
   const std::function<std::shared_ptr<const Snapshot>()> snapshot_;
   const ModelBook& models_;

@@ -219,22 +219,30 @@ json describe_models(const std::vector<ModelReport>& models, const metrics::Life
 }
 
 std::string lifecycle_exposition(const std::vector<ModelReport>& models) {
-  std::map<std::string, sys_days> ends;
+  std::map<std::string, const ModelReport*> dated;
   for (const ModelReport& model : models) {
     if (model.lifecycle.dates.end_of_life)
-      ends.emplace(metrics::canonical_model(model.model), *model.lifecycle.dates.end_of_life);
+      dated.emplace(metrics::canonical_model(model.model), &model);
   }
-  if (ends.empty()) return {};
-  std::string text =
+  if (dated.empty()) return {};
+  std::string ends =
       "# HELP understudy_model_end_of_life_timestamp_seconds When a model in use reaches its end "
       "of life\n# TYPE understudy_model_end_of_life_timestamp_seconds gauge\n";
-  for (const auto& [model, day] : ends) {
-    text.append("understudy_model_end_of_life_timestamp_seconds{model=\"").append(model);
-    text.append("\"} ");
-    text.append(std::to_string(std::chrono::sys_seconds(day).time_since_epoch().count()));
-    text.push_back('\n');
+  std::string left =
+      "# HELP understudy_model_days_left Until that day; negative behind it\n"
+      "# TYPE understudy_model_days_left gauge\n";
+  const auto append = [](std::string& text, std::string_view name, std::string_view model,
+                         std::int64_t value) {
+    text.append(name).append("{model=\"").append(model).append("\"} ");
+    text.append(std::to_string(value)).push_back('\n');
+  };
+  for (const auto& [name, model] : dated) {
+    const std::chrono::sys_seconds end = *model->lifecycle.dates.end_of_life;
+    append(ends, "understudy_model_end_of_life_timestamp_seconds", name,
+           end.time_since_epoch().count());
+    append(left, "understudy_model_days_left", name, *model->days_left);
   }
-  return text;
+  return ends + left;
 }
 
 LoadedLifecycles load_lifecycles(const routing::Config& config, sys_days today) {

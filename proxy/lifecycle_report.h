@@ -40,8 +40,9 @@ std::vector<ModelReport> report_models(const routing::Config& config,
 nlohmann::json describe_models(const std::vector<ModelReport>& models,
                                const metrics::Lifecycles& lifecycles, std::chrono::sys_days today);
 
-// understudy_model_end_of_life_timestamp_seconds{model}, of those whose date is known: labels come
-// from the data and the config. In the exposition's text format.
+// understudy_model_end_of_life_timestamp_seconds{model} and understudy_model_days_left{model}, of
+// those whose date is known: labels come from the data and the config. In the exposition's text
+// format.
 std::string lifecycle_exposition(const std::vector<ModelReport>& models);
 
 // The dates of models that a config names, and what they mean for its routes today.

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "metrics/end_of_life.h"
 #include "routing/day.h"
 #include "tests/support/fake_bedrock.h"
 #include "tests/support/proxy_under_test.h"
@@ -50,14 +51,58 @@ TEST(LifecyclePoll, WhatBedrockTellsGoesBeforeTheFileAndBehindTheConfig) {
   const auto known = proxy.server().snapshot()->lifecycles;
   EXPECT_EQ(poll.with_told(known), known) << "nothing was told yet";
   poll.ask_now();
-  const FakeRequest seen = bedrock->request(0);
-  EXPECT_EQ(seen.method(), "GET");
-  EXPECT_TRUE(seen.target().starts_with("/foundation-models/")) << seen.target();
+  EXPECT_EQ(bedrock->request(0).method(), "GET");
+  EXPECT_EQ(bedrock->request(0).target(), "/foundation-models");
+  EXPECT_TRUE(bedrock->request(1).target().starts_with("/foundation-models/"));
   const auto dates = poll.with_told(known);
   EXPECT_EQ(routing::day_text(
                 *dates->find("us.anthropic.claude-3-haiku-20240307-v1:0")->dates.end_of_life),
             "2029-05-01");
   EXPECT_EQ(routing::day_text(*dates->find("anthropic.own-v1:0")->dates.end_of_life), "2028-01-01");
+}
+
+TEST(LifecyclePoll, ReadsAListOfModelsAndLeavesOutWhatItCannotRead) {
+  const auto listed = proxy::listed_by_control_plane(
+      R"({"modelSummaries":[7,{"modelId":"a.dated","modelLifecycle":{"status":"ACTIVE",)"
+      R"("endOfLifeTime":"2029-05-01T00:00:00Z"}},{"modelId":"a.undated"},)"
+      R"({"modelLifecycle":{"status":"ACTIVE"}}]})");
+  ASSERT_EQ(listed.size(), 1U);
+  EXPECT_EQ(routing::day_text(*listed.at("a.dated").end_of_life), "2029-05-01");
+  for (const std::string& body : {std::string(), std::string("[]"), std::string("{}"),
+                                  std::string(R"({"modelSummaries":7})")})
+    EXPECT_TRUE(proxy::listed_by_control_plane(body).empty()) << body;
+}
+
+std::string as_response(std::string_view status, const std::string& body) {
+  return "HTTP/1.1 " + std::string(status) + "\r\ncontent-type: application/json\r\n" +
+         "content-length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
+}
+
+TEST(LifecyclePoll, AsksOneByOneOnlyForWhatTheListLeavesOutAndTakesAnEndForAnEnd) {
+  FakeBedrock bedrock([](const FakeRequest& asked, FakePeer& peer) {
+    peer.send(asked.target() == "/foundation-models"
+                  ? as_response("200 OK",
+                                R"({"modelSummaries":[{"modelId":"anthropic.claude-sonnet-5",)"
+                                R"("modelLifecycle":{"status":"ACTIVE",)"
+                                R"("endOfLifeTime":"2029-05-01T00:00:00Z"}}]})")
+                  : as_response("404 Not Found",
+                                R"({"message":")" + std::string(metrics::kEndOfLifeText) + "\"}"));
+  });
+  ProxySetup setup{.primary_port = bedrock.port(), .candidate_port = bedrock.port()};
+  setup.match = "models: [us.anthropic.claude-sonnet-5, anthropic.gone-v1:0]";
+  setup.top = "lifecycle: {poll: {upstream: primary}}\n";
+  ProxyUnderTest proxy(setup);
+  LifecyclePoll poll([&] { return proxy.server().snapshot(); }, proxy.server().models(),
+                     {.look_every = 1h, .timeout = 5s});
+  poll.ask_now();
+  for (const FakeRequest& asked : bedrock.requests())
+    EXPECT_EQ(asked.target().find("claude-sonnet-5"), std::string::npos) << asked.target();
+  const auto dates = poll.with_told(proxy.server().snapshot()->lifecycles);
+  EXPECT_EQ(routing::day_text(*dates->find("us.anthropic.claude-sonnet-5")->dates.end_of_life),
+            "2029-05-01");
+  const auto* gone = dates->find("anthropic.gone-v1:0");
+  ASSERT_NE(gone, nullptr);
+  EXPECT_EQ(gone->dates.end_of_life, routing::today()) << "since today at the latest";
 }
 
 TEST(LifecyclePoll, AsksNobodyUnlessToldTo) {

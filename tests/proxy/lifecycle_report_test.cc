@@ -93,9 +93,11 @@ TEST(LifecycleReport, ListsWhatWasAskedToo) {
   EXPECT_EQ(json["models"][2]["gone"], "ended");
   EXPECT_EQ(json["models"][2]["end_of_life"], "2026-09-10");
   EXPECT_EQ(json["models"][2]["days_left"], -72);
-  EXPECT_THAT(lifecycle_exposition(models),
-              HasSubstr("understudy_model_end_of_life_timestamp_seconds{model=\"anthropic.claude-3-"
-                        "haiku-20240307\"} 1788998400\n"));
+  const std::string page = lifecycle_exposition(models);
+  EXPECT_THAT(page, HasSubstr("understudy_model_end_of_life_timestamp_seconds{model=\"anthropic."
+                              "claude-3-haiku-20240307\"} 1788998400\n"));
+  EXPECT_THAT(page, HasSubstr("understudy_model_days_left{model=\"anthropic.claude-3-haiku-"
+                              "20240307\"} -72\n"));
 }
 
 TEST(LifecycleReport, TheConfigsWarningsNameTheRoute) {
