@@ -59,8 +59,8 @@ struct Finding {
   // verbosity, latency, first_token and cost, which need both.
   bool served_bad = false;
   bool other_bad = false;
-  // ln(other / served) of characters, latency, time to first token and cost; containment: the share
-  // of words that both have; else 0.
+  // ln(other / served) of characters, tool calls, latency, time to first token and cost;
+  // containment: the share of words that both have; else 0.
   double value = 0.0;
   // What was found, of the words in divergence/signals.h: of the other side, or of the served one
   // where only that is bad. Empty where nothing is to be said.
