@@ -52,6 +52,22 @@ std::optional<routing::ModelDates> dates_of(const json& model) {
   return dates;
 }
 
+// A day that Bedrock does not name is not one that does not come: what was known stays. Unless it
+// lies behind us, for then the model's present state would be another one.
+routing::ModelDates completed(routing::ModelDates told, const routing::ModelDates& known) {
+  const auto today = routing::today();
+  const auto complete = [today](std::optional<sys_days>& day,
+                                const std::optional<sys_days>& before) {
+    if (!day && before && *before > today) day = before;
+  };
+  if (!told.launch) told.launch = known.launch;
+  complete(told.legacy, known.legacy);
+  complete(told.extended_access, known.extended_access);
+  complete(told.end_of_life, known.end_of_life);
+  told.replacement = known.replacement;  // Bedrock names none
+  return told;
+}
+
 ProbeRequest question(std::string target) {
   return {.method = "GET",
           .target = std::move(target),
@@ -172,9 +188,9 @@ std::shared_ptr<const metrics::Lifecycles> LifecyclePoll::with_told(
   for (const auto& [model, lifecycle] : told_) {
     metrics::ModelLifecycle& entry = table[model];
     if (entry.source == "config") continue;
-    std::string replacement = std::move(entry.dates.replacement);  // Bedrock names none
+    routing::ModelDates dates = completed(lifecycle.dates, entry.dates);
     entry = lifecycle;
-    entry.dates.replacement = std::move(replacement);
+    entry.dates = std::move(dates);
   }
   return std::make_shared<const metrics::Lifecycles>(std::string(known->as_of()), std::move(table));
 }

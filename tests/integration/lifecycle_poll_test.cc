@@ -105,6 +105,32 @@ TEST(LifecyclePoll, AsksOneByOneOnlyForWhatTheListLeavesOutAndTakesAnEndForAnEnd
   EXPECT_EQ(gone->dates.end_of_life, routing::today()) << "since today at the latest";
 }
 
+TEST(LifecyclePoll, KeepsADayAheadThatBedrockDoesNotNameAndDropsOneThatItContradicts) {
+  const auto bedrock = FakeBedrock::replies(
+      R"({"modelSummaries":[{"modelId":"anthropic.own-v1:0",)"
+      R"("modelLifecycle":{"status":"ACTIVE","startOfLifeTime":"2024-01-01T00:00:00Z"}}]})");
+  ProxySetup setup{.primary_port = bedrock->port(), .candidate_port = bedrock->port()};
+  setup.match = "models: [anthropic.own-v1:0]";
+  setup.top = "lifecycle: {poll: {upstream: primary}}\n";
+  ProxyUnderTest proxy(setup);
+  LifecyclePoll poll([&] { return proxy.server().snapshot(); }, proxy.server().models(),
+                     {.look_every = 1h, .timeout = 5s});
+  poll.ask_now();
+  metrics::Lifecycles::Table table;
+  table["anthropic.own"].dates = {.launch = {},
+                                  .legacy = routing::day_from_text("2025-01-01"),
+                                  .extended_access = {},
+                                  .end_of_life = routing::day_from_text("2999-01-01"),
+                                  .replacement = "anthropic.next"};
+  const auto dates = poll.with_told(std::make_shared<metrics::Lifecycles>("2026-01-01", table));
+  const auto* model = dates->find("anthropic.own-v1:0");
+  ASSERT_NE(model, nullptr);
+  EXPECT_EQ(routing::day_text(*model->dates.launch), "2024-01-01");
+  EXPECT_EQ(routing::day_text(*model->dates.end_of_life), "2999-01-01");
+  EXPECT_EQ(model->dates.replacement, "anthropic.next");
+  EXPECT_FALSE(model->dates.legacy) << "Bedrock says that it is active";
+}
+
 TEST(LifecyclePoll, AsksNobodyUnlessToldTo) {
   const auto bedrock = FakeBedrock::replies("{}");
   const ProxySetup setup{.primary_port = bedrock->port(), .candidate_port = bedrock->port()};
