@@ -286,6 +286,11 @@ scrape_configs:
     def prometheus_away(self, a, b):
         self.comes("all are in one stage again", lambda: self.all(lambda r: r.stage() == ("baking", 2)), self.fleets)
         before = [r.fleet()["pairs"] for r in self.running()]
+
+        def absences():
+            return b.program.log_text().count('"fleet_is_not_read"')
+        # A slow machine may have missed a scrape before, and told it.
+        absent_before = absences()
         self.stop_prometheus()
         self.comes("without Prometheus every replica says so", lambda: self.all(
             lambda r: not r.fleet()["fresh"] and "not known" in r.route()["verdict_text"]), self.verdicts)
@@ -293,8 +298,7 @@ scrape_configs:
         self.check("the metric tells it", self.all(lambda r: r.metric("understudy_fleet_fresh") == 0))
         self.stays("and holds: nothing is promoted and nothing rolled back", lambda: self.all(
             lambda r: r.stage() == ("baking", 2) and r.route()["verdict"] == "keep_shadowing"), detail=self.fleets)
-        self.check("it is logged once", b.program.log_text().count('"fleet_is_not_read"') <= 2,
-                   b.program.log_text()[-2000:])
+        self.check("it is logged once", absences() <= absent_before + 1, b.program.log_text()[-2000:])
         self.start_prometheus()
         self.comes("with Prometheus back all know again what they knew", lambda: self.all(
             lambda r: r.fleet()["fresh"] and r.fleet()["pairs"] >= max(before)), self.fleets)
