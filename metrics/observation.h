@@ -80,8 +80,8 @@ struct Observation {
   routing::Variant variant = routing::Variant::primary;
   Leg leg = Leg::served;
   routing::Operation operation = routing::Operation::other;
-  std::string model_id;   // decoded, the one that was asked
-  int status = 0;         // 0: no answer
+  std::string model_id;  // decoded, the one that was asked
+  int status = 0;        // 0: no answer
   ErrorClass error_class = ErrorClass::ok;
   std::string error_type;     // "ValidationException", from the header or an exception frame
   std::string error_message;  // may hold content: never logged, never a label

@@ -214,6 +214,8 @@ listeners:
   - address: 127.0.0.1:{port}{tls}
 admin: {{address: 127.0.0.1:{free_port()}}}
 threads: {{io: 1}}
+# As nginx's keepalive_requests: h2load opens no other connection when one is drained.
+limits: {{http2: {{max_streams: 1000000000}}}}
 upstreams:
 {upstreams}
 routes:
