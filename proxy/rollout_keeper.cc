@@ -47,6 +47,14 @@ std::string utc_text(Moment moment) {
   return text.data();
 }
 
+void show(const RolloutState& state, const routing::CanaryConfig& plan, LiveShare& share) {
+  if (state.phase == RolloutPhase::rolled_back) {
+    share.withdraw();
+  } else {
+    share.set(share_of(state, plan));
+  }
+}
+
 std::size_t count_known(const OperationalGates::Baselines& baselines) {
   return static_cast<std::size_t>(std::count_if(baselines.begin(), baselines.end(),
                                                 [](const auto& one) { return one.has_value(); }));
@@ -94,7 +102,7 @@ RolloutKeeper::Entry RolloutKeeper::first_entry(const routing::RouteConfig& rout
                    .since = now_(),
                    .stage_since = now_(),
                    .reason = std::string(kStateUnreadable)};
-    entry.share->set({});
+    entry.share->withdraw();
     entry.damaged = true;
   }
   if (!loaded.rollout) return entry;
@@ -105,7 +113,7 @@ RolloutKeeper::Entry RolloutKeeper::first_entry(const routing::RouteConfig& rout
   entry.pairs_before = stored.pairs_before;
   entry.gates.restore(stored.baselines);
   Entry next = replanned(entry, stored.served, route, std::move(identity), true);
-  next.share->set(share_of(next.state, next.plan));
+  show(next.state, next.plan, *next.share);
   return next;
 }
 
@@ -137,7 +145,8 @@ RolloutKeeper::Entry RolloutKeeper::replanned(const Entry& before, Percent serve
     next.verdict_text.clear();
   }
   next.pairs_before = next.pairs;
-  next.share = std::make_shared<LiveShare>(share_of(next.state, next.plan));
+  next.share = std::make_shared<LiveShare>(Percent{});
+  show(next.state, next.plan, *next.share);
   return next;
 }
 
@@ -180,7 +189,7 @@ void RolloutKeeper::applied(const routing::Config& config) {
       now.share = made.share;
       made = std::move(now);
     }
-    made.share->set(share_of(made.state, made.plan));
+    show(made.state, made.plan, *made.share);
     if (std::exchange(made.damaged, false)) files_.keep_damaged(route.name);
     save(route.name, made);
     const bool moved = known == entries_.end() ? made.state.phase == RolloutPhase::rolled_back
@@ -199,7 +208,7 @@ void RolloutKeeper::cap_prepared(const std::string& route) {
   const auto prepared = prepared_.find(route);
   if (prepared == prepared_.end()) return;
   prepared->second.capped = true;
-  prepared->second.entry.share->set({});
+  prepared->second.entry.share->withdraw();
 }
 
 // --- Looks and orders
@@ -322,7 +331,7 @@ void RolloutKeeper::take_step(const std::string& route, Entry& entry, RolloutSte
   const bool only_watch = before == step.state.phase && before == RolloutPhase::complete;
   entry.state = std::move(step.state);
   // First of all: what begins after this line follows it.
-  entry.share->set(share_of(entry.state, entry.plan));
+  show(entry.state, entry.plan, *entry.share);
   if (entry.state.phase == RolloutPhase::rolled_back) {
     cap_prepared(route);
     ++rollbacks_[{route, entry.state.reason}];

@@ -190,7 +190,7 @@ void RouteTable::draw_shadow(const RequestFacts& facts, RouteDecision& decision)
 void RouteTable::draw_drill(const RequestFacts& facts, RouteDecision& decision) const {
   const RouteConfig& route = *decision.route;
   if (route.drill == Percent{} || decision.served != Variant::primary || !decision.fits_candidate ||
-      decision.skip == SkipReason::mirrored) {
+      decision.skip == SkipReason::mirrored || shares_[decision.route_index]->withdrawn()) {
     return;
   }
   decision.drill =

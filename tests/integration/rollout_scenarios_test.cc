@@ -390,5 +390,19 @@ TEST_F(LastScene, ADrillProvesThePathBeforeTheDate) {
   EXPECT_FALSE(told("end_of_life", "")) << "nothing has ended";
 }
 
+TEST_F(LastScene, ARolledBackRouteRestsItsDrillUntilItIsResumed) {
+  route_more = "on_end_of_life: serve_candidate\n    drill: {percent: 100}";
+  ASSERT_TRUE(proxy->apply(setup("percent: 50")));
+  const auto order = [this](routing::RolloutOrder order) {
+    ASSERT_EQ(proxy->rollouts().order("route", order).result, proxy::OrderAnswer::Result::done);
+    restart_counting();
+    ask(10);
+  };
+  order(routing::RolloutOrder::rollback);
+  EXPECT_EQ(by_primary, 10);
+  order(routing::RolloutOrder::resume);
+  EXPECT_EQ(by_candidate, 10);
+}
+
 }  // namespace
 }  // namespace understudy::testing_support

@@ -182,11 +182,14 @@ TEST_F(Keeper, KeepsARollbackThroughReloadsAndRestarts) {
   start(plain(1'000));
   EXPECT_EQ(share->now(), Percent{});
   EXPECT_EQ(state().reason, "manual");
+  EXPECT_TRUE(share->withdrawn());
   model = "another-candidate";
   start(plain(1'000));
   EXPECT_EQ(share->now(), Percent{}) << "another candidate does not lift it";
+  EXPECT_TRUE(share->withdrawn());
   EXPECT_EQ(order(RolloutOrder::resume).result, OrderAnswer::Result::done);
   EXPECT_EQ(share->now(), Percent{1'000});
+  EXPECT_FALSE(share->withdrawn());
   start(plain(1'000));
   EXPECT_EQ(share->now(), Percent{1'000});
 }

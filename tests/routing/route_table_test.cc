@@ -238,6 +238,20 @@ TEST(RouteTable, FollowsTheLiveShareAtOnceButNeverAboveTheConfig) {
   EXPECT_EQ(served(), 0);
 }
 
+TEST(RouteTable, DrillsNotWhileTheRouteIsRolledBack) {
+  RouteConfig drilled = route("r");
+  drilled.canary.percent = Percent{};
+  drilled.drill = kAllTraffic;
+  const auto share = std::make_shared<LiveShare>(Percent{});
+  const RouteTable routes = table_with(drilled, share);
+  EXPECT_TRUE(routes.decide(converse()).drill) << "a share of 0 is no rollback";
+  share->withdraw();
+  EXPECT_FALSE(routes.decide(converse()).drill);
+  EXPECT_EQ(routes.served_share(0), Percent{});
+  share->set(Percent{100});
+  EXPECT_TRUE(routes.decide(converse()).drill);
+}
+
 TEST(RouteTable, ServesNothingOfAStagedRolloutBeforeAnybodySaidSo) {
   RouteConfig staged = route("r");
   staged.canary.stages = {{.percent = Percent{500}}, {.percent = Percent{10'000}}};
