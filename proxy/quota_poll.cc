@@ -6,7 +6,6 @@
 #include "proxy/aws/endpoints.h"
 #include "proxy/log.h"
 #include "proxy/upstream_probe.h"
-#include "routing/quota_source.h"
 
 namespace understudy::proxy {
 namespace {
@@ -56,11 +55,10 @@ void QuotaPoll::look() {
   const routing::Config& config = snapshot->config();
   std::map<std::string, Asked> asked;  // what is asked no more is forgotten
   for (const routing::RouteConfig& route : config.routes) {
-    const auto source = routing::service_quota_source(config, route.name);
-    if (!source || !route.candidate || thread_.stopping()) continue;
+    if (!route.candidate || !route.candidate->quota.service_quotas || thread_.stopping()) continue;
     const std::size_t upstream = route.candidate->upstream;
     const std::string key = key_of(config.upstreams[upstream]);
-    if (is_due(key, source->every)) read(snapshot, upstream, key);
+    if (is_due(key, route.candidate->quota.service_quotas->every)) read(snapshot, upstream, key);
     asked[key] = asked_[key];
   }
   asked_ = std::move(asked);
@@ -130,9 +128,9 @@ Result<std::vector<ServiceQuota>> QuotaPoll::ask(const std::shared_ptr<const Sna
 QuotaReading QuotaPoll::reading(const routing::Config& config,
                                 const routing::RouteConfig& route) const {
   QuotaReading reading;
-  const auto source = routing::service_quota_source(config, route.name);
-  if (!source || !route.candidate) return reading;
+  if (!route.candidate || !route.candidate->quota.service_quotas) return reading;
   const routing::VariantConfig& candidate = *route.candidate;
+  const routing::ServiceQuotaSource& source = *candidate.quota.service_quotas;
   reading.asked = true;
   const std::lock_guard lock(mutex_);
   const auto known = accounts_.find(key_of(config.upstreams[candidate.upstream]));
@@ -141,11 +139,11 @@ QuotaReading QuotaPoll::reading(const routing::Config& config,
   reading.problem = account.problem;
   reading.read = account.read;
   if (!account.read) return reading;
-  const ModelQuota found = quota_of_model(account.quotas, candidate.model, source->name);
-  reading.requests_per_minute = part_of(found.requests_per_minute, source->part);
-  reading.tokens_per_minute = part_of(found.tokens_per_minute, source->part);
+  const ModelQuota found = quota_of_model(account.quotas, candidate.model, source.name);
+  reading.requests_per_minute = part_of(found.requests_per_minute, source.part);
+  reading.tokens_per_minute = part_of(found.tokens_per_minute, source.part);
   if (found == ModelQuota{} && reading.problem.empty())
-    reading.problem = none_found(candidate.model, source->name);
+    reading.problem = none_found(candidate.model, source.name);
   return reading;
 }
 

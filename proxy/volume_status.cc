@@ -5,8 +5,6 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 
-#include "routing/quota_source.h"
-
 namespace understudy::proxy {
 namespace {
 
@@ -53,9 +51,8 @@ struct Quota {
 
 // The smaller of what the config gives and what was read; none where neither limits.
 Limit smaller(const Limit& given, const Limit& read) {
-  const std::uint64_t limit =
-      std::min(given.value_or(routing::kLargestQuota), read.value_or(routing::kLargestQuota));
-  return limit < routing::kLargestQuota ? Limit(limit) : std::nullopt;
+  if (!given || !read) return given ? given : read;
+  return std::min(*given, *read);
 }
 
 Quota quota_in_force(const routing::QuotaConfig& config, const QuotaReading& read) {

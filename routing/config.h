@@ -173,13 +173,25 @@ struct RewriteRule {
   friend bool operator==(const RewriteRule&, const RewriteRule&) = default;
 };
 
-// What the account may ask of a model in a minute, or this proxy's part of it.
+// The account's own figures, asked for now and then (proxy/quota_poll.h).
+struct ServiceQuotaSource {
+  Percent part{kAllTraffic};  // of the account's quota that is this proxy's
+  milliseconds every = 1h;    // between two readings
+  std::string name{};         // as the quotas call the model; empty: as its id tells
+  friend bool operator==(const ServiceQuotaSource&, const ServiceQuotaSource&) = default;
+};
+
+// What the account may ask of a model in a minute, or this proxy's part of it. Where a figure is
+// both given and read, the smaller one holds.
 struct QuotaConfig {
   std::optional<std::uint64_t> requests_per_minute;
   std::optional<std::uint64_t> tokens_per_minute;
+  std::optional<ServiceQuotaSource> service_quotas;  // `from: service_quotas`
   // Tokens of the quota that one token of an answer uses up; none: as quotas_file has it.
   std::optional<std::uint32_t> output_burn_down;
-  bool limits() const noexcept { return requests_per_minute || tokens_per_minute; }
+  bool limits() const noexcept {
+    return requests_per_minute || tokens_per_minute || service_quotas;
+  }
   friend bool operator==(const QuotaConfig&, const QuotaConfig&) = default;
 };
 

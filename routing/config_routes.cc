@@ -6,7 +6,6 @@
 #include "routing/compatibility.h"
 #include "routing/config_sections.h"
 #include "routing/model_id.h"
-#include "routing/quota_source.h"
 
 namespace understudy::routing {
 namespace {
@@ -214,6 +213,8 @@ void read_rewrite(Section& candidate, std::vector<RewriteRule>& rules) {
   }
 }
 
+constexpr std::uint64_t kMaxQuota = 1'000'000'000'000;  // a minute
+
 Parsed<std::string> parse_quota_source(std::string_view text) {
   if (text == "config" || text == "service_quotas") return good(std::string(text));
   return bad<std::string>("must be config or service_quotas, got " + shown(text));
@@ -244,7 +245,6 @@ void check_quota_source(Section& section, const VariantConfig& variant, const Co
   if (upstream.region.empty()) section.problem("from", "needs the region of the upstream");
 }
 
-// The keys of ServiceQuotaSource: read here to be checked, found again in the settings.
 void read_quota_source(Section& section, VariantConfig& variant, const Config& config) {
   std::string from = "config";
   ServiceQuotaSource source;
@@ -260,9 +260,7 @@ void read_quota_source(Section& section, VariantConfig& variant, const Config& c
     return;
   }
   check_quota_source(section, variant, config);
-  QuotaConfig& quota = variant.quota;
-  quota.requests_per_minute = quota.requests_per_minute.value_or(kLargestQuota);
-  quota.tokens_per_minute = quota.tokens_per_minute.value_or(kLargestQuota);
+  variant.quota.service_quotas = std::move(source);
 }
 
 void read_quota(Section& candidate, VariantConfig& variant, const Config& config) {
@@ -270,7 +268,7 @@ void read_quota(Section& candidate, VariantConfig& variant, const Config& config
   if (node == nullptr) return;
   QuotaConfig& quota = variant.quota;
   Section section(*node, candidate.path_of("quota"), candidate.problems());
-  const auto amount = count_between<std::uint64_t>(1, kLargestQuota);
+  const auto amount = count_between<std::uint64_t>(1, kMaxQuota);
   section.read("requests_per_minute", quota.requests_per_minute, amount);
   section.read("tokens_per_minute", quota.tokens_per_minute, amount);
   section.read("output_burn_down", quota.output_burn_down, count_between<std::uint32_t>(1, 1000));

@@ -17,7 +17,6 @@
 #include "routing/config_loader.h"
 #include "routing/config_values.h"
 #include "routing/day.h"
-#include "routing/quota_source.h"
 
 namespace understudy::proxy {
 namespace {
@@ -104,18 +103,15 @@ void print_stand_ins(const routing::RouteConfig& route, std::ostream& out) {
 }
 
 // What the rollout's volume is held against.
-void print_quota(const Config& config, const routing::RouteConfig& route, std::ostream& out) {
+void print_quota(const routing::RouteConfig& route, std::ostream& out) {
   if (!route.candidate || !route.candidate->quota.limits()) return;
-  const auto limits = [](const std::optional<std::uint64_t>& figure) {
-    return figure.value_or(routing::kLargestQuota) < routing::kLargestQuota;
-  };
   const routing::QuotaConfig& quota = route.candidate->quota;
   std::vector<std::string> parts;
-  if (limits(quota.requests_per_minute))
+  if (quota.requests_per_minute)
     parts.push_back(std::to_string(*quota.requests_per_minute) + " requests a minute");
-  if (limits(quota.tokens_per_minute))
+  if (quota.tokens_per_minute)
     parts.push_back(std::to_string(*quota.tokens_per_minute) + " tokens a minute");
-  if (const auto source = routing::service_quota_source(config, route.name)) {
+  if (const auto& source = quota.service_quotas) {
     const std::string part =
         source->part == routing::kAllTraffic ? "" : percent(source->part) + " of ";
     parts.push_back(part + "what Service Quotas say (asked every " +
@@ -146,7 +142,7 @@ void print_effective(const Config& config, std::ostream& out) {
   out << "\nThe first route that matches decides.\n";
   for (const routing::RouteConfig& route : config.routes) {
     print_stand_ins(route, out);
-    print_quota(config, route, out);
+    print_quota(route, out);
   }
 }
 

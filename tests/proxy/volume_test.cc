@@ -6,7 +6,6 @@
 
 #include "proxy/volume_book.h"
 #include "proxy/volume_status.h"
-#include "routing/quota_source.h"
 #include "tests/support/certificates.h"
 
 namespace understudy::proxy {
@@ -173,7 +172,8 @@ TEST(StageVolume, OfATrafficThatNobodyMeasuredFitsNowhere) {
 }
 
 TEST(StageVolume, BeginsNoStageByAQuotaThatNobodyReadYet) {
-  routing::RouteConfig route = staged(routing::kLargestQuota, routing::kLargestQuota);
+  routing::RouteConfig route = staged({}, {});
+  route.candidate->quota.service_quotas.emplace();
   EXPECT_THAT(refused_stages(route, VolumePeak{1, 1}, {.asked = true}),
               testing::Each(HasSubstr("Service Quotas do not tell it: they have not been read")));
   QuotaReading read{.asked = true, .requests_per_minute = 600, .problem = ""};
@@ -189,7 +189,8 @@ TEST(StageVolume, BeginsNoStageByAQuotaThatNobodyReadYet) {
 
 TEST(StageVolume, OfARouteIsAskedByItsName) {
   routing::Config config;
-  config.routes = {staged(routing::kLargestQuota, routing::kLargestQuota)};
+  config.routes = {staged({}, {})};
+  config.routes[0].candidate->quota.service_quotas.emplace();
   const VolumeSource volumes = [](auto) { return VolumePeak{10, 1}; };
   EXPECT_THAT(
       refused_stages(config, "r", volumes, [](const auto&) { return QuotaReading{.asked = true}; }),

@@ -10,8 +10,6 @@
 #include <string>
 #include <vector>
 
-#include "routing/quota_source.h"
-
 namespace understudy::routing {
 namespace {
 
@@ -806,16 +804,15 @@ TEST(ConfigLoader, ReadsAQuotaThatServiceQuotasTell) {
       "    candidate: {upstream: here, model: us.anthropic.claude-sonnet-5, quota: {from: "
       "service_quotas, part: 12.5, every: 6h, name: Claude Sonnet 5, tokens_per_minute: 7}}\n");
   ASSERT_TRUE(loaded.config) << listed(loaded);
-  const Config& config = *loaded.config;
-  const auto source = service_quota_source(config, "r");
+  const QuotaConfig& quota = loaded.config->routes.at(0).candidate->quota;
+  const auto& source = quota.service_quotas;
   ASSERT_TRUE(source);
   EXPECT_EQ(source->part, Percent{1'250});
   EXPECT_EQ(source->every, 6h);
   EXPECT_EQ(source->name, "Claude Sonnet 5");
-  const QuotaConfig& quota = config.routes.at(0).candidate->quota;
   EXPECT_EQ(quota.tokens_per_minute, 7U);
-  EXPECT_EQ(quota.requests_per_minute, kLargestQuota) << "measured, and not limited by the config";
-  EXPECT_FALSE(service_quota_source(config, "another"));
+  EXPECT_FALSE(quota.requests_per_minute);
+  EXPECT_TRUE(quota.limits()) << "the volume is measured before the first figure is read";
 }
 
 TEST(ConfigLoader, RefusesAQuotaThatServiceQuotasCannotTell) {
