@@ -10,10 +10,12 @@
 #include <nlohmann/json.hpp>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "proxy/route_status.h"
 #include "proxy/verdict_status.h"
 #include "tests/metrics/wire_samples.h"
+#include "tests/simulator/simulator.h"
 #include "tests/support/fake_bedrock.h"
 #include "tests/support/proxy_under_test.h"
 #include "tests/support/raw_client.h"
@@ -62,22 +64,21 @@ FakeBedrock::Script saying(std::string body) {
 
 const std::string kProse =
     "The delivery of your parcel was delayed by a storm, and it should reach you on Thursday.";
-const std::string kJson = R"({"invoice": "A-17", "total": 129.5, "currency": "EUR"})";
+// The times of what only pretends are no latency, and it has no price.
+const std::string kNoTimes = "min_hours: 0, gates: {latency: off, cost: off}";
 
 class VerdictOfPairs : public testing::Test {
  protected:
   void start(FakeBedrock::Script primary_script, FakeBedrock::Script candidate_script,
              ProxySetup setup = {}) {
-    // A fake's times are no latency, and it has no price.
-    start(std::move(primary_script), std::move(candidate_script),
-          "min_hours: 0, gates: {latency: off, cost: off}", std::move(setup));
-  }
-  void start(FakeBedrock::Script primary_script, FakeBedrock::Script candidate_script,
-             std::string rules, ProxySetup setup = {}) {
     primary = std::make_unique<FakeBedrock>(std::move(primary_script));
     candidate = std::make_unique<FakeBedrock>(std::move(candidate_script));
-    setup.primary_port = primary->port();
-    setup.candidate_port = candidate->port();
+    start_proxy(primary->port(), candidate->port(), kNoTimes, std::move(setup));
+  }
+  void start_proxy(std::uint16_t primary_port, std::uint16_t candidate_port, std::string rules,
+                   ProxySetup setup) {
+    setup.primary_port = primary_port;
+    setup.candidate_port = candidate_port;
     setup.shadow = "percent: 100, control_percent: 100";  // controls tell noise from change
     setup.verdict = std::move(rules);
     proxy = std::make_unique<ProxyUnderTest>(setup);
@@ -85,15 +86,32 @@ class VerdictOfPairs : public testing::Test {
   }
 
   // Each a conversation of its own.
-  void ask(int count, std::string_view body_more = "", std::string_view family = "invoices") {
-    for (int i = 0; i < count; ++i) {
-      const std::string body = R"({"messages":[{"role":"user","content":[{"text":"question )" +
-                               std::to_string(asked_++) + R"("}]}])" + std::string(body_more) + "}";
-      const Answer got = client->ask(post("/model/anthropic.claude-a/converse", body,
-                                          "x-understudy-family: " + std::string(family) + "\r\n"));
-      ASSERT_EQ(got.status, 200);
-    }
+  void ask(int count, std::string_view body_more = "") {
+    for (int i = 0; i < count; ++i)
+      ASSERT_EQ(client->ask(question(asked_++, body_more)).status, 200);
     ASSERT_TRUE(proxy->books_balance(static_cast<std::uint64_t>(asked_)));
+  }
+  // The same by ten clients at a time, for models that take theirs.
+  void ask_side_by_side(int count) {
+    std::atomic<int> asked{0}, answered{0};
+    {
+      std::vector<std::jthread> clients(10);
+      for (std::jthread& each : clients) {
+        each = std::jthread([&] {
+          RawClient own(proxy->port());
+          for (int i = asked++; i < count; i = asked++)
+            answered += own.ask(question(i)).status == 200;
+        });
+      }
+    }
+    asked_ = count;
+    ASSERT_EQ(answered, count);
+    ASSERT_TRUE(proxy->books_balance(static_cast<std::uint64_t>(asked_)));
+  }
+  static std::string question(int number, std::string_view body_more = "") {
+    const std::string body = R"({"messages":[{"role":"user","content":[{"text":"question )" +
+                             std::to_string(number) + R"("}]}])" + std::string(body_more) + "}";
+    return post("/model/anthropic.claude-a/converse", body, "x-understudy-family: invoices\r\n");
   }
 
   // Once every pair has been weighed.
@@ -135,16 +153,44 @@ class VerdictOfPairs : public testing::Test {
   int asked_ = 0;
 };
 
-TEST_F(VerdictOfPairs, IsSafeWhereNothingChanges) {
-  start(saying(text_answer(kProse)), saying(text_answer(kProse)));
+// --- What a change of models does: two models of the simulator, equal but for one thing
+
+class VerdictOfModels : public VerdictOfPairs {
+ protected:
+  // `common` and `change` are settings of an answer; `candidate_more` of the candidate itself.
+  void start(const std::string& common, const std::string& change = "",
+             const std::string& candidate_more = "") {
+    start_models(
+        "answer: {" + common + "}",
+        "answer: {" + common + (change.empty() ? "" : ", " + change) + "}" + candidate_more,
+        kNoTimes);
+  }
+  void start_models(const std::string& primary_model, const std::string& candidate_model,
+                    std::string rules) {
+    bedrock =
+        simulator::Simulator::start("models:\n  - {id: anthropic.claude-a, " + primary_model +
+                                    "}\n  - {id: anthropic.claude-b, " + candidate_model + "}\n");
+    start_proxy(bedrock->port(), bedrock->port(), std::move(rules),
+                ProxySetup{.candidate_model = "anthropic.claude-b"});
+  }
+
+  std::unique_ptr<simulator::Simulator> bedrock;
+};
+
+constexpr const char* kTools =
+    R"(,"toolConfig":{"tools":[{"toolSpec":{"name":"pay","inputSchema":{"json":{"type":"object",)"
+    R"("properties":{"amount":{"type":"number"}},"required":["amount"]}}}}]})";
+
+TEST_F(VerdictOfModels, IsSafeWhereNothingChanges) {
+  start("kind: text, tokens: 20");
   ask(1'500);
   const Verdict seen = verdict();
   EXPECT_EQ(seen.state, VerdictState::safe_to_promote) << seen.text;
   expect_no_other_alarm(seen, "");
 }
 
-TEST_F(VerdictOfPairs, SeesJsonThatIsFencedAllOfASudden) {
-  start(saying(text_answer(kJson)), saying(text_answer("```json\n" + kJson + "\n```")));
+TEST_F(VerdictOfModels, SeesJsonThatIsFencedAllOfASudden) {
+  start("kind: json", "fence_json_percent: 100");
   ask(80);
   const Verdict seen = verdict();
   EXPECT_EQ(seen.state, VerdictState::roll_back) << seen.text;
@@ -152,51 +198,35 @@ TEST_F(VerdictOfPairs, SeesJsonThatIsFencedAllOfASudden) {
   expect_no_other_alarm(seen, "json_contract");
 }
 
-TEST_F(VerdictOfPairs, SeesARenamedKey) {
-  start(saying(text_answer(kJson)),
-        saying(text_answer(R"({"invoice_number": "A-17", "total": 129.5, "currency": "EUR"})")));
+TEST_F(VerdictOfModels, SeesARenamedKey) {
+  start("kind: json", "json_rename_percent: 100");
   ask(80);
   const Verdict seen = verdict();
   EXPECT_EQ(seen.state, VerdictState::roll_back) << seen.text;
   expect_alarm(seen, "json_contract", "JSON contract");
 }
 
-TEST_F(VerdictOfPairs, SeesTwoPerCentMoreRefusals) {
-  std::atomic<int> asked{0};
-  start(saying(text_answer(kProse)), [&asked](const FakeRequest&, FakePeer& peer) {
-    const bool refuses = asked++ % 50 == 49;
-    peer.send(answer(text_answer(
-        refuses ? "I'm sorry, but I cannot help with that request. I'm not able to assist."
-                : kProse)));
-  });
-  ask(800);
+TEST_F(VerdictOfModels, SeesTwoPerCentMoreRefusals) {
+  start("kind: text, tokens: 20", "refuse_percent: 2");
+  ask(900);
   const Verdict seen = verdict();
   EXPECT_EQ(seen.state, VerdictState::roll_back) << seen.text;
-  expect_alarm(seen, "refusal",
-               "Answers refuse or do not answer: 2.00 % of the candidate's, 0 % of the primary's");
+  expect_alarm(seen, "refusal", "Answers refuse or do not answer: ");
+  expect_alarm(seen, "refusal", "% of the candidate's, 0 % of the primary's");
   expect_no_other_alarm(seen, "refusal");
 }
 
-TEST_F(VerdictOfPairs, SeesARetypedToolArgumentAndCallsItsContractBroken) {
-  const std::string tools =
-      R"(,"toolConfig":{"tools":[{"toolSpec":{"name":"pay","inputSchema":{"json":{"type":"object",)"
-      R"("properties":{"amount":{"type":"number"}},"required":["amount"]}}}}]})";
-  start(saying(tool_answer("pay", R"({"amount":12})")),
-        saying(tool_answer("pay", R"({"amount":"twelve"})")));
-  ask(80, tools);
+TEST_F(VerdictOfModels, SeesARetypedToolArgumentAndCallsItsContractBroken) {
+  start("kind: tools", "tool_retype_percent: 100");
+  ask(80, kTools);
   const Verdict seen = verdict();
   EXPECT_EQ(seen.state, VerdictState::roll_back) << seen.text;
   expect_alarm(seen, "tool_contract", "contract");
 }
 
-TEST_F(VerdictOfPairs, TakesMoreCallsInParallelForNoRegression) {
-  const std::string rome =
-      R"({"toolUse":{"name":"weather","toolUseId":"t1","input":{"city":"Rome"}}})";
-  const std::string oslo =
-      R"({"toolUse":{"name":"weather","toolUseId":"t2","input":{"city":"Oslo"}}})";
-  start(saying(content_answer(rome, "tool_use")),
-        saying(content_answer(rome + "," + oslo, "tool_use")));
-  ask(300);
+TEST_F(VerdictOfModels, TakesMoreCallsInParallelForNoRegression) {
+  start("kind: tools", "tool_parallel_percent: 100");
+  ask(300, kTools);
   const Verdict seen = verdict();
   EXPECT_EQ(seen.state, VerdictState::keep_shadowing) << seen.text;
   expect_no_other_alarm(seen, "");
@@ -219,53 +249,39 @@ TEST_F(VerdictOfPairs, TakesMoreCallsInParallelForNoRegression) {
   })) << told;
 }
 
-// Every answer after that long; the fake serves each connection on a thread of its own.
-FakeBedrock::Script after(std::chrono::milliseconds time) {
-  return [time](const FakeRequest&, FakePeer& peer) {
-    std::this_thread::sleep_for(time);
-    peer.send(answer(text_answer(kProse)));
+TEST_F(VerdictOfModels, SeesThatAnswersTakeFortyPerCentLonger) {
+  const auto taking = [](int milliseconds) {
+    return "answer: {kind: text, tokens: 20}, latency: {first_token_ms: " +
+           std::to_string(milliseconds) + "}";
   };
-}
-
-TEST_F(VerdictOfPairs, SeesThatAnswersTakeFortyPerCentLonger) {
-  start(after(50ms), after(70ms), "min_hours: 0, gates: {cost: off}");
-  ask(100);
+  // So long that what a busy machine adds to both does not hide the difference.
+  start_models(taking(250), taking(350), "min_hours: 0, gates: {cost: off}");
+  ask_side_by_side(100);
   const Verdict seen = verdict();
   EXPECT_EQ(seen.state, VerdictState::fix_first) << seen.text;
   expect_alarm(seen, "latency", "Answers take");
   expect_no_other_alarm(seen, "latency");
 }
 
-TEST_F(VerdictOfPairs, SeesAnswersThatBreakOffAndAsksToFixThem) {
-  start(saying(text_answer(kProse)),
-        saying(text_answer("The delivery of your parcel was delayed by a", "max_tokens")));
+TEST_F(VerdictOfModels, SeesAnswersThatBreakOffAndAsksToFixThem) {
+  start("kind: text, tokens: 20", "cut_percent: 100");
   ask(80);
   const Verdict seen = verdict();
   EXPECT_EQ(seen.state, VerdictState::fix_first) << seen.text;
   expect_alarm(seen, "truncation", "break off");
 }
 
-TEST_F(VerdictOfPairs, SeesAnotherLanguage) {
-  start(saying(text_answer(kProse)),
-        saying(text_answer("Die Lieferung Ihres Pakets hat sich wegen eines Sturms verzögert und "
-                           "sollte Sie am Donnerstag erreichen.")));
+TEST_F(VerdictOfModels, SeesAnotherLanguage) {
+  start("kind: text, tokens: 40", "german_percent: 100");
   ask(120);
   const Verdict seen = verdict();
   EXPECT_EQ(seen.state, VerdictState::roll_back) << seen.text;
   expect_alarm(seen, "language", "language");
 }
 
-TEST_F(VerdictOfPairs, SeesThatTheCandidateRefusesAParameter) {
-  start(saying(text_answer(kProse)), [](const FakeRequest&, FakePeer& peer) {
-    const std::string body =
-        R"({"message":"The model returned the following errors: `temperature` is deprecated for )"
-        R"(this model."})";
-    peer.send(
-        "HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\n"
-        "x-amzn-errortype: ValidationException\r\ncontent-length: " +
-        std::to_string(body.size()) + "\r\n\r\n" + body);
-  });
-  ask(60);
+TEST_F(VerdictOfModels, SeesThatTheCandidateRefusesAParameter) {
+  start("kind: text, tokens: 20", "", ", reject_parameters: [temperature]");
+  ask(60, R"(,"inferenceConfig":{"temperature":0.5})");
   const Verdict seen = verdict();
   EXPECT_EQ(seen.state, VerdictState::roll_back) << seen.text;
   expect_alarm(seen, "validation_error", "refused as invalid");
@@ -275,6 +291,8 @@ TEST_F(VerdictOfPairs, SeesThatTheCandidateRefusesAParameter) {
             "The model returned the following errors: `temperature` is deprecated for this model.");
   EXPECT_EQ(said[0].count, 60u);
 }
+
+// --- What no model of the simulator does
 
 TEST_F(VerdictOfPairs, DoesNotBlameTheCandidateForThePrimarysOwnNoise) {
   // Both call one tool or the other by chance, also when the primary is asked twice.

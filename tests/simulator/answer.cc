@@ -49,6 +49,12 @@ constexpr std::array kWords{"Berlin"sv, "invoice"sv, "Monday"sv, "standard"sv,
 constexpr std::string_view kRefusal =
     "I'm sorry, but I can't help with that request. If there is something else I can do for you, "
     "please let me know.";
+constexpr std::array kGermanSubjects{"Die Rechnung"sv, "Die zweite Lieferung"sv, "Der Vertrag"sv,
+                                     "Der Wochenbericht"sv, "Die Erstattung des Kaufpreises"sv};
+constexpr std::array kGermanPredicates{
+    "wurde wegen eines Fehlers verschoben"sv, "muss noch vom Kunden bestätigt werden"sv,
+    "ist vor dem Ende der Woche fällig"sv, "wird ohne weitere Kosten geprüft"sv,
+    "hängt von der Zustimmung des Lagers ab"sv};
 constexpr double kCharactersPerToken = 4;
 
 template <std::size_t N>
@@ -69,6 +75,11 @@ std::string sentence(Random random) {
   return out;
 }
 
+std::string german_sentence(Random random) {
+  std::string out{pick(kGermanSubjects, random)};
+  return out.append(" ").append(pick(kGermanPredicates, random)).append(".");
+}
+
 std::string id_of(std::uint64_t seed, std::size_t length) {
   static constexpr std::string_view kAlphabet =
       "ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz123456789";
@@ -78,7 +89,7 @@ std::string id_of(std::uint64_t seed, std::size_t length) {
   return out;
 }
 
-std::string prose(const AnswerStyle& style, const AnswerSeeds& seeds, bool markdown) {
+std::string prose(const AnswerStyle& style, const AnswerSeeds& seeds, bool markdown, bool german) {
   Random content{seeds.content};
   const std::uint64_t spread =
       style.max_tokens >= style.min_tokens ? style.max_tokens - style.min_tokens : 0;
@@ -91,7 +102,8 @@ std::string prose(const AnswerStyle& style, const AnswerSeeds& seeds, bool markd
     const bool paraphrased = own.percent(style.paraphrase_percent);
     if (i > 0) out += markdown ? "\n" : " ";
     if (markdown) out += "- ";
-    out += sentence(Random{hash(paraphrased ? seeds.style : seeds.content, std::to_string(i))});
+    const Random random{hash(paraphrased ? seeds.style : seeds.content, std::to_string(i))};
+    out += german ? german_sentence(random) : sentence(random);
   }
   return out;
 }
@@ -188,7 +200,7 @@ std::vector<std::string> keys_named_in(std::string_view instructions) {
   return keys;
 }
 
-std::string json_answer(const Prompt& prompt, std::uint64_t seed) {
+std::string json_answer(const Prompt& prompt, std::uint64_t seed, bool rename) {
   json value;
   if (prompt.output_schema) {
     value = value_of(*prompt.output_schema, "", seed, 0);
@@ -196,6 +208,12 @@ std::string json_answer(const Prompt& prompt, std::uint64_t seed) {
     value = json::object();
     for (const std::string& key : keys_named_in(prompt.instructions))
       value[key] = value_of({}, key, seed, 0);
+  }
+  if (rename && value.is_object() && !value.empty()) {
+    const std::string key = value.begin().key();
+    json moved = std::move(value[key]);
+    value.erase(key);
+    value[key + "_value"] = std::move(moved);
   }
   return value.dump(-1, ' ', false, json::error_handler_t::replace);
 }
@@ -216,6 +234,23 @@ Block tool_call(const Prompt& prompt, const AnswerSeeds& seeds, bool rename) {
   return block;
 }
 
+json of_another_type(const json& value) {
+  if (value.is_string()) return json::array({value});
+  return value.dump();
+}
+
+void retype_first_argument(json& input) {
+  if (!input.empty()) *input.begin() = of_another_type(*input.begin());
+}
+
+// Of one tool or the other, for something else.
+Block second_call(const Prompt& prompt, const AnswerSeeds& seeds) {
+  AnswerSeeds other = seeds;
+  other.content = hash(seeds.content, "second call");
+  other.identity = hash(seeds.identity, "second call");
+  return tool_call(prompt, other, false);
+}
+
 bool asks_for_json(const Prompt& prompt) {
   return prompt.output_schema.has_value() || prompt.instructions.find("JSON") != std::string::npos;
 }
@@ -224,6 +259,13 @@ std::size_t characters_of(const Block& block) {
   if (block.kind != Block::Kind::tool_use) return block.text.size();
   return block.tool_name.size() +
          block.tool_input.dump(-1, ' ', false, json::error_handler_t::replace).size();
+}
+
+// Within no character.
+void shorten(std::string& text, std::size_t size) {
+  while (size > 0 && size < text.size() && (static_cast<unsigned char>(text[size]) & 0xC0) == 0x80)
+    --size;
+  text.resize(std::min(size, text.size()));
 }
 
 void cut_at_stop_sequence(const Prompt& prompt, Answer& answer) {
@@ -245,12 +287,19 @@ void cut_at_max_tokens(std::uint64_t max_tokens, double factor, Answer& answer) 
   for (Block& block : answer.blocks) {
     const auto size = static_cast<double>(characters_of(block));
     if (size > left && block.kind != Block::Kind::tool_use) {
-      block.text.resize(static_cast<std::size_t>(std::max(left, 0.0)));
+      shorten(block.text, static_cast<std::size_t>(std::max(left, 0.0)));
       answer.stop_reason = StopReason::max_tokens;
       answer.stop_sequence.clear();
     }
     left -= size;
   }
+}
+
+void cut_in_half(Answer& answer) {
+  Block& last = answer.blocks.back();
+  if (last.kind != Block::Kind::text) return;
+  shorten(last.text, last.text.size() / 2);
+  answer.stop_reason = StopReason::max_tokens;
 }
 
 std::vector<Block> make_blocks(const Prompt& prompt, const AnswerStyle& style,
@@ -261,6 +310,10 @@ std::vector<Block> make_blocks(const Prompt& prompt, const AnswerStyle& style,
   const bool fences = draws.percent(style.fence_json_percent);
   const bool renames = draws.percent(style.tool_rename_percent);
   const bool markdown = draws.percent(style.markdown_percent);
+  const bool renames_key = draws.percent(style.json_rename_percent);
+  const bool retypes = draws.percent(style.tool_retype_percent);
+  const bool calls_twice = draws.percent(style.tool_parallel_percent);
+  const bool german = draws.percent(style.german_percent);
 
   std::vector<Block> blocks;
   if (thinks) {
@@ -278,11 +331,13 @@ std::vector<Block> make_blocks(const Prompt& prompt, const AnswerStyle& style,
     block.text = kRefusal;
   } else if (may_call && (mixed || style.kind == AnswerKind::tools)) {
     block = tool_call(prompt, seeds, renames);
+    if (calls_twice) blocks.push_back(second_call(prompt, seeds));
+    if (retypes) retype_first_argument(block.tool_input);
   } else if (style.kind == AnswerKind::json || (mixed && asks_for_json(prompt))) {
-    block.text = json_answer(prompt, seeds.content);
+    block.text = json_answer(prompt, seeds.content, renames_key);
     if (fences) block.text = "```json\n" + block.text + "\n```";
   } else {
-    block.text = prose(style, seeds, markdown);
+    block.text = prose(style, seeds, markdown, german);
   }
   blocks.push_back(std::move(block));
   return blocks;
@@ -301,6 +356,7 @@ Answer make_answer(const Prompt& prompt, const Model& model, const AnswerSeeds& 
   answer.id = id_of(hash(seeds.identity, "message"), 24);
   answer.blocks = make_blocks(prompt, model.answer, seeds);
   if (answer.blocks.back().kind == Block::Kind::tool_use) answer.stop_reason = StopReason::tool_use;
+  if (Random{hash(seeds.style, "cut")}.percent(model.answer.cut_percent)) cut_in_half(answer);
   cut_at_stop_sequence(prompt, answer);
   cut_at_max_tokens(prompt.max_tokens.value_or(model.max_output_tokens), model.tokenizer_factor,
                     answer);

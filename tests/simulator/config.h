@@ -34,8 +34,13 @@ struct AnswerStyle {
   std::uint32_t max_tokens = 120;
   double verbosity = 1;
   double fence_json_percent = 0;
+  double json_rename_percent = 0;  // share of JSON answers whose first key has another name
   double refuse_percent = 0;
   double tool_rename_percent = 0;
+  double tool_retype_percent = 0;    // share of tool calls whose first argument has another type
+  double tool_parallel_percent = 0;  // share of tool calls that come with a second one
+  double cut_percent = 0;            // share of texts that break off as if max_tokens were reached
+  double german_percent = 0;         // share of texts in German
   double markdown_percent = 0;
   double thinking_percent = 0;
   double paraphrase_percent = 0;  // share of sentences in words of this model's own

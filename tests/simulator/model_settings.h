@@ -23,10 +23,15 @@ inline constexpr std::array<NumberSetting<ErrorRates>, 6> kErrorSettings{{
     {"model_timeout_percent", &ErrorRates::model_timeout},
 }};
 
-inline constexpr std::array<NumberSetting<AnswerStyle>, 7> kStyleSettings{{
+inline constexpr std::array<NumberSetting<AnswerStyle>, 12> kStyleSettings{{
     {"fence_json_percent", &AnswerStyle::fence_json_percent},
+    {"json_rename_percent", &AnswerStyle::json_rename_percent},
     {"refuse_percent", &AnswerStyle::refuse_percent},
     {"tool_rename_percent", &AnswerStyle::tool_rename_percent},
+    {"tool_retype_percent", &AnswerStyle::tool_retype_percent},
+    {"tool_parallel_percent", &AnswerStyle::tool_parallel_percent},
+    {"cut_percent", &AnswerStyle::cut_percent},
+    {"german_percent", &AnswerStyle::german_percent},
     {"markdown_percent", &AnswerStyle::markdown_percent},
     {"thinking_percent", &AnswerStyle::thinking_percent},
     {"paraphrase_percent", &AnswerStyle::paraphrase_percent},
