@@ -4,6 +4,7 @@
 #include <array>
 
 #include "proxy/byte_run.h"
+#include "proxy/field_text.h"
 #include "routing/byte_set.h"
 
 namespace understudy::proxy {
@@ -42,17 +43,6 @@ bool is_name(std::string_view text) noexcept {
     text.remove_prefix(1);
   }
   return true;
-}
-
-bool is_visible(std::string_view text) noexcept {
-  return leading_run(text, [](SixteenBytes bytes) { return (bytes > 0x20) & (bytes < 0x7F); }) ==
-         text.size();
-}
-
-bool is_value(std::string_view text) noexcept {
-  return leading_run(text, [](SixteenBytes bytes) {
-           return ((bytes >= 0x20) & (bytes != 0x7F)) | (bytes == '\t');
-         }) == text.size();
 }
 
 bool is_hop_by_hop(std::string_view name) noexcept {
@@ -95,7 +85,7 @@ void H2RequestFields::refuse() noexcept {
 std::optional<HeadProblem> H2RequestFields::take(std::string_view name, std::string_view value) {
   if (name.starts_with(':')) return take_pseudo(name.substr(1), value);
   if (!is_name(name)) return kBadName;
-  if (!is_value(value)) return kBadValue;
+  if (!is_field_value(value)) return kBadValue;
   if (is_hop_by_hop(name)) return kHopByHop;
   if (name == "te" && !routing::equals_ignoring_case(value, "trailers")) return kHopByHop;
   if (name == "host") return take_host(value);
@@ -110,7 +100,7 @@ std::optional<HeadProblem> H2RequestFields::take_pseudo(std::string_view name,
   if (name == "path") place = &path_;
   if (name == "scheme") place = &scheme_;
   if (name == "authority") place = &authority_;
-  if (!place || !place->empty() || value.empty() || !is_visible(value)) return kBadPseudo;
+  if (!place || !place->empty() || value.empty() || !is_visible_ascii(value)) return kBadPseudo;
   *place = value;
   return std::nullopt;
 }

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "proxy/byte_run.h"
+#include "proxy/field_text.h"
 
 namespace understudy::proxy {
 namespace {
@@ -35,22 +36,6 @@ std::size_t token_length(std::string_view text) noexcept {
 
 bool is_token(std::string_view text) noexcept {
   return !text.empty() && token_length(text) == text.size();
-}
-
-// Up to the first control character but HTAB.
-std::size_t field_value_length(std::string_view text) noexcept {
-  return leading_run(text, [](SixteenBytes bytes) {
-    return ((bytes >= 0x20) & (bytes != 0x7F)) | (bytes == '\t');
-  });
-}
-
-bool is_field_value(std::string_view text) noexcept {
-  return field_value_length(text) == text.size();
-}
-
-bool is_visible_ascii(std::string_view text) noexcept {
-  return leading_run(text, [](SixteenBytes bytes) { return (bytes > 0x20) & (bytes < 0x7F); }) ==
-         text.size();
 }
 
 std::string_view trim(std::string_view text) noexcept {
