@@ -188,6 +188,7 @@ RequestHead H2Connection::take_head() noexcept {
 
 void H2Connection::give_back(RequestHead head) {
   constexpr std::size_t kMaxKept = 32;
+  head.clear();
   if (spare_heads_.size() < kMaxKept) spare_heads_.push_back(std::move(head));
 }
 

@@ -367,6 +367,15 @@ void append_fields(std::string& out, std::span<const Field> fields) {
   }
 }
 
+void RequestHead::clear() noexcept {
+  RequestHead empty;
+  empty.fields = std::move(fields);
+  empty.ended = std::move(ended);
+  empty.fields.clear();
+  empty.ended.clear();
+  *this = std::move(empty);
+}
+
 std::size_t find_head_end(std::string_view bytes, std::size_t& searched) noexcept {
   // Up to three bytes of the terminator may have arrived with the last read.
   std::size_t from = searched > 3 ? searched - 3 : 0;
@@ -383,10 +392,7 @@ std::size_t find_head_end(std::string_view bytes, std::size_t& searched) noexcep
 
 std::optional<HeadProblem> scan_request_head(std::string_view head, const HeadLimits& limits,
                                              RequestHead& out) {
-  std::vector<Field> fields = std::move(out.fields);
-  fields.clear();
-  out = RequestHead{};
-  out.fields = std::move(fields);
+  out.clear();
 
   const std::size_t line_end = head.find("\r\n");
   if (line_end == std::string_view::npos) return kBadLineEnd;

@@ -56,6 +56,10 @@ struct RequestHead {
   bool http_1_0 = false;
   bool keep_alive = true;
   bool expects_continue = false;
+
+  // As before any scan; what the vectors have grown to is kept. Called when the bytes go: a request
+  // that is refused before it is scanned has no head but an empty one.
+  void clear() noexcept;
 };
 
 struct ResponseHead {

@@ -189,6 +189,25 @@ TEST(H2Relay, ABodyThatFindsNoRoomBesideThoseUnderWayIsRefusedAndNoOther) {
   EXPECT_TRUE(eventually([&] { return proxy.server().load().request_body_bytes == 0; }));
 }
 
+TEST(H2Relay, ARefusedRequestIsAnsweredAsItselfAndNotAsTheOneBeforeIt) {
+  Gate slow;
+  FakeBedrock primary([&](const FakeRequest& request, FakePeer& peer) {
+    if (request.body == "slow") slow.wait();
+    peer.send(answer("{}"));
+  });
+  ProxyUnderTest proxy(ProxySetup{.primary_port = primary.port()});
+  H2Client client(proxy.port());
+  client.send(h2::post(1, kTarget, "slow"));
+  ASSERT_EQ(client.ask(3, h2::post(3, "/anthropic/v1/messages", R"({"model":"a.b"})")).status, 200);
+  const H2Answer& refused =
+      client.ask(5, h2::headers(5, h2::post_fields(kTarget, {{"host", "evil"}})));
+  EXPECT_EQ(refused.status, 400);
+  EXPECT_THAT(refused.body, testing::StartsWith(R"({"message":)"))
+      << "Bedrock's shape, not Anthropic's";
+  slow.open();
+  EXPECT_EQ(client.receive(1).status, 200);
+}
+
 TEST(H2Relay, TheCandidateIsAskedAsWell) {
   auto primary = FakeBedrock::replies(converse_answer("hello"));
   auto candidate = FakeBedrock::replies(converse_answer("hello"));
