@@ -97,11 +97,17 @@ asio::awaitable<void> H2Connection::read_loop() {
   }
 }
 
-// A write that is under way would be cancelled with the read.
+// Only while no write is under way: it refers to what is given back, and would be cancelled with
+// the read.
 void H2Connection::release_idle() noexcept {
   if (session_.open_streams() > 0) return;
   if (!output_.waiting()) return idle_release_.set(kKeepsBuffer);
   releasing_ = true;
+  session_.release_spares();
+  std::vector<RequestHead>().swap(spare_heads_);
+  std::vector<H2Session::Event>().swap(spare_events_);
+  out_ = {};
+  std::vector<asio::const_buffer>().swap(buffers_);
   worker_.trim.soon();
   transport_->cancel();
 }
@@ -174,9 +180,7 @@ void H2Connection::ended(std::int32_t stream) {
   session_.release(stream);
   watch();
   flush_soon();
-  if (!requests_.empty()) return;
-  std::vector<RequestHead>().swap(spare_heads_);
-  all_ended_.wake();
+  if (requests_.empty()) all_ended_.wake();
 }
 
 RequestHead H2Connection::take_head() noexcept {
@@ -219,7 +223,6 @@ asio::awaitable<void> H2Connection::write_loop() {
     bool more = true;
     while (more) more = co_await send_once();
     if (session_.finished() || closed_) break;
-    if (session_.open_streams() == 0) release_output();
     co_await output_.wait();
   }
   // A close with unread input would reset the connection and could take the last bytes with it.
@@ -229,12 +232,6 @@ asio::awaitable<void> H2Connection::write_loop() {
   awaiting_ = Awaiting::last_bytes;
   set(limits_.linger_timeout);
   co_await output_.wait();
-}
-
-// A connection at rest holds nothing.
-void H2Connection::release_output() noexcept {
-  out_ = {};
-  std::vector<asio::const_buffer>().swap(buffers_);
 }
 
 // False when nothing is left to send, or nothing can be.

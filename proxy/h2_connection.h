@@ -2,8 +2,8 @@
 // One HTTP/2 connection of a client: carries bytes between its socket and its H2Session, and keeps
 // the requests that come of them. One coroutine reads, one writes; what several streams have to
 // say in one turn of the loop goes out in one write. Belongs to one io thread; made by
-// std::make_shared. Holds a read buffer of 16 KiB, and what ended requests leave to the next ones,
-// while streams are open and 250 ms longer: a wait without a buffer costs a system call more. An
+// std::make_shared. Keeps its buffers, and what ended requests leave to the next ones, while
+// streams are open and 250 ms longer: a wait without a read buffer costs a system call more. An
 // idle one costs 15 to 18 KiB, most of it nghttp2's frame buffer and header tables; once it has
 // served many streams up to 56 KiB, because the library remembers as many closed streams as may be
 // open (RFC 9113 5.1 wants some told apart).
@@ -63,7 +63,7 @@ class H2Connection final : public DownstreamConnection,
   // What the connection as a whole waits for, each with a limit of its own.
   enum class Awaiting : std::uint8_t { nothing, greeting, head, round_trip, request, last_bytes };
 
-  // Gives the input buffer back while nothing comes in.
+  // Gives back what a connection at rest has no use for.
   class IdleRelease final : public Deadline {
    public:
     IdleRelease(DeadlineSweep& sweep, H2Connection& connection)
@@ -79,7 +79,6 @@ class H2Connection final : public DownstreamConnection,
   boost::asio::awaitable<bool> send_once();
   void take(std::string_view bytes);
   void release_idle() noexcept;
-  void release_output() noexcept;
   void handle_events();
   void handle(const H2Session::Event& event);
   void watch();
@@ -93,7 +92,7 @@ class H2Connection final : public DownstreamConnection,
   routing::LimitsConfig limits_;  // in force when something was last read
   H2Session session_;
   std::size_t exchanges_ = 0;             // under way
-  std::vector<RequestHead> spare_heads_;  // of ended requests, while others are under way
+  std::vector<RequestHead> spare_heads_;  // of ended requests
   std::unordered_map<std::int32_t, H2Request> requests_;
   std::vector<H2Session::Event> spare_events_;  // emptied
   metrics::Block input_;

@@ -178,12 +178,12 @@ void H2Session::erase_if_done(H2Stream& stream) {
   stream.head = {};
   drop_body(stream);
   auto node = streams_.extract(stream.id);
-  if (streams_.empty()) {  // a connection at rest holds nothing
-    std::vector<Streams::node_type>().swap(spare_streams_);
-    fields_ = {};
-  } else if (spare_streams_.size() < kMaxSpareStreams) {
-    spare_streams_.push_back(std::move(node));
-  }
+  if (spare_streams_.size() < kMaxSpareStreams) spare_streams_.push_back(std::move(node));
+}
+
+void H2Session::release_spares() noexcept {
+  std::vector<Streams::node_type>().swap(spare_streams_);
+  fields_ = {};
 }
 
 // --- Answers

@@ -88,6 +88,8 @@ class H2Session {
   void cut(H2Stream& stream);
   // Its holder is done with it.
   void release(std::int32_t stream);
+  // Gives back what ended streams left to the next ones.
+  void release_spares() noexcept;
 
   // --- Out. Fills `output` with what can be sent now; `sent` must follow when it is.
   void collect(H2Output& output, TimePoint now);
@@ -128,7 +130,7 @@ class H2Session {
   H2FloodGuard flood_;
   using Streams = std::unordered_map<std::int32_t, H2Stream>;
   Streams streams_;
-  std::vector<Streams::node_type> spare_streams_;  // of ended ones, while others are open
+  std::vector<Streams::node_type> spare_streams_;  // of ended ones
   H2RequestFields fields_;                         // of the request whose head is being read
   H2Stream* heading_ = nullptr;                    // that one
   std::vector<Event> events_;
