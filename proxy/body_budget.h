@@ -4,8 +4,9 @@
 // is bounded here. A body counts from its arrival to the end of its exchange; a copy that outlives
 // that counts as shadow work (shadow_memory.h).
 //
-// Counted in whole steps, so that a small body costs nothing and a large one an atomic addition a
-// step. What is announced and has not come takes no memory, and does not count.
+// Counted in steps that a body has begun, so that a large one costs an atomic addition a step. What
+// is announced and has not come takes no memory, and does not count; nor does a body that flows
+// both ways, which is never held whole: its stream's window bounds it.
 
 #include <atomic>
 #include <cstddef>
@@ -16,11 +17,19 @@ namespace understudy::proxy {
 // Owned by the Server. Any thread.
 class BodyBudget {
  public:
-  void allow(std::size_t bytes) noexcept { allowed_.store(bytes, std::memory_order_relaxed); }
+  static constexpr std::size_t kStep = std::size_t{4} << 10;
+
+  // In whole steps, too: a single body of that size finds room.
+  void allow(std::size_t bytes) noexcept {
+    allowed_.store(whole_steps(bytes), std::memory_order_relaxed);
+  }
   std::size_t held() const noexcept { return held_.load(std::memory_order_relaxed); }
 
  private:
   friend class BodyShare;
+  static constexpr std::size_t whole_steps(std::size_t bytes) noexcept {
+    return (bytes + kStep - 1) / kStep * kStep;
+  }
   bool take(std::size_t bytes) noexcept {
     const bool room = held_.fetch_add(bytes, std::memory_order_relaxed) + bytes <=
                       allowed_.load(std::memory_order_relaxed);
@@ -35,8 +44,6 @@ class BodyBudget {
 // What one body has of it; given back when it goes.
 class BodyShare {
  public:
-  static constexpr std::size_t kStep = std::size_t{16} << 10;
-
   BodyShare() = default;  // counts nothing
   explicit BodyShare(BodyBudget& budget) noexcept : budget_(&budget) {}
   BodyShare(BodyShare&& other) noexcept
@@ -50,7 +57,7 @@ class BodyShare {
 
   // The body is `size` bytes now. False where there is no room; what it had it keeps.
   bool grow_to(std::size_t size) noexcept {
-    const std::size_t steps = size / kStep * kStep;
+    const std::size_t steps = BodyBudget::whole_steps(size);
     if (steps <= bytes_ || budget_ == nullptr) return true;
     if (!budget_->take(steps - bytes_)) return false;
     bytes_ = steps;

@@ -99,76 +99,71 @@ std::optional<Connection::Http2Start> Connection::take_http2() noexcept {
 // True when another request may follow.
 asio::awaitable<bool> Connection::one_request() {
   limits_ = worker_.current->snapshot().config().limits;
-  auto head = co_await read_head();
+  const auto head = co_await read_head();
   if (const auto* refusal = std::get_if<Refusal>(&head)) {
-    if (const auto* problem = std::get_if<HeadProblem>(refusal)) co_await refuse(*problem);
+    co_await refuse(*refusal);
     co_return false;
   }
-  const std::size_t head_size = std::get<std::size_t>(head);
   if (std::exchange(may_be_http2_, false) && begin_ == 0 && unread().starts_with(kHttp2Preface)) {
     is_http2_ = true;
     co_return false;
   }
-  // The head is copied out of the input, so that its views stay while further input comes in.
-  head_bytes_ = worker_.resources.blocks.take(head_size);
-  std::memcpy(head_bytes_.data(), unread().data(), head_size);
-  head_bytes_.set_size(head_size);
-  begin_ += head_size;
+  keep_head(std::get<std::size_t>(head));
   in_request_ = true;
-
-  const HeadLimits head_limits{.max_fields = limits_.max_header_fields,
-                               .max_target_bytes = limits_.max_target_bytes};
-  keep_alive_ = false;
-  if (const auto problem = scan_request_head(head_bytes_.view(), head_limits, head_)) {
-    co_await refuse(*problem);
-    co_return false;
+  Outcome<DownstreamRequest> received = examine_head();
+  if (auto* request = std::get_if<DownstreamRequest>(&received)) {
+    std::optional<Refusal> refusal;
+    if (!take_buffered_body(*request)) refusal = co_await read_body(*request);
+    if (!refusal) refusal = examine_body(*request);
+    // What came of the body goes before the answer, which may take its time, and its share with it.
+    if (refusal) received = *refusal;
   }
-  auto admitted = admit(head_, listener_);
-  if (const auto* problem = std::get_if<HeadProblem>(&admitted)) {
-    co_await refuse(*problem);
-    co_return false;
-  }
-  if (flows_both_ways(std::get<routing::RequestTarget>(admitted))) {
-    co_await refuse(kNeedsHttp2);
-    co_return false;
-  }
-  Identification client;
-  const auto& auth = listener_.target.clients;
-  if (const auto problem =
-          client.check_head(auth, head_, transport_->peer_names(), worker_.verifier)) {
-    co_await refuse(*problem);
-    co_return false;
-  }
-  metrics::Block body;
-  BodyShare share(worker_.bodies);
-  if (!take_buffered_body(body)) {
-    auto read = co_await read_body(share);
-    if (const auto* refusal = std::get_if<Refusal>(&read)) {
-      if (const auto* problem = std::get_if<HeadProblem>(refusal)) co_await refuse(*problem);
-      co_return false;
-    }
-    body = std::get<metrics::Block>(std::move(read));
-  }
-  if (const auto problem = client.check_body(head_, body.view(), worker_.verifier)) {
-    co_await refuse(*problem);
+  if (const auto* refusal = std::get_if<Refusal>(&received)) {
+    co_await refuse(*refusal);
     co_return false;
   }
 
   keep_alive_ = head_.keep_alive && !finishing_;
   const auto exchange = worker_.exchanges.make(
-      worker_,
-      DownstreamRequest{.head = &head_,
-                        .target = std::get<routing::RequestTarget>(std::move(admitted)),
-                        .body = std::move(body),
-                        .share = std::move(share),
-                        .client = std::move(client)},
-      *static_cast<ResponseSink*>(this));
+      worker_, std::get<DownstreamRequest>(std::move(received)), *static_cast<ResponseSink*>(this));
   const Running running(exchange_, *exchange);
   if (!has_input()) input_ = {};
   co_await exchange->run();
+  head_.clear();
   head_bytes_ = {};
   in_request_ = false;
   co_return keep_alive_ && !broken_ && !finishing_ && !closed_;
+}
+
+// Copied out of the input, so that its views stay while further input comes in.
+void Connection::keep_head(std::size_t size) {
+  head_bytes_ = worker_.resources.blocks.take(size);
+  std::memcpy(head_bytes_.data(), unread().data(), size);
+  head_bytes_.set_size(size);
+  begin_ += size;
+}
+
+Connection::Outcome<DownstreamRequest> Connection::examine_head() {
+  const HeadLimits head_limits{.max_fields = limits_.max_header_fields,
+                               .max_target_bytes = limits_.max_target_bytes};
+  if (const auto problem = scan_request_head(head_bytes_.view(), head_limits, head_))
+    return Refusal{*problem};
+  auto admitted = admit(head_, listener_);
+  if (const auto* problem = std::get_if<HeadProblem>(&admitted)) return Refusal{*problem};
+  auto& target = std::get<routing::RequestTarget>(admitted);
+  if (flows_both_ways(target)) return Refusal{kNeedsHttp2};
+  DownstreamRequest request{
+      .head = &head_, .target = std::move(target), .share = BodyShare(worker_.bodies)};
+  if (const auto problem = request.client.check_head(listener_.target.clients, head_,
+                                                     transport_->peer_names(), worker_.verifier))
+    return Refusal{*problem};
+  return request;
+}
+
+std::optional<Connection::Refusal> Connection::examine_body(DownstreamRequest& request) {
+  if (const auto problem = request.client.check_body(head_, request.body.view(), worker_.verifier))
+    return Refusal{*problem};
+  return std::nullopt;
 }
 
 void Connection::finish() noexcept {
@@ -233,7 +228,7 @@ void Connection::release_idle() noexcept {
   releasing_ = true;
   answer_.release();
   // A body may be what is waited for, and its head is needed yet.
-  if (!in_request_) std::vector<routing::Field>{}.swap(head_.fields);
+  if (!in_request_) head_ = {};
   worker_.trim.soon();
   transport_->cancel();
 }
@@ -288,47 +283,51 @@ asio::awaitable<bool> Connection::tell_to_continue() {
   co_return !error;
 }
 
-asio::awaitable<Connection::Outcome<metrics::Block>> Connection::read_body(BodyShare& share) {
+asio::awaitable<std::optional<Connection::Refusal>> Connection::read_body(
+    DownstreamRequest& request) {
   if (head_.content_length > limits_.max_body_bytes) co_return Refusal{kBodyTooLarge};
   if (!co_await tell_to_continue()) co_return Refusal{Gone{}};
   // Not as one conditional expression: g++ 12 destroys what is awaited in its arms twice.
-  Outcome<metrics::Block> body;
+  std::optional<Refusal> refusal;
   BodyPace pace(limits_, BodyPace::Clock::now());
   if (head_.framing == Framing::content_length) {
-    body = co_await read_sized_body(pace, share);
+    refusal = co_await read_sized_body(pace, request);
   } else {
-    body = co_await read_chunked_body(pace, share);
+    refusal = co_await read_chunked_body(pace, request);
   }
   if (transport_->timed_out()) worker_.recorder.refused(pace.limit());
   transport_->never_expire();
-  co_return body;
+  co_return refusal;
 }
 
 // The usual case: there is no body, or all of it came with the head.
-bool Connection::take_buffered_body(metrics::Block& body) {
+bool Connection::take_buffered_body(DownstreamRequest& request) {
   if (head_.framing == Framing::none) return true;
   if (head_.framing != Framing::content_length || head_.content_length > unread().size())
     return false;
   if (head_.content_length > limits_.max_body_bytes) return false;
   const auto size = static_cast<std::size_t>(head_.content_length);
-  body = worker_.resources.blocks.take(size);
-  std::memcpy(body.data(), unread().data(), size);
-  body.set_size(size);
+  if (!request.share.grow_to(size)) return false;
+  request.body = worker_.resources.blocks.take(size);
+  std::memcpy(request.body.data(), unread().data(), size);
+  request.body.set_size(size);
   begin_ += size;
   return true;
 }
 
 // Into the block where the bytes stay: hashed there, sent from there, handed to the copy by
 // reference.
-asio::awaitable<Connection::Outcome<metrics::Block>> Connection::read_sized_body(BodyPace& pace,
-                                                                                 BodyShare& share) {
+asio::awaitable<std::optional<Connection::Refusal>> Connection::read_sized_body(
+    BodyPace& pace, DownstreamRequest& request) {
   const auto size = static_cast<std::size_t>(head_.content_length);
-  metrics::Block body = worker_.resources.blocks.take(size);
+  metrics::Block& body = request.body;
+  body = worker_.resources.blocks.take(size);
   const std::size_t there = std::min(size, end_ - begin_);
   if (there > 0) std::memcpy(body.data(), unread().data(), there);
   body.set_size(there);
   begin_ += there;
-  while (body.size() < size) {
+  while (request.share.grow_to(body.size())) {
+    if (body.size() == size) co_return std::nullopt;
     transport_->expire_after(pace.patience(body.size(), BodyPace::Clock::now()));
     const auto [error, got] =
         co_await transport_->read_some(asio::buffer(body.data() + body.size(), size - body.size()));
@@ -337,15 +336,14 @@ asio::awaitable<Connection::Outcome<metrics::Block>> Connection::read_sized_body
       co_return Refusal{Gone{}};
     }
     body.set_size(body.size() + got);
-    if (!share.grow_to(body.size())) co_return Refusal{kNoRoomForBody};
   }
-  co_return body;
+  co_return Refusal{kNoRoomForBody};
 }
 
-asio::awaitable<Connection::Outcome<metrics::Block>> Connection::read_chunked_body(
-    BodyPace& pace, BodyShare& share) {
+asio::awaitable<std::optional<Connection::Refusal>> Connection::read_chunked_body(
+    BodyPace& pace, DownstreamRequest& request) {
   ChunkDecoder decoder;
-  metrics::Block body;
+  metrics::Block& body = request.body;
   while (true) {
     while (has_input()) {
       const auto step = decoder.next(unread());
@@ -353,12 +351,13 @@ asio::awaitable<Connection::Outcome<metrics::Block>> Connection::read_chunked_bo
       if (!step.data.empty()) {
         if (body.size() + step.data.size() > limits_.max_body_bytes)
           co_return Refusal{kBodyTooLarge};
-        if (!share.grow_to(body.size() + step.data.size())) co_return Refusal{kNoRoomForBody};
+        if (!request.share.grow_to(body.size() + step.data.size()))
+          co_return Refusal{kNoRoomForBody};
         body = grown(worker_.resources.blocks, body, step.data.size());
         std::memcpy(body.data() + body.size(), step.data.data(), step.data.size());
         body.set_size(body.size() + step.data.size());
       }
-      if (step.state == ChunkDecoder::State::done) co_return body;
+      if (step.state == ChunkDecoder::State::done) co_return std::nullopt;
       if (step.state == ChunkDecoder::State::malformed) co_return Refusal{kBadChunks};
       if (step.state == ChunkDecoder::State::too_much_framing) co_return Refusal{kChunkOverhead};
       // A chunk that is too large is refused when it is announced.
@@ -373,7 +372,9 @@ asio::awaitable<Connection::Outcome<metrics::Block>> Connection::read_chunked_bo
 // --- Refusing
 // ------------------------------------------------------------------------------------------------------------
 
-asio::awaitable<void> Connection::refuse(const HeadProblem& problem) {
+asio::awaitable<void> Connection::refuse(const Refusal& refusal) {
+  if (std::holds_alternative<Gone>(refusal)) co_return;
+  const HeadProblem& problem = std::get<HeadProblem>(refusal);
   worker_.recorder.refused(problem.rule);
   keep_alive_ = false;
   if (problem.status == 0) co_return;

@@ -57,13 +57,19 @@ class Connection final : public DownstreamConnection,
 
   boost::asio::awaitable<bool> one_request();
   boost::asio::awaitable<Outcome<std::size_t>> read_head();
-  bool take_buffered_body(metrics::Block& body);
-  boost::asio::awaitable<Outcome<metrics::Block>> read_body(BodyShare& share);
-  boost::asio::awaitable<Outcome<metrics::Block>> read_sized_body(BodyPace& pace, BodyShare& share);
-  boost::asio::awaitable<Outcome<metrics::Block>> read_chunked_body(BodyPace& pace,
-                                                                    BodyShare& share);
+  void keep_head(std::size_t size);
+  // The request without its body.
+  Outcome<DownstreamRequest> examine_head();
+  bool take_buffered_body(DownstreamRequest& request);
+  // Into the request, like the two below; none: it is whole.
+  boost::asio::awaitable<std::optional<Refusal>> read_body(DownstreamRequest& request);
+  boost::asio::awaitable<std::optional<Refusal>> read_sized_body(BodyPace& pace,
+                                                                 DownstreamRequest& request);
+  boost::asio::awaitable<std::optional<Refusal>> read_chunked_body(BodyPace& pace,
+                                                                   DownstreamRequest& request);
+  std::optional<Refusal> examine_body(DownstreamRequest& request);
   boost::asio::awaitable<bool> tell_to_continue();
-  boost::asio::awaitable<void> refuse(const HeadProblem& problem);
+  boost::asio::awaitable<void> refuse(const Refusal& refusal);
   boost::asio::awaitable<void> linger();
   boost::asio::awaitable<bool> more_input();
 

@@ -27,8 +27,8 @@ struct ServedListener : routing::ListenerConfig {
 struct DownstreamRequest {
   const RequestHead* head = nullptr;  // valid until Exchange::run() ends
   routing::RequestTarget target;
-  metrics::Block body;  // whole; empty when there is none
-  BodyShare share{};    // of all bodies' budget, for as long as the exchange holds the body
+  metrics::Block body{};  // whole; empty when there is none
+  BodyShare share{};      // of all bodies' budget, for as long as the exchange holds the body
   // Who sends it, as far as the listener asked; the views live as long as the head's.
   Identification client{};
 };

@@ -178,9 +178,19 @@ TEST(Failure, RefusesABodyThatFindsNoRoomBesideThoseUnderWay) {
   RawClient first(proxy.port());
   first.send(large);
   ASSERT_TRUE(eventually([&] { return proxy.server().load().request_body_bytes == 65'536; }));
-  RawClient second(proxy.port());
-  expect_error(second.ask(large), 503, "ServiceUnavailableException", "max_buffered_body_bytes");
-  EXPECT_TRUE(proxy.wait_for("refused_total", {{"limit", "max_buffered_body_bytes"}}, 1));
+  const auto finds_no_room = [&](const std::string& request) {
+    RawClient refused(proxy.port());
+    expect_error(refused.ask(request), 503, "ServiceUnavailableException",
+                 "max_buffered_body_bytes");
+    EXPECT_TRUE(eventually([&] { return proxy.server().load().request_body_bytes == 65'536; }))
+        << "what came of it is held no longer, though its client is there yet";
+  };
+  finds_no_room(large);
+  finds_no_room(
+      "POST /model/amazon.primary-v1%3A0/invoke HTTP/1.1\r\nhost: localhost\r\n"
+      "transfer-encoding: chunked\r\n\r\n" +
+      as_chunk(noise(65'536)) + "0\r\n\r\n");
+  EXPECT_TRUE(proxy.wait_for("refused_total", {{"limit", "max_buffered_body_bytes"}}, 2));
   RawClient small(proxy.port());
   EXPECT_EQ(small.ask(converse("hi")).status, 200) << "what is small finds room";
   slow.open();
@@ -188,6 +198,18 @@ TEST(Failure, RefusesABodyThatFindsNoRoomBesideThoseUnderWay) {
   EXPECT_TRUE(eventually([&] { return proxy.server().load().request_body_bytes == 0; }));
   RawClient third(proxy.port());
   EXPECT_EQ(third.ask(large).body, "65536");
+}
+
+TEST(Failure, AnHeadThatIsTooLargeIsAnsweredAsItselfAndNotAsTheRequestBeforeIt) {
+  const auto primary = FakeBedrock::replies("{}");
+  ProxyUnderTest proxy(ProxySetup{.primary_port = primary->port()});
+  RawClient client(proxy.port());
+  ASSERT_EQ(client.ask(post("/anthropic/v1/messages", R"({"model":"a.b"})")).status, 200);
+  const Answer got = client.ask(
+      "POST /model/a.b/converse HTTP/1.1\r\nx: " + std::string(70'000, 'x') + "\r\n\r\n");
+  EXPECT_EQ(got.status, 431);
+  EXPECT_THAT(got.body, testing::StartsWith(R"({"message":)"))
+      << "Bedrock's shape, not Anthropic's";
 }
 
 // --- Truncation stays truncation

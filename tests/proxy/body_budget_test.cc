@@ -8,19 +8,29 @@
 namespace understudy::proxy {
 namespace {
 
-constexpr std::size_t kStep = BodyShare::kStep;
+constexpr std::size_t kStep = BodyBudget::kStep;
 
-TEST(BodyBudget, CountsWholeStepsSoThatASmallBodyCostsNothing) {
+TEST(BodyBudget, CountsTheStepsThatABodyHasBegun) {
   BodyBudget budget;
   budget.allow(10 * kStep);
   BodyShare share(budget);
-  EXPECT_TRUE(share.grow_to(kStep - 1));
-  EXPECT_EQ(budget.held(), 0u);
+  EXPECT_TRUE(share.grow_to(0));
+  EXPECT_EQ(budget.held(), 0u) << "no body, no share";
+  EXPECT_TRUE(share.grow_to(1));
+  EXPECT_EQ(budget.held(), kStep) << "many small ones are much, too";
   EXPECT_TRUE(share.grow_to(kStep));
+  EXPECT_EQ(budget.held(), kStep);
   EXPECT_TRUE(share.grow_to(3 * kStep + 1));
-  EXPECT_EQ(budget.held(), 3 * kStep);
+  EXPECT_EQ(budget.held(), 4 * kStep);
   EXPECT_TRUE(share.grow_to(kStep)) << "it never shrinks";
-  EXPECT_EQ(budget.held(), 3 * kStep);
+  EXPECT_EQ(budget.held(), 4 * kStep);
+}
+
+TEST(BodyBudget, HasRoomForASingleBodyOfItsWholeSize) {
+  BodyBudget budget;
+  budget.allow(10'000);
+  BodyShare share(budget);
+  EXPECT_TRUE(share.grow_to(10'000));
 }
 
 TEST(BodyBudget, RefusesWhatFindsNoRoomAndKeepsWhatIsThere) {

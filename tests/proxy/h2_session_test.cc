@@ -175,17 +175,17 @@ TEST_F(H2SessionTest, StopsAtABodyThatIsTooLarge) {
 }
 
 TEST_F(H2SessionTest, RefusesABodyThatFindsNoRoomAmongAll) {
-  bodies_.allow(2 * BodyShare::kStep);
-  const std::string piece(BodyShare::kStep, 'x');
+  bodies_.allow(2 * BodyBudget::kStep);
+  const std::string piece(BodyBudget::kStep, 'x');
   greet();
   receive(h2::headers(1, h2::post_fields("/a"), false) + h2::data(1, piece, false));
   receive(h2::headers(3, h2::post_fields("/a"), false) + h2::data(3, piece, false));
-  EXPECT_EQ(bodies_.held(), 2 * BodyShare::kStep);
+  EXPECT_EQ(bodies_.held(), 2 * BodyBudget::kStep);
   kinds();
   receive(h2::data(3, piece, false) + h2::data(3, piece, false));
   EXPECT_THAT(kinds(), ElementsAre(Kind::no_room));
   EXPECT_EQ(stream(3).body.size(), 0u);
-  EXPECT_EQ(bodies_.held(), BodyShare::kStep);
+  EXPECT_EQ(bodies_.held(), BodyBudget::kStep);
   receive(h2::data(1, piece, true));
   EXPECT_THAT(kinds(), ElementsAre(Kind::progress, Kind::complete));
 }
