@@ -16,7 +16,8 @@ class Waiter {
   Waiter() = default;
   Waiter(const Waiter&) = delete;
   Waiter& operator=(const Waiter&) = delete;
-  // Who still waits never goes on: its coroutine ends here.
+  // Who still waits never goes on: its executor unwinds it later, so that its locals must not refer
+  // to what holds the Waiter.
   ~Waiter() {
     if (auto* waiting = std::exchange(waiting_, nullptr)) waiting->~Waiting();
   }

@@ -8,8 +8,8 @@ help() {
   cat <<'TEXT'
 usage: tests/fuzz/run.sh [--seconds N] [--jobs N] [--build DIR] [--no-build] [target...]
 
-Builds the fuzzers (preset `fuzz`) and runs each of them, or the named ones (config, sse, h2_session, ...), one CPU-hour by
-default. What a fuzzer learns is kept in .cache/fuzz/<target>_fuzz and grown further next time; tests/run.sh --all begins
+Builds the fuzzers (preset `fuzz`) and runs each of them, or the named ones (config, sse, h2_session, ...), an hour by the
+clock. What a fuzzer learns is kept in .cache/fuzz/<target>_fuzz and grown further next time; tests/run.sh --all begins
 with it, too. At its end a target's corpus is reduced to the inputs that still add something.
 
   --seconds N    for each target (default: 3600)

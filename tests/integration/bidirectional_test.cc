@@ -366,7 +366,6 @@ TEST_F(Bidirectional, AQuietStreamOutlivesTheLimitsOfBodies) {
   EXPECT_EQ(proxy.value("refused_total"), 0.0);
 }
 
-// The first proxy reaches the second by TLS, where ALPN chooses.
 TEST(BidirectionalSimulator, EchoesEventsAsTheyComeAndChecksTheProxysSignature) {
   const auto bedrock = simulator::Simulator::start(
       "auth: {mode: sigv4, keys: [{access_key_id: AKIDPROXY, secret_access_key: "
@@ -416,6 +415,7 @@ TEST(SimulatorOverHttp2, AnswersAsItDoesOverHttp1) {
   EXPECT_EQ(metrics::decode_frame(client.answer(3).body).status, metrics::FrameStatus::ok);
 }
 
+// The first proxy reaches the second by TLS, where ALPN chooses.
 TEST_F(Bidirectional, SpeaksTlsWithAlpnToItsUpstream) {
   const ScratchDirectory files;
   const Identity authority = make_authority("an authority");

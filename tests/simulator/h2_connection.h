@@ -2,7 +2,7 @@
 // A connection that begins with HTTP/2's preface (prior knowledge; what the AWS SDKs do without
 // TLS), in front of a Service: the same answers as over HTTP/1.1, many at once, and
 // InvokeModelWithBidirectionalStream, whose events are echoed as they come. Of the faults those
-// that HTTP/2 can have: hang, reset and the two in the middle of a stream.
+// that HTTP/2 can have: hang, reset and, of answers that are not echoed, the two in mid-stream.
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/ip/tcp.hpp>
