@@ -135,8 +135,8 @@ routing::RouteConfig staged(std::optional<std::uint64_t> requests,
   routing::RouteConfig route;
   route.name = "r";
   route.candidate.emplace();
-  route.candidate->quota = {
-      .requests_per_minute = requests, .tokens_per_minute = tokens, .output_burn_down = {}};
+  route.candidate->quota.requests_per_minute = requests;
+  route.candidate->quota.tokens_per_minute = tokens;
   route.shadow.percent = {1'000};
   route.shadow.control = {.automatic = false, .percent = {5'000}};
   route.canary.stages = {{.percent = {1'000}}, {.percent = {5'000}}, {.percent = {10'000}}};
