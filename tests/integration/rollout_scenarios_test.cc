@@ -393,8 +393,8 @@ TEST_F(LastScene, ADrillProvesThePathBeforeTheDate) {
 TEST_F(LastScene, ARolledBackRouteRestsItsDrillUntilItIsResumed) {
   route_more = "on_end_of_life: serve_candidate\n    drill: {percent: 100}";
   ASSERT_TRUE(proxy->apply(setup("percent: 50")));
-  const auto order = [this](routing::RolloutOrder order) {
-    ASSERT_EQ(proxy->rollouts().order("route", order).result, proxy::OrderAnswer::Result::done);
+  const auto order = [this](routing::RolloutOrder asked) {
+    ASSERT_EQ(proxy->rollouts().order("route", asked).result, proxy::OrderAnswer::Result::done);
     restart_counting();
     ask(10);
   };
