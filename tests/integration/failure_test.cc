@@ -200,7 +200,7 @@ TEST(Failure, RefusesABodyThatFindsNoRoomBesideThoseUnderWay) {
   EXPECT_EQ(third.ask(large).body, "65536");
 }
 
-TEST(Failure, AnHeadThatIsTooLargeIsAnsweredAsItselfAndNotAsTheRequestBeforeIt) {
+TEST(Failure, AHeadThatIsTooLargeIsAnsweredAsItselfAndNotAsTheRequestBeforeIt) {
   const auto primary = FakeBedrock::replies("{}");
   ProxyUnderTest proxy(ProxySetup{.primary_port = primary->port()});
   RawClient client(proxy.port());
