@@ -1,7 +1,8 @@
 #pragma once
 // How many bytes of a text are of one kind, sixteen at a time: heads are read by every request, and
 // nearly all of their bytes are ordinary. Written with the compiler's vectors, so that it is the
-// same on every processor; where SSE2 is there (all of x86-64), a mask becomes a number in one step.
+// same on every processor; where SSE2 is there (all of x86-64), a mask becomes a number in one
+// step.
 
 #include <algorithm>
 #include <array>
@@ -33,7 +34,7 @@ std::size_t first_unset(Mask mask) noexcept {
   const auto bits = static_cast<std::uint32_t>(_mm_movemask_epi8(std::bit_cast<__m128i>(mask)));
   return static_cast<std::size_t>(std::countr_one(bits));
 #else
-  const auto halves = std::bit_cast<std::array<std::uint64_t, 2>>(mask);
+  const auto halves = std::bit_cast<std::array<std::uint64_t, 2> >(mask);
   const int set =
       halves[0] != ~std::uint64_t{0} ? std::countr_one(halves[0]) : 64 + std::countr_one(halves[1]);
   return static_cast<std::size_t>(set) / 8;
