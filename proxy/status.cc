@@ -93,9 +93,9 @@ json describe_one(const Snapshot& snapshot, std::size_t route, const std::vector
   if (config.routes[route].candidate)
     described["shadow_use"] = describe_shadow_use(
         config.routes[route].shadow, sources.shadow(name).get(), std::chrono::steady_clock::now());
-  described["volume"] =
-      describe_volume(config.routes[route], sources.volumes(name),
-                      sources.quotas ? sources.quotas(config.routes[route]) : QuotaReading{});
+  described["volume"] = describe_volume(
+      config.routes[route], sources.volumes(name),
+      sources.quotas ? sources.quotas(config, config.routes[route]) : QuotaReading{});
   described["way_back"] = describe_way_back(
       rollback_readiness(config.routes[route], sources.models, std::chrono::system_clock::now()));
   return described;

@@ -177,7 +177,7 @@ std::vector<std::string> refused_stages(const routing::Config& config, std::stri
                                         const VolumeSource& volumes, const QuotaSource& quotas) {
   const auto route = std::ranges::find(config.routes, name, &routing::RouteConfig::name);
   if (route == config.routes.end()) return {};
-  return refused_stages(*route, volumes(name), quotas ? quotas(*route) : QuotaReading{});
+  return refused_stages(*route, volumes(name), quotas ? quotas(config, *route) : QuotaReading{});
 }
 
 json describe_volume(const routing::RouteConfig& route, const std::optional<VolumePeak>& peak,
@@ -209,7 +209,7 @@ std::string volume_exposition(const routing::Config& config, const VolumeSource&
   const std::string requests = "unit=\"requests\"", tokens = "unit=\"tokens\"";
   for (const routing::RouteConfig& route : config.routes) {
     if (!has_quota(route)) continue;
-    const QuotaReading read = quota_source ? quota_source(route) : QuotaReading{};
+    const QuotaReading read = quota_source ? quota_source(config, route) : QuotaReading{};
     const Quota quota = quota_in_force(route.candidate->quota, read);
     const auto peak = volumes(route.name);
     if (peak) append(peaks, kPeak, route.name, requests, std::to_string(peak->requests));

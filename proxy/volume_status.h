@@ -27,8 +27,10 @@ struct QuotaReading {
   std::string problem = "they have not been read yet";  // empty: the last reading was good
   std::optional<std::chrono::system_clock::time_point> read{};
 };
-// QuotaPoll::reading.
-using QuotaSource = std::function<QuotaReading(const routing::RouteConfig& route)>;
+// QuotaPoll::reading. The route is one of that config: its upstream is a place among the config's,
+// and another config has others there.
+using QuotaSource =
+    std::function<QuotaReading(const routing::Config& config, const routing::RouteConfig& route)>;
 
 // What would be asked of the candidate in a minute, served and copies together.
 struct StageVolume {

@@ -298,8 +298,8 @@ class Program {
   }
 
   QuotaSource quota_source() const {
-    return [this](const routing::RouteConfig& route) {
-      return quota_poll_.reading(in_force()->config(), route);
+    return [this](const auto& config, const auto& route) {
+      return quota_poll_.reading(config, route);
     };
   }
 

@@ -192,18 +192,44 @@ TEST(StageVolume, OfARouteIsAskedByItsName) {
   config.routes = {staged({}, {})};
   config.routes[0].candidate->quota.service_quotas.emplace();
   const VolumeSource volumes = [](auto) { return VolumePeak{10, 1}; };
-  EXPECT_THAT(
-      refused_stages(config, "r", volumes, [](const auto&) { return QuotaReading{.asked = true}; }),
-      testing::Each(HasSubstr("not been read")));
-  const QuotaSource quotas = [](const auto&) {
+  EXPECT_THAT(refused_stages(config, "r", volumes,
+                             [](const auto&, const auto&) { return QuotaReading{.asked = true}; }),
+              testing::Each(HasSubstr("not been read")));
+  const QuotaSource quotas = [](const auto&, const auto&) {
     return QuotaReading{.asked = true, .requests_per_minute = 1'000, .problem = ""};
   };
   EXPECT_THAT(refused_stages(config, "r", volumes, quotas), testing::Each(""));
   EXPECT_TRUE(refused_stages(config, "another", volumes, quotas).empty());
-  const auto told = describe_volume(config.routes[0], VolumePeak{10, 1}, quotas(config.routes[0]));
+  const auto told =
+      describe_volume(config.routes[0], VolumePeak{10, 1}, quotas(config, config.routes[0]));
   EXPECT_EQ(told["quota"]["from"], "service_quotas");
   EXPECT_EQ(told["quota"]["requests_per_minute"], 1'000);
   EXPECT_TRUE(told["quota"]["problem"].is_null());
+}
+
+// A route names its upstream by its place. While a config is being replaced there are two: what one
+// counts as its second may be another upstream in the other, or none.
+TEST(StageVolume, HoldsARouteAgainstTheQuotaOfItsOwnConfigsUpstream) {
+  routing::Config of_two;
+  of_two.upstreams.resize(2);
+  of_two.upstreams[1].name = "next";
+  of_two.routes = {staged({}, {})};
+  of_two.routes[0].candidate->quota.service_quotas.emplace();
+  of_two.routes[0].candidate->upstream = 1;
+  routing::Config of_three = of_two;
+  of_three.upstreams.insert(of_three.upstreams.begin(), routing::UpstreamConfig{});
+  of_three.routes[0].candidate->upstream = 2;
+  std::vector<std::string> asked;
+  const QuotaSource quotas = [&](const routing::Config& config, const routing::RouteConfig& route) {
+    asked.push_back(config.upstreams.at(route.candidate->upstream).name);
+    return QuotaReading{.asked = true};
+  };
+  const VolumeSource volumes = [](auto) { return VolumePeak{10, 1}; };
+  for (const routing::Config* config : {&of_two, &of_three}) {
+    refused_stages(*config, "r", volumes, quotas);
+    volume_exposition(*config, volumes, quotas);
+  }
+  EXPECT_THAT(asked, testing::ElementsAre("next", "next", "next", "next"));
 }
 
 TEST(StageVolume, IsToldInJsonAndMetrics) {
