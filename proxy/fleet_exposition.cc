@@ -6,7 +6,6 @@
 #include <chrono>
 
 #include "metrics/evidence/fleet_counts.h"
-#include "proxy/rollout_files.h"
 
 namespace understudy::proxy {
 namespace {
@@ -119,7 +118,11 @@ void add_objections(FleetText& to, const Snapshot& snapshot, std::size_t route,
   add(fleet_metric::kCoverage, dropped > allowed ? 1 : 0);
 }
 
-void add_rollout(FleetText& to, const std::string& labels, const RolloutView& rollout) {
+// Labelled by what the state is of, not by the config in force: a reload brings that a moment
+// before the rollout, and a rollback told of the new section would be one of the whole fleet.
+void add_rollout(FleetText& to, std::string labels, const RolloutView& rollout) {
+  append_label(labels, "experiment", rollout.identity.experiment);
+  append_label(labels, "canary", rollout.identity.canary);
   const routing::RolloutState& state = rollout.state;
   if (!rollout.plan.stages.empty()) to.stage.add(labels, state.stage);
   if (state.stage > 0) to.stage_since.add(labels, seconds_text(state.stage_since));
@@ -145,18 +148,16 @@ std::string fleet_exposition(const Snapshot& snapshot, std::string_view replica,
     std::string labels;
     append_label(labels, "fleet", config.evidence.fleet);
     append_label(labels, "route", route.name);
-    append_label(labels, "experiment", snapshot.experiments[i]);
     append_label(labels, "replica", replica);
     if (config.evidence.exported) {
+      std::string of_evidence = labels;
+      append_label(of_evidence, "experiment", snapshot.experiments[i]);
       auto of_route = evidence(route.name);
       if (of_route && of_route->experiment() != snapshot.experiments[i]) of_route.reset();
-      if (of_route) add_evidence(text, config.evidence, labels, *of_route);
-      add_objections(text, snapshot, i, labels, of_route.get());
+      if (of_route) add_evidence(text, config.evidence, of_evidence, *of_route);
+      add_objections(text, snapshot, i, of_evidence, of_route.get());
     }
-    const auto rollout = rollouts(route.name);
-    if (!rollout) continue;
-    append_label(labels, "canary", identity_of(config, route).canary);
-    add_rollout(text, labels, *rollout);
+    if (const auto rollout = rollouts(route.name)) add_rollout(text, labels, *rollout);
   }
   return text.text();
 }

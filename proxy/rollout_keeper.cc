@@ -427,6 +427,7 @@ std::optional<RolloutView> RolloutKeeper::view(std::string_view route) const {
   if (found == entries_.end()) return std::nullopt;
   const Entry& entry = found->second;
   RolloutView view{.plan = entry.plan,
+                   .identity = entry.identity,
                    .state = entry.state,
                    .served = share_of(entry.state, entry.plan),
                    .pairs = entry.stage_pairs(),

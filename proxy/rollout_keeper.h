@@ -52,6 +52,7 @@ struct RouteLook {
 // A rollout as it is told.
 struct RolloutView {
   routing::CanaryConfig plan;
+  RolloutIdentity identity;  // what the state is of: while a reload goes on, the config before it
   routing::RolloutState state;
   routing::Percent served;  // in force
   std::uint64_t pairs = 0;  // compared in this stage

@@ -389,6 +389,31 @@ TEST_F(Watch, IsToldOfAPauseByTheSeriesThatThisReplicaExports) {
   EXPECT_THAT(page(), testing::ContainsRegex("rollout_resumed_timestamp_seconds\\{[^}]*\\} [1-9]"));
 }
 
+// A reload puts the config in force a moment before its rollouts: a scrape may fall in between.
+TEST_F(Watch, IsToldOfARolloutBySeriesOfTheSectionThatItsStateIsOf) {
+  proxy->rollouts().order("route", routing::RolloutOrder::rollback);
+  ProxySetup changed{.primary_port = 1, .candidate_port = 1};
+  changed.candidate_model = "another-candidate";
+  changed.canary = "stages: [{percent: 7}, {percent: 70}]";
+  const auto next = proxy->snapshot_of(changed.text());
+  ASSERT_TRUE(next);
+  const auto page = [&] {
+    return fleet_exposition(
+        *next, kA, [](auto) { return nullptr; },
+        [&](auto route) { return proxy->rollouts().view(route); });
+  };
+  const auto rolled_back_of = [](const RolloutIdentity& identity) {
+    return testing::ContainsRegex("rolled_back_timestamp_seconds\\{[^}]*experiment=\"" +
+                                  identity.experiment + "\",canary=\"" + identity.canary +
+                                  "\"\\} [1-9]");
+  };
+  const RolloutIdentity after = identity_of(next->config(), next->config().routes[0]);
+  EXPECT_THAT(page(), rolled_back_of({canary, "", experiment}));
+  EXPECT_THAT(page(), testing::Not(HasSubstr("canary=\"" + after.canary + "\"")));
+  proxy->rollouts().applied(next->config());
+  EXPECT_THAT(page(), HasSubstr("canary=\"" + after.canary + "\"} 0"));
+}
+
 // --- Verdicts
 
 TEST(FleetVerdict, HeedsWhatSingleProxiesObject) {
