@@ -48,11 +48,22 @@ RolloutStep roll_back(RolloutState state, std::string_view reason, Moment now) {
   return {.state = std::move(state)};
 }
 
-// Anew. What the rest of the fleet is still rolled back by is past, by whosever clock.
+// From the first stage on, but not behind the back of the person who paused it. What people said of
+// pausing is kept: a rollback, a reload or another plan is no word of theirs.
+RolloutState begin_anew(const RolloutState& state, const CanaryConfig& plan, Moment now) {
+  RolloutState first = first_state(plan, now);
+  if (state.phase == Phase::paused && !plan.stages.empty()) first.phase = Phase::paused;
+  first.paused = state.paused;
+  first.resumed = state.resumed;
+  return first;
+}
+
+// By a person. What the rest of the fleet is still rolled back by is past, by whosever clock; so is
+// the pause that the rollback ended here, but no other.
 RolloutStep lift(const RolloutState& state, const CanaryConfig& plan, Moment now) {
-  RolloutState begun = first_state(plan, now);
+  RolloutState begun = begin_anew(state, plan, now);
   begun.lifted = std::max(now, state.since);
-  begun.resumed = std::max(later_than(state.paused, now), state.resumed);
+  if (state.paused > state.resumed) begun.resumed = later_than(state.paused, state.paused);
   return {.state = std::move(begun)};
 }
 
@@ -162,22 +173,14 @@ RolloutStep on_request(const RolloutState& state, const RolloutRequest& request,
   return stay(state);
 }
 
-// From the first stage on, but not behind the back of the person who paused it.
-RolloutState begin_anew(const RolloutState& state, const CanaryConfig& plan, Moment now) {
-  RolloutState first = first_state(plan, now);
-  if (state.phase == Phase::paused && !plan.stages.empty()) first.phase = Phase::paused;
-  first.paused = state.paused;
-  first.resumed = state.resumed;
-  return first;
-}
-
 // The config wins where it lowers a share, and never raises one: the rollout goes on at the highest
 // stage of the new plan that serves no more than was served.
 RolloutStep on_replanned(const RolloutState& state, const RolloutReplanned& event,
                          const CanaryConfig& plan, Moment now) {
   if (state.phase == Phase::rolled_back && !event.new_canary) return stay(state);
-  if (state.phase == Phase::rolled_back) return lift(state, plan, now);
-  if (event.new_candidate || plan.stages.empty()) return {.state = begin_anew(state, plan, now)};
+  const bool lifted = state.phase == Phase::rolled_back;
+  if (lifted || event.new_candidate || plan.stages.empty())
+    return {.state = begin_anew(state, plan, now)};
   const auto beyond = std::ranges::find_if(
       plan.stages, [&](const RolloutStage& stage) { return stage.percent > event.served; });
   const auto stage = static_cast<std::size_t>(beyond - plan.stages.begin());

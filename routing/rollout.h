@@ -6,9 +6,22 @@
 // A stage is left for the next one when its time and pairs are there, the evidence says safe and no
 // gate fails, in two looks in a row (`advancing` lies between them). What is inconclusive holds,
 // and so does a next stage for which the candidate has no room, or before which the way back is
-// closed. A broken gate, bad evidence or a
-// person rolls back; only a person leads out of that. In a fleet a rollback of one is one of all,
-// and so is a pause and its end; who is behind joins the stage that the others have reached.
+// closed. A broken gate, bad evidence or a person rolls back; only a person, or another canary
+// section, leads out of that. In a fleet a rollback of one is one of all, and so is a pause and its
+// end; who is behind joins the stage that the others have reached.
+//
+// What of the others' is news, and what is past, is decided by stamps of each proxy's own clock:
+// - A person who resumes a rollback stamps `lifted`, now, or the rollback's own moment where that
+//   clock was ahead. Rollbacks and stages from before are past. That person saw them, or was a
+//   scrape too early: it is the others' states that are resumed one by one, so that none is missed.
+// - Another canary section stamps nothing. What the others tell is told of one section only, so
+//   that all of it is of the new one; and a proxy that was down takes that section long after the
+//   fleet did, which may have rolled back or paused in it since: none of that is past.
+// - A pause and its end are orders to the whole fleet, and the later one holds. So neither is
+//   stamped but by the person who gave it, a millisecond behind what it ends at least. A resumed
+//   rollback is no such order. It only ends the pause in which it found this very proxy, and is
+//   stamped the smallest step behind that: the others may still tell of it, and would pause this
+//   one again. A pause that was ordered elsewhere since is later, and goes on.
 
 #include <chrono>
 #include <cstddef>
@@ -48,8 +61,7 @@ struct RolloutState {
   Moment stage_since{};     // in this stage
   std::string reason{};     // where it is rolled back, or paused by the fleet
   bool watch_over = false;  // complete, and nobody looks any more
-  Moment lifted{};  // a person, or the config, led out of a rollback then; older ones of the
-                    // fleet are past
+  Moment lifted{};          // a person led out of a rollback then; older ones of the fleet are past
   // When a person last paused it and last ended a pause, here or elsewhere in the fleet: the later
   // one holds. Whole milliseconds, as they are told to others.
   Moment paused{}, resumed{};

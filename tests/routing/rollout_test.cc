@@ -415,6 +415,53 @@ TEST_F(Rollout, ThatARollbackEndedDoesNotFallBackIntoThePauseBeforeIt) {
   EXPECT_EQ(state.phase, Phase::pending);
 }
 
+// It was down while the fleet took another section, and went back in that one, too.
+TEST_F(Rollout, LiftedByASectionThatTheFleetTookBeforeItFollowsWhatHappenedInItSince) {
+  bring_to_stage(2);
+  order(RolloutOrder::rollback);
+  const RolloutState down = state;
+  const Moment since = now + 1h;
+  happens(RolloutReplanned{.new_canary = true}, 10h);
+  ASSERT_EQ(state.phase, Phase::pending);
+  happens(RolloutFleet{.rolled_back = since});
+  EXPECT_EQ(state.phase, Phase::rolled_back);
+  EXPECT_EQ(state.reason, "fleet");
+
+  state = down;
+  happens(RolloutReplanned{.new_canary = true});
+  happens(RolloutFleet{.stage = 2, .stage_since = since});
+  EXPECT_EQ(state.stage, 2u) << "or went on";
+}
+
+TEST_F(Rollout, LiftedByAnotherSectionEndsNoPauseOfTheFleet) {
+  bring_to_stage(1);
+  order(RolloutOrder::pause);
+  order(RolloutOrder::resume);
+  const Moment resumed = state.resumed;
+  order(RolloutOrder::rollback);
+  const Moment elsewhere = std::chrono::ceil<std::chrono::milliseconds>(now);
+  happens(RolloutReplanned{.new_canary = true}, 10h);
+  EXPECT_EQ(state.resumed, resumed) << "nobody said anything of a pause since";
+  happens(RolloutFleet{.paused = elsewhere});
+  EXPECT_EQ(state.phase, Phase::paused);
+}
+
+TEST_F(Rollout, ResumedFromARollbackEndsNoPauseButItsOwn) {
+  bring_to_stage(1);
+  order(RolloutOrder::rollback);
+  order(RolloutOrder::resume);
+  EXPECT_EQ(state.resumed, Moment{}) << "it was not paused";
+
+  bring_to_stage(1);
+  order(RolloutOrder::pause);
+  order(RolloutOrder::rollback);
+  const Moment elsewhere = std::chrono::ceil<std::chrono::milliseconds>(now);
+  order(RolloutOrder::resume);
+  EXPECT_GT(state.resumed, state.paused);
+  happens(RolloutFleet{.paused = elsewhere});
+  EXPECT_EQ(state.phase, Phase::paused) << "ordered elsewhere, behind the rollback";
+}
+
 // --- Model checking: whatever happens in whatever order
 
 struct RandomRun {
