@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "routing/config_values.h"
+#include "routing/operation.h"
 
 namespace understudy::proxy {
 namespace {
@@ -106,6 +107,16 @@ void append_drift(std::string& text, std::string_view route, const RolloutView& 
     append_series(text, "understudy_rollout_drift", route, ",signal=\"" + signal + "\"",
                   rollout.drift->drifts(signal) ? "1" : "0");
   }
+}
+
+// Whether a series counts what the candidate may get, too. It gets none of what nobody understands,
+// nor of both directions at once: held against other requests than its own it would fail, or pass,
+// by them. A series without an operation is of understood ones only.
+bool is_comparable(const Sample& sample) noexcept {
+  const std::string_view operation = sample.label("operation");
+  return std::ranges::none_of(routing::kOperations, [operation](routing::Operation one) {
+    return label(one) == operation && !is_understood(one);
+  });
 }
 
 void add(ServedFigures& figures, const Sample& sample) {
@@ -224,9 +235,7 @@ RouteLook look_at(const Snapshot& snapshot, std::string_view route, const Eviden
   for (const Sample& sample : samples) {
     if (sample.label("route") != route) continue;
     if (sample.name == "understudy_fallbacks_total") look.candidate.fallbacks += sample.value;
-    // The candidate gets none of what nobody understands, nor both directions at once: it would be
-    // held against other requests than its own.
-    if (sample.label("leg") != "served" || sample.label("operation") == "other") continue;
+    if (sample.label("leg") != "served" || !is_comparable(sample)) continue;
     add(sample.label("variant") == "candidate" ? look.candidate : look.primary, sample);
   }
   return look;

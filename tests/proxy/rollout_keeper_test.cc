@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <memory>
@@ -457,6 +458,33 @@ TEST(RolloutLook, ReadsWhatBothVariantsServedOfTheRouteFromTheExposition) {
   EXPECT_EQ(look.primary.errors, 0.0);
   EXPECT_EQ(look.primary.seconds, 800.0);
   EXPECT_EQ(look.primary.timed, 400.0);
+}
+
+// A talk in both directions lasts minutes and is the primary's alone.
+TEST(RolloutLook, HoldsTheCandidateAgainstNoRequestThatItCannotGet) {
+  const Snapshot no_routes{.routes = routing::RouteTable(std::make_shared<const routing::Config>()),
+                           .upstreams = {},
+                           .meters = {},
+                           .experiments = {},
+                           .default_meter = nullptr,
+                           .prices = nullptr};
+  std::string page;
+  for (const routing::Operation operation : routing::kOperations) {
+    const std::string labels = "{route=\"r\",operation=\"" + std::string(label(operation)) +
+                               "\",variant=\"primary\",leg=\"served\"";
+    const std::string amount = is_understood(operation) ? "1\n" : "1000\n";
+    page += "understudy_requests_total" + labels + ",code=\"500\"} " + amount;
+    page += "understudy_request_duration_seconds_sum" + labels + "} " + amount;
+    page += "understudy_time_to_first_token_seconds_sum" + labels + "} " + amount;
+  }
+  const RouteLook look = look_at(
+      no_routes, "r", [](std::string_view) { return nullptr; }, parse_exposition(page));
+  const auto understood =
+      static_cast<double>(std::ranges::count_if(routing::kOperations, routing::is_understood));
+  EXPECT_EQ(look.primary.requests, understood);
+  EXPECT_EQ(look.primary.errors, understood);
+  EXPECT_EQ(look.primary.seconds, understood);
+  EXPECT_EQ(look.primary.first_token_seconds, understood);
 }
 
 TEST(RolloutStatus, NamesAStageForTheEvidence) {
