@@ -258,13 +258,22 @@ void RolloutKeeper::take_look(const std::string& route, Entry& entry, const Rout
   tell_no_room(route, entry);
 }
 
+std::size_t RolloutKeeper::Entry::fits_up_to() const {
+  std::size_t stage = state.stage;
+  while (stage < no_room.size() && no_room[stage].empty()) ++stage;
+  return stage < no_room.size() ? stage : plan.stages.size();
+}
+
 void RolloutKeeper::follow_fleet(const std::string& route, Entry& entry, const RouteLook& seen,
                                  Moment now) {
   // A reload may have changed the plan since it was looked.
   const bool is_ours =
       seen.fleet_identity == fleet_identity(entry.identity.experiment, entry.identity.canary);
-  if (seen.fleet && is_ours)
-    take_step(route, entry, transition(entry.state, *seen.fleet, entry.plan, now));
+  if (seen.fleet && is_ours) {
+    routing::RolloutFleet fleet = *seen.fleet;
+    fleet.fits_up_to = entry.fits_up_to();
+    take_step(route, entry, transition(entry.state, fleet, entry.plan, now));
+  }
   // Sums that were read before a step are of the stage that it left.
   entry.fleet_pairs.reset();
   if (!seen.fleet_identity.empty())

@@ -124,6 +124,8 @@ class RolloutKeeper {
     std::string next_no_room() const {
       return state.stage < std::min(plan.stages.size(), no_room.size()) ? no_room[state.stage] : "";
     }
+    // A stage that was begun goes on.
+    std::size_t fits_up_to() const;
     std::uint64_t stage_pairs() const noexcept {
       return fleet_pairs.value_or(pairs && pairs_before ? *pairs - *pairs_before : 0);
     }

@@ -215,12 +215,13 @@ RolloutStep on_fleet(const RolloutState& state, const RolloutFleet& fleet, const
   if (state.phase == Phase::rolled_back) return stay(state);
   if (fleet.rolled_back && *fleet.rolled_back > state.lifted)
     return roll_back(state, kByFleet, *fleet.rolled_back);
+  const std::size_t reached = std::min(fleet.stage, fleet.fits_up_to);
   // A stage from before is one that the rollback has not reached yet.
-  const bool behind = fleet.stage > state.stage && fleet.stage <= plan.stages.size() &&
+  const bool behind = reached > state.stage && fleet.stage <= plan.stages.size() &&
                       fleet.stage_since > state.lifted;
   RolloutStep step = stay(state);
   if (behind && state.phase != Phase::paused) {
-    step = begin_stage(state, fleet.stage, Phase::baking, now);
+    step = begin_stage(state, reached, Phase::baking, now);
     step.state.stage_since = std::min(fleet.stage_since, now);
   }
   return follow_pause(std::move(step), fleet, plan, now);

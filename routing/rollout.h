@@ -10,6 +10,11 @@
 // section, leads out of that. In a fleet a rollback of one is one of all, and so is a pause and its
 // end; who is behind joins the stage that the others have reached.
 //
+// Joining is held to what a promote is held to: it goes no further than this proxy's own part of
+// the candidate's quota has room, and on when there is. Beyond it the candidate would be throttled
+// here, fall back, break a gate, and that takes the whole fleet back; a proxy that stays behind
+// only costs the conversations that it serves by the primary.
+//
 // What of the others' is news, and what is past, is decided by stamps of each proxy's own clock:
 // - A person who resumes a rollback stamps `lifted`, now, or the rollback's own moment where that
 //   clock was ahead. Rollbacks and stages from before are past. That person saw them, or was a
@@ -26,6 +31,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -123,6 +129,8 @@ struct RolloutFleet {
   Moment stage_since{};                 // the earliest that any of them has been in it
   std::optional<Moment> paused{};       // the latest pause that is in force anywhere
   std::optional<Moment> resumed{};      // the latest end of a pause
+  // Of this proxy: the furthest stage for which the candidate has room, in all up to it.
+  std::size_t fits_up_to = std::numeric_limits<std::size_t>::max();
 };
 
 using RolloutEvent = std::variant<RolloutTick, RolloutRequest, RolloutReplanned, RolloutFleet>;

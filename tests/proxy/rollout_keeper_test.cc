@@ -69,6 +69,7 @@ class Keeper : public testing::Test {
       return RouteLook{.verdict = verdict,
                        .verdict_text = "it says so",
                        .pairs = pairs,
+                       .no_room = no_room,
                        .no_way_back = no_way_back};
     });
   }
@@ -86,6 +87,7 @@ class Keeper : public testing::Test {
   routing::Moment now{std::chrono::seconds(1'800'000'000)};
   std::optional<std::uint64_t> pairs = 0;
   std::string no_way_back;
+  std::vector<std::string> no_room;
   std::string model;
   EventLog events{[this] { return now; }};
   routing::Config config;
@@ -134,6 +136,7 @@ class KeeperInAFleet : public Keeper {
           return RouteLook{.verdict = verdict,
                            .verdict_text = "it says so",
                            .pairs = pairs,
+                           .no_room = no_room,
                            .fleet = fleet,
                            .fleet_identity = fleet_identity(identity.experiment, identity.canary),
                            .fleet_stage = stage,
@@ -154,6 +157,21 @@ TEST_F(KeeperInAFleet, FollowsARollbackAlsoWhereNoGateWatches) {
   start(plain(1'000));
   look_at_fleet({.rolled_back = elsewhere});
   EXPECT_EQ(share->now(), Percent{1'000}) << "that it was resumed is remembered";
+}
+
+TEST_F(KeeperInAFleet, JoinsNoStageThatItsOwnPartOfTheQuotaHasNoRoomForUntilItHas) {
+  no_room = {"", "does not fit: 25 % would ask too much"};
+  start(staged());
+  look_at_fleet({.stage = 2, .stage_since = now});
+  EXPECT_EQ(state().stage, 1u) << "the last one that fits";
+  for (int i = 0; i < 3; ++i) look_at_fleet({.stage = 2, .stage_since = now});
+  EXPECT_EQ(share->now(), Percent{500});
+  no_room = {};
+  look_at_fleet({.stage = 2, .stage_since = now});
+  EXPECT_EQ(share->now(), Percent{2'500});
+  no_room = {"does not fit", "does not fit"};
+  look_at_fleet({.stage = 2, .stage_since = now});
+  EXPECT_EQ(state().stage, 2u) << "what was begun goes on";
 }
 
 TEST_F(KeeperInAFleet, CountsThePairsOfAllInTheStageThatTheyAreOf) {

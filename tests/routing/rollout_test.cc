@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <random>
 #include <vector>
 
@@ -361,6 +362,19 @@ TEST_F(Rollout, JoinsTheStageThatTheFleetHasReached) {
   EXPECT_EQ(state.stage, 2u) << "a person said so";
 }
 
+TEST_F(Rollout, JoinsTheFleetNoFurtherThanTheCandidateHasRoomForIt) {
+  const Moment begun = now + 1s;
+  happens(RolloutFleet{.stage = 3, .stage_since = begun, .fits_up_to = 0}, 30min);
+  EXPECT_EQ(state.phase, Phase::pending);
+  happens(RolloutFleet{.stage = 3, .stage_since = begun, .fits_up_to = 2});
+  EXPECT_EQ(state.stage, 2u);
+  EXPECT_EQ(state.stage_since, begun) << "the fleet was longer in it than that";
+  happens(RolloutFleet{.stage = 3, .stage_since = begun, .fits_up_to = 1});
+  EXPECT_EQ(state.stage, 2u) << "what was begun goes on";
+  happens(RolloutFleet{.stage = 3, .stage_since = begun, .fits_up_to = 3});
+  EXPECT_EQ(state.stage, 3u) << "the quota was raised";
+}
+
 TEST_F(Rollout, DoesNotJoinAStageThatTheRollbackHasNotReachedYet) {
   bring_to_stage(2);
   const Moment begun = state.stage_since;
@@ -495,6 +509,7 @@ struct RandomRun {
       if (below(4) == 0) fleet.rolled_back = now - std::chrono::seconds(below(60));
       if (below(4) == 0) fleet.paused = now - std::chrono::seconds(below(60));
       if (below(4) == 0) fleet.resumed = now - std::chrono::seconds(below(60));
+      if (below(4) == 0) fleet.fits_up_to = below(6);
       return fleet;
     }
     RolloutTick tick{
@@ -544,7 +559,7 @@ TEST(RolloutModel, NoSequencePromotesWithoutEvidenceSkipsAStageOrLeavesARollback
       const bool promoted = state.stage > before.stage ||
                             (state.phase == Phase::complete && before.phase != Phase::complete);
       if (promoted && fleet) {
-        ASSERT_EQ(state.stage, fleet->stage) << at;
+        ASSERT_EQ(state.stage, std::min(fleet->stage, fleet->fits_up_to)) << at;
         ASSERT_NE(before.phase, Phase::paused) << at;
         ++joins;
       }
