@@ -255,13 +255,27 @@ void RolloutKeeper::take_look(const std::string& route, Entry& entry, const Rout
                                   .broken_gate = entry.gates.broken(),
                                   .drift_rolls_back = look_for_drift(route, entry, seen, now)};
   take_step(route, entry, transition(entry.state, tick, entry.plan, now));
-  tell_no_room(route, entry);
+  tell_hold(route, entry);
 }
 
 std::size_t RolloutKeeper::Entry::fits_up_to() const {
   std::size_t stage = state.stage;
   while (stage < no_room.size() && no_room[stage].empty()) ++stage;
   return stage < no_room.size() ? stage : plan.stages.size();
+}
+
+std::vector<RolloutHold> RolloutKeeper::Entry::holds() const {
+  std::vector<RolloutHold> all;
+  for (const routing::OperationalGate gate : routing::kOperationalGates) {
+    const GateCheck& check = gates.check(gate);
+    if (state.stage > 0 && check.state == GateCheck::State::fails)
+      all.push_back({std::string(label(gate)), "gate " + check.text});
+  }
+  if (state.stage >= plan.stages.size()) return all;  // nothing more would be served
+  if (!no_way_back.empty()) all.push_back({"way_back", "way back: " + no_way_back});
+  if (const std::string full = next_no_room(); !full.empty())
+    all.push_back({"volume", "volume: " + full});
+  return all;
 }
 
 void RolloutKeeper::follow_fleet(const std::string& route, Entry& entry, const RouteLook& seen,
@@ -392,21 +406,23 @@ void RolloutKeeper::tell(const std::string& route, const Entry& entry, RolloutPh
                    .warning = state.phase == RolloutPhase::rolled_back});
 }
 
-// Said once, when the volume alone holds the rollout before its next stage.
-void RolloutKeeper::tell_no_room(const std::string& route, Entry& entry) {
-  const RolloutPhase phase = entry.state.phase;
-  const std::string no_room = entry.next_no_room();
-  const bool held = !no_room.empty() && entry.evidence == EvidenceSays::safe &&
-                    (phase == RolloutPhase::pending || phase == RolloutPhase::holding);
-  if (std::exchange(entry.told_no_room, held) || !held) return;
-  events_.publish(
-      {.kind = "rollout",
-       .route = route,
-       .text = "rollout of " + route + ": the next stage " + no_room,
-       .facts = {{"stage", std::to_string(entry.state.stage + 1)},
-                 {"percent", percent_text(entry.plan.stages[entry.state.stage].percent)},
-                 {"reason", "volume"}},
-       .warning = true});
+// The first thing that holds a rollout which has the evidence, the time and the pairs; said when it
+// becomes another one. Its figures change with every look.
+void RolloutKeeper::tell_hold(const std::string& route, Entry& entry) {
+  const RolloutState& state = entry.state;
+  const bool is_due =
+      entry.evidence == EvidenceSays::safe &&
+      (state.phase == RolloutPhase::pending || state.phase == RolloutPhase::holding);
+  const std::vector<RolloutHold> holds = is_due ? entry.holds() : std::vector<RolloutHold>();
+  const std::string reason = holds.empty() ? "" : holds.front().reason;
+  if (std::exchange(entry.told_hold, reason) == reason || reason.empty()) return;
+  events_.publish({.kind = "rollout",
+                   .route = route,
+                   .text = "rollout of " + route + " is held: " + holds.front().text,
+                   .facts = {{"stage", std::to_string(state.stage)},
+                             {"percent", percent_text(share_of(state, entry.plan))},
+                             {"reason", reason}},
+                   .warning = true});
 }
 
 void RolloutKeeper::tell_watch(const std::string& route, const Entry& entry) {
@@ -442,8 +458,7 @@ std::optional<RolloutView> RolloutKeeper::view(std::string_view route) const {
                    .pairs = entry.stage_pairs(),
                    .evidence = entry.evidence,
                    .verdict_text = entry.verdict_text,
-                   .no_room = entry.next_no_room(),
-                   .no_way_back = entry.no_way_back,
+                   .holds = entry.holds(),
                    .gates = {},
                    .cap = cap_text(route, entry.state),
                    .storage_problem = entry.storage_problem,

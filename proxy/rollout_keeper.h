@@ -49,6 +49,12 @@ struct RouteLook {
   std::uint64_t stage_pairs = 0;
 };
 
+// What keeps a rollout from its next step although the evidence says safe.
+struct RolloutHold {
+  std::string reason;  // an operational gate's label, "way_back" or "volume"
+  std::string text;    // in plain words, with the figures
+};
+
 // A rollout as it is told.
 struct RolloutView {
   routing::CanaryConfig plan;
@@ -58,8 +64,7 @@ struct RolloutView {
   std::uint64_t pairs = 0;  // compared in this stage
   routing::EvidenceSays evidence = routing::EvidenceSays::inconclusive;
   std::string verdict_text;
-  std::string no_room;      // why the next stage does not fit the candidate's quota
-  std::string no_way_back;  // why no further stage begins by itself
+  std::vector<RolloutHold> holds;  // gates, the way back, the volume, in this order
   std::vector<std::pair<routing::OperationalGate, GateCheck>> gates;
   std::string cap;              // why nothing is served, and until when; empty: it is not capped
   std::string storage_problem;  // why a restart would not find it
@@ -117,8 +122,8 @@ class RolloutKeeper {
     routing::EvidenceSays evidence = routing::EvidenceSays::inconclusive;
     std::string verdict_text{};
     std::vector<std::string> no_room{};  // as plan.stages; empty: there is room for all
-    bool told_no_room = false;           // that nothing else holds it
     std::string no_way_back{};           // empty: it is open
+    std::string told_hold{};             // RolloutHold::reason; empty: it can go on
     std::string storage_problem{};
 
     std::string next_no_room() const {
@@ -126,6 +131,8 @@ class RolloutKeeper {
     }
     // A stage that was begun goes on.
     std::size_t fits_up_to() const;
+    // As RolloutView::holds: what a look's tick would stop at.
+    std::vector<RolloutHold> holds() const;
     std::uint64_t stage_pairs() const noexcept {
       return fleet_pairs.value_or(pairs && pairs_before ? *pairs - *pairs_before : 0);
     }
@@ -146,7 +153,7 @@ class RolloutKeeper {
   void cap_prepared(const std::string& route);
   void save(const std::string& route, Entry& entry);
   void tell(const std::string& route, const Entry& entry, routing::RolloutPhase before);
-  void tell_no_room(const std::string& route, Entry& entry);
+  void tell_hold(const std::string& route, Entry& entry);
 
   EventLog& events_;
   const std::function<routing::Moment()> now_;

@@ -62,12 +62,7 @@ std::vector<std::string> waits_for(const RolloutView& rollout, Moment now) {
     }
   }
   if (rollout.evidence != EvidenceSays::safe) waits.push_back("evidence: " + rollout.verdict_text);
-  if (!rollout.no_room.empty()) waits.push_back("volume: " + rollout.no_room);
-  if (!rollout.no_way_back.empty() && state.stage < rollout.plan.stages.size())
-    waits.push_back("way back: " + rollout.no_way_back);
-  for (const auto& [gate, check] : rollout.gates) {
-    if (check.state == GateCheck::State::fails) waits.push_back("gate " + check.text);
-  }
+  for (const RolloutHold& hold : rollout.holds) waits.push_back(hold.text);
   return waits;
 }
 

@@ -171,7 +171,7 @@ TEST_F(Scene, AStageThatTheCandidatesQuotaHasNoRoomForIsNotBegun) {
   ask(1'500);
   for (int i = 0; i < 3; ++i) look();
   EXPECT_EQ(view().state.phase, RolloutPhase::pending) << "the evidence is there, the room is not";
-  EXPECT_THAT(newest_event(), HasSubstr("the next stage does not fit: 25 % would ask up to "));
+  EXPECT_THAT(newest_event(), HasSubstr("is held: volume: does not fit: 25 % would ask up to "));
   EXPECT_THAT(newest_event(), HasSubstr("its quota is 1 requests"));
   const auto promoted = proxy->rollouts().order("route", RolloutOrder::promote);
   EXPECT_EQ(promoted.result, proxy::OrderAnswer::Result::refused);
@@ -188,7 +188,8 @@ TEST_F(Scene, AStageThatTheCandidatesQuotaHasNoRoomForIsNotBegun) {
   look(1h);
   look();
   EXPECT_EQ(view().state.phase, RolloutPhase::holding);
-  EXPECT_THAT(view().no_room, HasSubstr("100 % would ask up to "));
+  ASSERT_EQ(view().holds.size(), 1U);
+  EXPECT_THAT(view().holds[0].text, HasSubstr("100 % would ask up to "));
   ASSERT_TRUE(proxy->apply(with_quota(peak->requests * 2)));
   look();
   look();

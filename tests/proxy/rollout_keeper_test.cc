@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <fstream>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <thread>
 
 #include "proxy/fleet_reading.h"
@@ -114,7 +115,8 @@ TEST_F(Keeper, BeginsNoFurtherStageByItselfWhileTheWayBackIsClosed) {
   start(staged());
   for (int i = 0; i < 3; ++i) look();
   EXPECT_EQ(state().stage, 0u);
-  EXPECT_EQ(keeper->view("sonnet")->no_way_back, no_way_back);
+  ASSERT_EQ(keeper->view("sonnet")->holds.size(), 1u);
+  EXPECT_EQ(keeper->view("sonnet")->holds[0].text, "way back: " + no_way_back);
   order(RolloutOrder::promote);
   EXPECT_EQ(state().stage, 1u) << "people may";
   no_way_back.clear();
@@ -122,6 +124,51 @@ TEST_F(Keeper, BeginsNoFurtherStageByItselfWhileTheWayBackIsClosed) {
   look(VerdictState::safe_to_promote, 2h);
   look();
   EXPECT_EQ(state().stage, 2u);
+}
+
+TEST_F(Keeper, TellsWhatHoldsItFirstWhenThatChangesAndAllOfItOnThePage) {
+  const auto told = [&] {
+    std::vector<std::string> texts;
+    for (const Event& event : events.recent()) {
+      if (event.text.find("is held: ") != std::string::npos) texts.push_back(event.text);
+    }
+    return texts;
+  };
+  const auto waits_for = [&] {
+    return describe_rollout(*keeper->view("sonnet"), now)["next"]["waits_for"].dump();
+  };
+  no_way_back = "the primary's last answer was a failure (throttled)";
+  no_room = {"does not fit: 5 %", ""};
+  start(staged());
+  for (int i = 0; i < 3; ++i) look();
+  ASSERT_EQ(told().size(), 1u) << "the way back alone is enough, and one event, too";
+  EXPECT_THAT(told()[0], HasSubstr("rollout of sonnet is held: way back: the primary's last"));
+  EXPECT_EQ(waits_for(), "[\"way back: " + no_way_back + "\",\"volume: does not fit: 5 %\"]");
+  no_way_back.clear();
+  look();
+  look();
+  ASSERT_EQ(told().size(), 2u);
+  EXPECT_THAT(told()[0], HasSubstr("is held: volume: does not fit: 5 %"));
+  no_room.clear();
+  look();
+  look();
+  ASSERT_EQ(state().stage, 1u);
+
+  RouteLook seen{.verdict = VerdictState::safe_to_promote, .pairs = 1'000, .no_room = {"", "full"}};
+  const auto minute = [&] {
+    now += 1min;
+    seen.primary.requests += 100;
+    seen.candidate.requests += 100;
+    seen.candidate.errors += 30;
+    keeper->look([&](const std::string&) { return seen; });
+  };
+  now += 2h;
+  minute();
+  ASSERT_EQ(told().size(), 3u);
+  EXPECT_THAT(told()[0], HasSubstr("is held: volume: full"));
+  minute();
+  ASSERT_EQ(told().size(), 4u);
+  EXPECT_THAT(told()[0], HasSubstr("is held: gate error_rate: candidate 30 %"));
 }
 
 // What look_at() finds in a fleet.
