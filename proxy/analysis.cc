@@ -379,7 +379,6 @@ void Analysis::take_new_records() {
 }
 
 void Analysis::in_force(std::shared_ptr<const Snapshot> snapshot) {
-  models_.set_dates(snapshot->lifecycles);
   const std::lock_guard lock(records_mutex_);
   new_snapshot_ = std::move(snapshot);
   has_new_snapshot_ = true;

@@ -98,7 +98,9 @@ class ModelBook {
   void note_gone(std::string_view route, routing::Variant variant, std::string_view model,
                  metrics::ModelGone kind, Time now);
   bool answered_before(std::string_view route, std::string_view model) const;
-  // The dates that are known now, posted and polled ones included; null: none are.
+  // The dates that are known now; null: none are. The server begins with those of its first config.
+  // From then on they are the serve command's alone, who knows the polled and posted ones, too: a
+  // reload must not take those away, not even for a moment.
   void set_dates(std::shared_ptr<const metrics::Lifecycles> dates);
   // An "invalid identifier" means this model's end, not a typo: it answered before, or the date of
   // its end has passed.

@@ -147,6 +147,7 @@ Result<std::unique_ptr<Server>> Server::start(std::shared_ptr<const Snapshot> sn
   impl->ports = std::move(doors->ports);
   impl->snapshot = snapshot;
   impl->analysis.in_force(snapshot);
+  impl->analysis.models().set_dates(snapshot->lifecycles);
   for (std::size_t i = 0; i < threads; ++i)
     impl->workers[i]->start(snapshot, std::move(doors->by_worker[i]));
   recorder.config_applied(config);

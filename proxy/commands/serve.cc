@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <iterator>
 #include <memory>
+#include <mutex>
 #include <ostream>
 #include <string>
 #include <thread>
@@ -236,10 +237,10 @@ class Program {
   Status put_in_force(std::shared_ptr<const Snapshot> snapshot) {
     Status applied = server_->apply(snapshot);
     if (!applied) return applied;
+    tell_dates();
     webhook_.apply(snapshot->config().events.webhook);
     events_.keep_in(snapshot->config().state_directory);
     rollouts_.applied(snapshot->config());
-    tell_dates();
     watch_companions();
     return applied;
   }
@@ -289,8 +290,12 @@ class Program {
   std::shared_ptr<const metrics::Lifecycles> lifecycles() const {
     return lifecycle_posts_.with_posted(lifecycle_poll_.with_told(in_force()->lifecycles));
   }
-  // By them an "invalid identifier" is told from a typo.
-  void tell_dates() { server_->models().set_dates(lifecycles()); }
+  // By them an "invalid identifier" is told from a typo. Whoever learned of a date calls it, on any
+  // thread: one at a time, lest what one put together before takes away what another told since.
+  void tell_dates() {
+    const std::lock_guard lock(dates_mutex_);
+    server_->models().set_dates(lifecycles());
+  }
   LifecyclePosts::Answer post_lifecycle(std::string_view body) {
     LifecyclePosts::Answer answer = lifecycle_posts_.post(body);
     tell_dates();
@@ -350,6 +355,8 @@ class Program {
   // The retry's thread:
   std::chrono::seconds retry_pause_ = kFirstRetryPause;
   Clock::time_point next_retry_{};
+
+  std::mutex dates_mutex_;  // held while the merged dates are put together and handed over
 
   metrics::Recorder& recorder_;
   aws::CredentialsKeeper& keeper_;

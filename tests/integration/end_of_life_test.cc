@@ -30,6 +30,13 @@ const std::string kLockedOut = answer(
 const std::string kInvalid = answer(message("The provided model identifier is invalid."),
                                     "400 Bad Request", "x-amzn-errortype: ValidationException\r\n");
 
+// Of anthropic.claude-a, which ended in 2020.
+constexpr const char* kHealthEvent =
+    R"({"source": "aws.health", "detail-type": "AWS Health Event", "detail": {"service": "BEDROCK",
+        "eventTypeCode": "AWS_BEDROCK_PLANNED_LIFECYCLE_EVENT", "statusCode": "open",
+        "eventTypeCategory": "scheduledChange", "startTime": "Fri, 06 Mar 2020 22:00:00 GMT",
+        "affectedEntities": [{"entityValue": "anthropic.claude-a"}]}})";
+
 class EndOfLife : public testing::Test {
  protected:
   std::unique_ptr<FakeBedrock> primary = FakeBedrock::sends(kEnded);
@@ -150,15 +157,23 @@ TEST_F(EndOfLife, AnIdWhoseDateWasPostedNeedsNoAnswerBeforeEither) {
   EXPECT_EQ(client.ask(converse("hi")).status, 400);
   proxy::EventLog events;
   proxy::LifecyclePosts posts(events, "", routing::today);
-  const auto posted = posts.post(
-      R"({"source": "aws.health", "detail-type": "AWS Health Event", "detail": {"service": "BEDROCK",
-          "eventTypeCode": "AWS_BEDROCK_PLANNED_LIFECYCLE_EVENT", "statusCode": "open",
-          "eventTypeCategory": "scheduledChange", "startTime": "Fri, 06 Mar 2020 22:00:00 GMT",
-          "affectedEntities": [{"entityValue": "anthropic.claude-a"}]}})");
+  const auto posted = posts.post(kHealthEvent);
   ASSERT_EQ(posted.status, 200U) << posted.body;
   // As the serve command does after a post.
   proxy.server().models().set_dates(posts.with_posted(proxy.server().snapshot()->lifecycles));
   EXPECT_EQ(client.ask(converse("hi")).body, converse_answer("candidate"));
+}
+
+// Its dates are put together again after a reload; no request may come in between.
+TEST_F(EndOfLife, AReloadTakesNoPostedDateAway) {
+  primary = FakeBedrock::sends(kInvalid);
+  ProxyUnderTest proxy(setup());
+  proxy::EventLog events;
+  proxy::LifecyclePosts posts(events, "", routing::today);
+  ASSERT_EQ(posts.post(kHealthEvent).status, 200U);
+  proxy.server().models().set_dates(posts.with_posted(proxy.server().snapshot()->lifecycles));
+  ASSERT_TRUE(proxy.apply(setup()));
+  EXPECT_EQ(RawClient(proxy.port()).ask(converse("hi")).body, converse_answer("candidate"));
 }
 
 TEST_F(EndOfLife, WhereTheRouteOnlyAlarmsTheClientGetsTheErrorAndTheBookKnows) {
