@@ -5,8 +5,10 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cctype>
 #include <filesystem>
 #include <fstream>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -87,7 +89,8 @@ TEST(ConfigLoader, PutsAStagesGatesBeforeTheRoutes) {
   const Config config = good(
       "routes:\n  - name: r\n    primary: {upstream: here}\n    candidate: {upstream: here, model: "
       "a.b}\n    canary:\n      gates: {evidence: fix_first, cost: off, drift: roll_back}\n"
-      "      stages:\n        - {percent: 1, gates: {evidence: off, latency: {threshold: 10}}}\n"
+      "      stages:\n        - {percent: 1, gates: {evidence: off, latency: "
+      "{threshold: 10}}}\n"
       "        - {percent: 50, gates: {cost: {patience: 9}}}\n        - {percent: 100}\n");
   const CanaryConfig& canary = config.routes.at(0).canary;
   using Gate = OperationalGate;
@@ -1016,10 +1019,27 @@ TEST(ConfigLoader, GivesDefaultsAndAHashOfTheBytes) {
   EXPECT_NE(config.hash, good("# a comment\n").hash);
 }
 
-TEST(ConfigLoader, LoadsTheShippedConfigClean) {
+std::string shipped_config() {
   std::ifstream file(UNDERSTUDY_SOURCE_DIR "/config.yaml");
-  const std::string text{std::istreambuf_iterator<char>(file), {}};
-  const LoadedConfig loaded = load(text);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+TEST(ConfigLoader, FindsEveryOperationThatARouteCanMatchNamedInTheShippedConfig) {
+  const std::string text = shipped_config();
+  std::set<Operation> named;
+  const auto is_letter = [](unsigned char c) { return std::isalpha(c) != 0; };
+  for (auto begin = text.begin(); begin != text.end();) {
+    const auto end = std::find_if_not(begin, text.end(), is_letter);
+    if (const auto operation = operation_from_name({begin, end})) named.insert(*operation);
+    begin = std::find_if(end, text.end(), is_letter);
+  }
+  std::set<Operation> all(kOperations.begin(), kOperations.end());
+  all.erase(Operation::other);
+  EXPECT_EQ(named, all);
+}
+
+TEST(ConfigLoader, LoadsTheShippedConfigClean) {
+  const LoadedConfig loaded = load(shipped_config());
   EXPECT_EQ(listed(loaded), "");
   ASSERT_TRUE(loaded.config);
   EXPECT_EQ(loaded.config->routes[0].name, "sonnet");
