@@ -11,7 +11,6 @@ namespace understudy::proxy {
 namespace {
 
 using std::chrono::milliseconds;
-using std::chrono::steady_clock;
 
 // The same upstream in another region has other quotas.
 std::string key_of(const routing::UpstreamConfig& upstream) {
@@ -37,8 +36,8 @@ QuotaPoll::QuotaPoll(std::function<std::shared_ptr<const Snapshot>()> snapshot,
                      Environment environment, Options options)
     : snapshot_(std::move(snapshot)),
       environment_(std::move(environment)),
-      options_(options),
-      thread_("quotas", options.look_every, [this] { look(); }) {}
+      options_(std::move(options)),
+      thread_("quotas", options_.look_every, [this] { look(); }) {}
 
 bool QuotaPoll::is_due(const std::string& key, milliseconds every) const {
   const auto asked = asked_.find(key);
@@ -46,8 +45,7 @@ bool QuotaPoll::is_due(const std::string& key, milliseconds every) const {
   const std::lock_guard lock(mutex_);
   const auto known = accounts_.find(key);
   const bool failed = known == accounts_.end() || !known->second.problem.empty();
-  return steady_clock::now() - asked->second >=
-         (failed ? std::min(every, options_.try_again) : every);
+  return options_.now() - asked->second >= (failed ? std::min(every, options_.try_again) : every);
 }
 
 void QuotaPoll::look() {
@@ -70,7 +68,7 @@ void QuotaPoll::read(const std::shared_ptr<const Snapshot>& snapshot, std::size_
                      const std::string& key) {
   const std::string& name = snapshot->config().upstreams[upstream].name;
   auto quotas = ask(snapshot, upstream);
-  asked_[key] = steady_clock::now();
+  asked_[key] = options_.now();
   const std::lock_guard lock(mutex_);
   Account& account = accounts_[key];
   account.upstream = name;

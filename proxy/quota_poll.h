@@ -28,6 +28,7 @@ class QuotaPoll {
     std::chrono::milliseconds look_every{2'000};  // whether it is time
     std::chrono::milliseconds timeout{20'000};    // of a call
     std::chrono::milliseconds try_again{60'000};  // after a reading that failed
+    std::function<std::chrono::steady_clock::time_point()> now = std::chrono::steady_clock::now;
   };
 
   // Asked on the thread; outlives this.

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <chrono>
 #include <nlohmann/json.hpp>
 
 #include "tests/simulator/simulator.h"
@@ -57,7 +59,7 @@ struct Polled {
              [this](std::string_view name) {
                return name == "AWS_ENDPOINT_URL_SERVICE_QUOTAS" ? std::optional(url) : std::nullopt;
              },
-             {.look_every = 1h, .timeout = 5s, .try_again = 0s}) {}
+             {.look_every = 1h, .timeout = 5s, .try_again = 0s, .now = [this] { return now; }}) {}
 
   QuotaReading reading() {
     const auto snapshot = proxy.server().snapshot();
@@ -65,9 +67,16 @@ struct Polled {
   }
 
   const std::string url;
+  std::chrono::steady_clock::time_point now = std::chrono::steady_clock::now();
   ProxyUnderTest proxy;
   QuotaPoll poll;
 };
+
+std::string requests_a_minute(int value) {
+  return answer(R"({"Quotas":[{"QuotaName":"Cross-region model inference requests per minute for )"
+                R"(Anthropic Claude Sonnet 4.5","Value":)" +
+                std::to_string(value) + "}]}");
+}
 
 TEST(QuotaPoll, ReadsWhatTheAccountMayAskOfTheCandidateAndTakesItsPart) {
   const auto bedrock = simulator::Simulator::start(kSimulator);
@@ -103,31 +112,58 @@ TEST(QuotaPoll, SignsForTheServiceAndNamesTheAction) {
 }
 
 TEST(QuotaPoll, KeepsTheLastFiguresWhereServiceQuotasFailAndSaysSo) {
-  bool fails = false;
+  std::atomic<bool> fails{false};
   FakeBedrock quotas([&](const FakeRequest&, FakePeer& peer) {
-    peer.send(fails
-                  ? answer(R"({"__type":"AccessDeniedException"})", "400 Bad Request")
-                  : answer(R"({"Quotas":[{"QuotaName":"Cross-region model inference requests per )"
-                           R"(minute for Anthropic Claude Sonnet 4.5","Value":200}]})"));
+    peer.send(fails ? answer(R"({"__type":"AccessDeniedException"})", "400 Bad Request")
+                    : requests_a_minute(200));
   });
-  Polled polled(setup(quotas.port(), "from: service_quotas, every: 1m"));
+  Polled polled(setup(quotas.port(), "from: service_quotas"));
   polled.poll.look();
-  EXPECT_EQ(polled.reading().requests_per_minute, 200U);
-  polled.poll.look();
-  EXPECT_EQ(quotas.count(), 1U) << "it is not time";
-  ASSERT_TRUE(polled.proxy.apply(setup(quotas.port(), "from: service_quotas, name: Another")));
-  EXPECT_FALSE(polled.reading().requests_per_minute) << "of another model";
-  EXPECT_THAT(polled.reading().problem, HasSubstr("per minute for Another"));
+  ASSERT_EQ(polled.reading().requests_per_minute, 200U);
+  ASSERT_EQ(polled.reading().problem, "");
 
   fails = true;
-  Polled refused(setup(quotas.port(), "from: service_quotas"));
-  refused.poll.look();
-  EXPECT_THAT(refused.reading().problem,
+  polled.now += 1h;
+  polled.poll.look();
+  ASSERT_EQ(quotas.count(), 2U);
+  EXPECT_EQ(polled.reading().requests_per_minute, 200U);
+  EXPECT_TRUE(polled.reading().read);
+  EXPECT_THAT(polled.reading().problem,
               HasSubstr("answered 400: the keys need servicequotas:ListServiceQuotas"));
+  EXPECT_THAT(polled.poll.exposition(), HasSubstr("result=\"failed\"} 1\n"));
+
   fails = false;
-  refused.poll.look();
-  EXPECT_EQ(refused.reading().problem, "") << "tried again soon";
-  EXPECT_THAT(refused.poll.exposition(), HasSubstr("result=\"failed\"} 1\n"));
+  polled.poll.look();
+  EXPECT_EQ(polled.reading().problem, "") << "tried again long before the next reading is due";
+}
+
+TEST(QuotaPoll, ReadsNoneWhereTheFirstReadingFails) {
+  const auto quotas = FakeBedrock::sends(answer("{}", "500 Internal Server Error"));
+  Polled polled(setup(quotas->port(), "from: service_quotas"));
+  polled.poll.look();
+  EXPECT_FALSE(polled.reading().requests_per_minute);
+  EXPECT_FALSE(polled.reading().read);
+  EXPECT_THAT(polled.reading().problem, HasSubstr("answered 500"));
+}
+
+TEST(QuotaPoll, ReadsAgainWhenItIsTime) {
+  const auto quotas = FakeBedrock::sends(requests_a_minute(200));
+  Polled polled(setup(quotas->port(), "from: service_quotas, every: 1m"));
+  polled.poll.look();
+  polled.now += 59s;
+  polled.poll.look();
+  EXPECT_EQ(quotas->count(), 1U);
+  polled.now += 1s;
+  polled.poll.look();
+  EXPECT_EQ(quotas->count(), 2U);
+}
+
+TEST(QuotaPoll, TakesNoFigureOfAnotherModelForTheCandidates) {
+  const auto quotas = FakeBedrock::sends(requests_a_minute(200));
+  Polled polled(setup(quotas->port(), "from: service_quotas, name: Another"));
+  polled.poll.look();
+  EXPECT_FALSE(polled.reading().requests_per_minute);
+  EXPECT_THAT(polled.reading().problem, HasSubstr("per minute for Another"));
 }
 
 TEST(QuotaPoll, EndsAListThatDoesNot) {
