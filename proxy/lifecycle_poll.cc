@@ -18,9 +18,10 @@ namespace {
 
 using nlohmann::json;
 using std::chrono::sys_days;
+using Day = std::optional<sys_days>;
 
 // ISO 8601, or seconds since 1970.
-std::optional<sys_days> day_at(const json& lifecycle, const char* key) {
+Day day_at(const json& lifecycle, const char* key) {
   const auto found = lifecycle.find(key);
   if (found == lifecycle.end()) return std::nullopt;
   if (found->is_string())
@@ -36,36 +37,43 @@ std::optional<sys_days> day_at(const json& lifecycle, const char* key) {
 constexpr std::string_view kSource = "Bedrock's control plane";
 
 // Of a model as both calls describe it.
-std::optional<routing::ModelDates> dates_of(const json& model) {
+std::optional<ToldDates> dates_of(const json& model, sys_days day) {
   if (!model.is_object()) return std::nullopt;
   const auto lifecycle = model.find("modelLifecycle");
   if (lifecycle == model.end() || !lifecycle->is_object()) return std::nullopt;
-  routing::ModelDates dates{.launch = day_at(*lifecycle, "startOfLifeTime"),
-                            .legacy = day_at(*lifecycle, "legacyTime"),
-                            .extended_access = day_at(*lifecycle, "publicExtendedAccessTime"),
-                            .end_of_life = day_at(*lifecycle, "endOfLifeTime"),
-                            .replacement = {}};
-  // Legacy since an unknown day: since today at the latest.
+  ToldDates told{.dates = {.launch = day_at(*lifecycle, "startOfLifeTime"),
+                           .legacy = day_at(*lifecycle, "legacyTime"),
+                           .extended_access = day_at(*lifecycle, "publicExtendedAccessTime"),
+                           .end_of_life = day_at(*lifecycle, "endOfLifeTime"),
+                           .replacement = {}},
+                 .day = day};
   const auto status = lifecycle->find("status");
-  if (status != lifecycle->end() && *status == "LEGACY" && !dates.legacy)
-    dates.legacy = routing::today();
-  return dates;
+  if (status != lifecycle->end() && *status == "LEGACY" && !told.dates.legacy) {
+    told.dates.legacy = day;
+    told.legacy_guessed = true;
+  }
+  return told;
+}
+
+void take_earlier(Day& guessed, const Day& known) {
+  if (known) guessed = std::min(guessed.value_or(*known), *known);
 }
 
 // A day that Bedrock does not name is not one that does not come: what was known stays. Unless it
-// lies behind us, for then the model's present state would be another one.
-routing::ModelDates completed(routing::ModelDates told, const routing::ModelDates& known) {
-  const auto today = routing::today();
-  const auto complete = [today](std::optional<sys_days>& day,
-                                const std::optional<sys_days>& before) {
-    if (!day && before && *before > today) day = before;
+// lay behind the telling, for then the model's state would have been another one. A guessed day is
+// the latest that it can be.
+routing::ModelDates completed(const ToldDates& told, const routing::ModelDates& known) {
+  routing::ModelDates dates = told.dates;
+  const auto complete = [&told](Day& day, const Day& before, bool guessed) {
+    if (guessed) return take_earlier(day, before);
+    if (!day && before && *before >= told.day) day = before;
   };
-  if (!told.launch) told.launch = known.launch;
-  complete(told.legacy, known.legacy);
-  complete(told.extended_access, known.extended_access);
-  complete(told.end_of_life, known.end_of_life);
-  told.replacement = known.replacement;  // Bedrock names none
-  return told;
+  if (!dates.launch) dates.launch = known.launch;
+  complete(dates.legacy, known.legacy, told.legacy_guessed);
+  complete(dates.extended_access, known.extended_access, false);
+  complete(dates.end_of_life, known.end_of_life, told.end_guessed);
+  dates.replacement = known.replacement;  // Bedrock names none
+  return dates;
 }
 
 ProbeRequest question(std::string target) {
@@ -77,22 +85,21 @@ ProbeRequest question(std::string target) {
 
 }  // namespace
 
-std::optional<routing::ModelDates> dates_from_control_plane(std::string_view body) {
+std::optional<ToldDates> dates_from_control_plane(std::string_view body, sys_days day) {
   const json answer = json::parse(body, nullptr, false);
   if (!answer.is_object()) return std::nullopt;
   const auto details = answer.find("modelDetails");
-  return details == answer.end() ? std::nullopt : dates_of(*details);
+  return details == answer.end() ? std::nullopt : dates_of(*details, day);
 }
 
-std::map<std::string, routing::ModelDates, std::less<>> listed_by_control_plane(
-    std::string_view body) {
-  std::map<std::string, routing::ModelDates, std::less<>> listed;
+ListedDates listed_by_control_plane(std::string_view body, sys_days day) {
+  ListedDates listed;
   const json answer = json::parse(body, nullptr, false);
   if (!answer.is_object()) return listed;
   const auto summaries = answer.find("modelSummaries");
   if (summaries == answer.end() || !summaries->is_array()) return listed;
   for (const json& model : *summaries) {
-    const auto dates = dates_of(model);
+    const auto dates = dates_of(model, day);
     const auto id = dates ? model.find("modelId") : model.end();
     if (dates && id != model.end() && id->is_string())
       listed.emplace(id->get<std::string>(), *dates);
@@ -104,8 +111,8 @@ LifecyclePoll::LifecyclePoll(std::function<std::shared_ptr<const Snapshot>()> sn
                              const ModelBook& models, Options options)
     : snapshot_(std::move(snapshot)),
       models_(models),
-      options_(options),
-      thread_("lifecycle", options.look_every, [this] { look(); }) {}
+      options_(std::move(options)),
+      thread_("lifecycle", options_.look_every, [this] { look(); }) {}
 
 void LifecyclePoll::look() {
   const auto now = std::chrono::steady_clock::now();
@@ -120,7 +127,7 @@ void LifecyclePoll::ask_now() {
   if (!snapshot->config().lifecycle.poll_upstream || !snapshot->lifecycles) return;
   std::set<std::string> models;
   for (const ModelReport& report : report_models(snapshot->config(), *snapshot->lifecycles,
-                                                 models_.entries(), routing::today())) {
+                                                 models_.entries(), options_.today())) {
     const std::string_view id = routing::foundation_model(report.model);
     if (!id.empty() && models.size() < kMaxModels) models.emplace(id);
   }
@@ -141,12 +148,11 @@ void LifecyclePoll::ask_now() {
                                 {"answered", static_cast<std::int64_t>(answered)}});
 }
 
-std::map<std::string, routing::ModelDates, std::less<>> LifecyclePoll::ask_list(
-    const std::shared_ptr<const Snapshot>& snapshot) {
+ListedDates LifecyclePoll::ask_list(const std::shared_ptr<const Snapshot>& snapshot) {
   const auto answer = ask_upstream(snapshot, *snapshot->config().lifecycle.poll_upstream,
                                    question("/foundation-models"), options_.timeout);
   if (!answer || answer->status != 200) return {};
-  return listed_by_control_plane(answer->body);
+  return listed_by_control_plane(answer->body, options_.today());
 }
 
 // What is not on the list has ended, or may be seen only one by one.
@@ -158,26 +164,28 @@ bool LifecyclePoll::ask(const std::shared_ptr<const Snapshot>& snapshot, const s
                                    question("/foundation-models/" + id), options_.timeout);
   if (!answer) return false;
   if (answer->status == 200) {
-    const auto dates = dates_from_control_plane(answer->body);
+    const auto dates = dates_from_control_plane(answer->body, options_.today());
     if (dates) remember(model, *dates);
     return dates.has_value();
   }
   if (metrics::model_gone_by_body(answer->status, answer->body, false) != metrics::ModelGone::ended)
     return false;
-  // Since an unknown day: since today at the latest.
   const metrics::ModelLifecycle* known = snapshot->lifecycles->find(model);
-  routing::ModelDates dates = known ? known->dates : routing::ModelDates{};
-  dates.end_of_life = std::min(dates.end_of_life.value_or(sys_days::max()), routing::today());
-  remember(model, dates);
+  ToldDates told{.dates = known ? known->dates : routing::ModelDates{},
+                 .day = options_.today(),
+                 .end_guessed = true};
+  told.dates.end_of_life = told.day;
+  remember(model, std::move(told));
   return true;
 }
 
-void LifecyclePoll::remember(const std::string& model, const routing::ModelDates& dates) {
+// What is told once more is guessed by the first telling.
+void LifecyclePoll::remember(const std::string& model, ToldDates told) {
   const std::lock_guard lock(mutex_);
-  told_.insert_or_assign(metrics::canonical_model(model),
-                         metrics::ModelLifecycle{.dates = dates,
-                                                 .source = std::string(kSource),
-                                                 .checked = routing::day_text(routing::today())});
+  ToldDates& now = told_[metrics::canonical_model(model)];
+  if (told.legacy_guessed) take_earlier(told.dates.legacy, now.dates.legacy);
+  if (told.end_guessed) take_earlier(told.dates.end_of_life, now.dates.end_of_life);
+  now = std::move(told);
 }
 
 std::shared_ptr<const metrics::Lifecycles> LifecyclePoll::with_told(
@@ -185,12 +193,12 @@ std::shared_ptr<const metrics::Lifecycles> LifecyclePoll::with_told(
   const std::lock_guard lock(mutex_);
   if (told_.empty() || !known) return known;
   metrics::Lifecycles::Table table = known->all();
-  for (const auto& [model, lifecycle] : told_) {
+  for (const auto& [model, told] : told_) {
     metrics::ModelLifecycle& entry = table[model];
     if (entry.source == "config") continue;
-    routing::ModelDates dates = completed(lifecycle.dates, entry.dates);
-    entry = lifecycle;
-    entry.dates = std::move(dates);
+    entry = {.dates = completed(told, entry.dates),
+             .source = std::string(kSource),
+             .checked = routing::day_text(told.day)};
   }
   return std::make_shared<const metrics::Lifecycles>(std::string(known->as_of()), std::move(table));
 }

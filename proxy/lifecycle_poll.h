@@ -16,14 +16,23 @@
 #include "proxy/model_book.h"
 #include "proxy/periodic.h"
 #include "proxy/snapshot.h"
+#include "routing/day.h"
 
 namespace understudy::proxy {
 
-// What an answer of GetFoundationModel tells; none where it tells nothing.
-std::optional<routing::ModelDates> dates_from_control_plane(std::string_view body);
-// The same of ListFoundationModels, by model id.
-std::map<std::string, routing::ModelDates, std::less<>> listed_by_control_plane(
-    std::string_view body);
+// What the control plane says of a model.
+struct ToldDates {
+  routing::ModelDates dates{};
+  std::chrono::sys_days day{};  // of the telling
+  // It is legacy, or has ended, since nobody says when: those dates are the day of the telling.
+  bool legacy_guessed = false, end_guessed = false;
+};
+using ListedDates = std::map<std::string, ToldDates, std::less<>>;  // by model id
+
+// What an answer of GetFoundationModel tells on that day; none where it tells nothing.
+std::optional<ToldDates> dates_from_control_plane(std::string_view body, std::chrono::sys_days day);
+// The same of ListFoundationModels.
+ListedDates listed_by_control_plane(std::string_view body, std::chrono::sys_days day);
 
 class LifecyclePoll {
  public:
@@ -31,6 +40,7 @@ class LifecyclePoll {
   struct Options {
     std::chrono::milliseconds look_every{10'000};
     std::chrono::milliseconds timeout{20'000};  // of a call
+    std::function<std::chrono::sys_days()> today = routing::today;
   };
 
   // Both are asked on the thread, and outlive this.
@@ -47,16 +57,15 @@ class LifecyclePoll {
 
  private:
   void look();
-  std::map<std::string, routing::ModelDates, std::less<>> ask_list(
-      const std::shared_ptr<const Snapshot>& snapshot);
+  ListedDates ask_list(const std::shared_ptr<const Snapshot>& snapshot);
   bool ask(const std::shared_ptr<const Snapshot>& snapshot, const std::string& model);
-  void remember(const std::string& model, const routing::ModelDates& dates);
+  void remember(const std::string& model, ToldDates told);
 
   const std::function<std::shared_ptr<const Snapshot>()> snapshot_;
   const ModelBook& models_;
   const Options options_;
   mutable std::mutex mutex_;
-  std::map<std::string, metrics::ModelLifecycle> told_;  // by canonical_model(); guarded by mutex_
+  std::map<std::string, ToldDates> told_;  // by canonical_model(); guarded by mutex_
   std::optional<std::chrono::steady_clock::time_point> asked_;  // the thread's
   Periodic thread_;  // ends after the call under way, which `timeout` bounds
 };

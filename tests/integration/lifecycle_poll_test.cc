@@ -13,28 +13,32 @@ namespace {
 using proxy::LifecyclePoll;
 using namespace std::chrono_literals;
 
+constexpr std::chrono::sys_days kToday = std::chrono::year(2026) / 10 / 14;
+
 std::string details(std::string_view lifecycle) {
   return R"({"modelDetails":{"modelId":"a.b","modelLifecycle":)" + std::string(lifecycle) + "}}";
 }
 
 TEST(LifecyclePoll, ReadsDaysInBothForms) {
-  const auto dates = proxy::dates_from_control_plane(details(
-      R"({"status":"LEGACY","legacyTime":"2026-07-08T00:00:00Z","endOfLifeTime":1799366400})"));
-  ASSERT_TRUE(dates);
-  EXPECT_EQ(routing::day_text(*dates->legacy), "2026-07-08");
-  EXPECT_EQ(routing::day_text(*dates->end_of_life), "2027-01-08");
-  EXPECT_FALSE(dates->launch);
+  const auto told = proxy::dates_from_control_plane(
+      details(
+          R"({"status":"LEGACY","legacyTime":"2026-07-08T00:00:00Z","endOfLifeTime":1799366400})"),
+      kToday);
+  ASSERT_TRUE(told);
+  EXPECT_EQ(routing::day_text(*told->dates.legacy), "2026-07-08");
+  EXPECT_EQ(routing::day_text(*told->dates.end_of_life), "2027-01-08");
+  EXPECT_FALSE(told->dates.launch);
 }
 
 TEST(LifecyclePoll, TakesNothingFromWhatIsNoAnswer) {
   for (const std::string& body : {std::string(), std::string("[]"), std::string("{}"),
                                   std::string(R"({"modelDetails":7})"), details("[]")})
-    EXPECT_FALSE(proxy::dates_from_control_plane(body)) << body;
-  const auto dates = proxy::dates_from_control_plane(
-      details(R"({"status":"ACTIVE","legacyTime":"soon","endOfLifeTime":-5})"));
-  ASSERT_TRUE(dates);
-  EXPECT_FALSE(dates->legacy);
-  EXPECT_FALSE(dates->end_of_life);
+    EXPECT_FALSE(proxy::dates_from_control_plane(body, kToday)) << body;
+  const auto told = proxy::dates_from_control_plane(
+      details(R"({"status":"ACTIVE","legacyTime":"soon","endOfLifeTime":-5})"), kToday);
+  ASSERT_TRUE(told);
+  EXPECT_FALSE(told->dates.legacy);
+  EXPECT_FALSE(told->dates.end_of_life);
 }
 
 TEST(LifecyclePoll, WhatBedrockTellsGoesBeforeTheFileAndBehindTheConfig) {
@@ -65,12 +69,13 @@ TEST(LifecyclePoll, ReadsAListOfModelsAndLeavesOutWhatItCannotRead) {
   const auto listed = proxy::listed_by_control_plane(
       R"({"modelSummaries":[7,{"modelId":"a.dated","modelLifecycle":{"status":"ACTIVE",)"
       R"("endOfLifeTime":"2029-05-01T00:00:00Z"}},{"modelId":"a.undated"},)"
-      R"({"modelLifecycle":{"status":"ACTIVE"}}]})");
+      R"({"modelLifecycle":{"status":"ACTIVE"}}]})",
+      kToday);
   ASSERT_EQ(listed.size(), 1U);
-  EXPECT_EQ(routing::day_text(*listed.at("a.dated").end_of_life), "2029-05-01");
+  EXPECT_EQ(routing::day_text(*listed.at("a.dated").dates.end_of_life), "2029-05-01");
   for (const std::string& body : {std::string(), std::string("[]"), std::string("{}"),
                                   std::string(R"({"modelSummaries":7})")})
-    EXPECT_TRUE(proxy::listed_by_control_plane(body).empty()) << body;
+    EXPECT_TRUE(proxy::listed_by_control_plane(body, kToday).empty()) << body;
 }
 
 std::string as_response(std::string_view status, const std::string& body) {
@@ -91,9 +96,12 @@ TEST(LifecyclePoll, AsksOneByOneOnlyForWhatTheListLeavesOutAndTakesAnEndForAnEnd
   ProxySetup setup{.primary_port = bedrock.port(), .candidate_port = bedrock.port()};
   setup.match = "models: [us.anthropic.claude-sonnet-5, anthropic.gone-v1:0]";
   setup.top = "lifecycle: {poll: {upstream: primary}}\n";
+  std::chrono::sys_days today = kToday;
   ProxyUnderTest proxy(setup);
   LifecyclePoll poll([&] { return proxy.server().snapshot(); }, proxy.server().models(),
-                     {.look_every = 1h, .timeout = 5s});
+                     {.look_every = 1h, .timeout = 5s, .today = [&] { return today; }});
+  poll.ask_now();
+  today += std::chrono::days(7);
   poll.ask_now();
   for (const FakeRequest& asked : bedrock.requests())
     EXPECT_EQ(asked.target().find("claude-sonnet-5"), std::string::npos) << asked.target();
@@ -102,33 +110,75 @@ TEST(LifecyclePoll, AsksOneByOneOnlyForWhatTheListLeavesOutAndTakesAnEndForAnEnd
             "2029-05-01");
   const auto* gone = dates->find("anthropic.gone-v1:0");
   ASSERT_NE(gone, nullptr);
-  EXPECT_EQ(gone->dates.end_of_life, routing::today()) << "since today at the latest";
+  EXPECT_EQ(gone->dates.end_of_life, kToday) << "since it was first told at the latest";
 }
 
-TEST(LifecyclePoll, KeepsADayAheadThatBedrockDoesNotNameAndDropsOneThatItContradicts) {
-  const auto bedrock = FakeBedrock::replies(
-      R"({"modelSummaries":[{"modelId":"anthropic.own-v1:0",)"
-      R"("modelLifecycle":{"status":"ACTIVE","startOfLifeTime":"2024-01-01T00:00:00Z"}}]})");
-  ProxySetup setup{.primary_port = bedrock->port(), .candidate_port = bedrock->port()};
-  setup.match = "models: [anthropic.own-v1:0]";
-  setup.top = "lifecycle: {poll: {upstream: primary}}\n";
-  ProxyUnderTest proxy(setup);
-  LifecyclePoll poll([&] { return proxy.server().snapshot(); }, proxy.server().models(),
-                     {.look_every = 1h, .timeout = 5s});
-  poll.ask_now();
-  metrics::Lifecycles::Table table;
-  table["anthropic.own"].dates = {.launch = {},
-                                  .legacy = routing::day_from_text("2025-01-01"),
-                                  .extended_access = {},
-                                  .end_of_life = routing::day_from_text("2999-01-01"),
-                                  .replacement = "anthropic.next"};
-  const auto dates = poll.with_told(std::make_shared<metrics::Lifecycles>("2026-01-01", table));
-  const auto* model = dates->find("anthropic.own-v1:0");
-  ASSERT_NE(model, nullptr);
-  EXPECT_EQ(routing::day_text(*model->dates.launch), "2024-01-01");
-  EXPECT_EQ(routing::day_text(*model->dates.end_of_life), "2999-01-01");
-  EXPECT_EQ(model->dates.replacement, "anthropic.next");
-  EXPECT_FALSE(model->dates.legacy) << "Bedrock says that it is active";
+// A proxy that asks of anthropic.own, on days that the test sets, what Bedrock then says of it.
+struct AskedOfOwn {
+  explicit AskedOfOwn(std::string_view lifecycle)
+      : bedrock(FakeBedrock::replies(R"({"modelSummaries":[{"modelId":"anthropic.own-v1:0",)"
+                                     R"("modelLifecycle":)" +
+                                     std::string(lifecycle) + "}]}")),
+        proxy(setup()),
+        poll([this] { return proxy.server().snapshot(); }, proxy.server().models(),
+             {.look_every = 1h, .timeout = 5s, .today = [this] { return today; }}) {}
+
+  ProxySetup setup() const {
+    ProxySetup made{.primary_port = bedrock->port(), .candidate_port = bedrock->port()};
+    made.match = "models: [anthropic.own-v1:0]";
+    made.top = "lifecycle: {poll: {upstream: primary}}\n";
+    return made;
+  }
+  void ask_on(std::chrono::sys_days day) {
+    today = day;
+    poll.ask_now();
+  }
+  // Where the file knows `dates`.
+  routing::ModelDates dates(const routing::ModelDates& known = {}) const {
+    metrics::Lifecycles::Table table;
+    table["anthropic.own"].dates = known;
+    return poll.with_told(std::make_shared<metrics::Lifecycles>("2026-01-01", table))
+        ->find("anthropic.own-v1:0")
+        ->dates;
+  }
+
+  std::chrono::sys_days today = kToday;
+  const std::unique_ptr<FakeBedrock> bedrock;
+  ProxyUnderTest proxy;
+  LifecyclePoll poll;
+};
+
+TEST(LifecyclePoll, KeepsAnEndThatBedrockDoesNotNameUntilItTellsOfTheModelBehindThatDay) {
+  AskedOfOwn own(R"({"status":"ACTIVE","startOfLifeTime":"2024-01-01T00:00:00Z"})");
+  const routing::ModelDates file{.launch = {},
+                                 .legacy = routing::day_from_text("2025-01-01"),
+                                 .extended_access = {},
+                                 .end_of_life = kToday,
+                                 .replacement = "anthropic.next"};
+  own.ask_on(kToday - std::chrono::days(1));
+  EXPECT_EQ(routing::day_text(*own.dates(file).launch), "2024-01-01");
+  EXPECT_EQ(own.dates(file).replacement, "anthropic.next");
+  EXPECT_FALSE(own.dates(file).legacy) << "Bedrock says that it is active";
+  for (const int days : {0, 1, 400}) {
+    own.today = kToday + std::chrono::days(days);
+    EXPECT_EQ(own.dates(file).end_of_life, kToday) << "told before, read after " << days << " days";
+  }
+  own.ask_on(kToday);
+  EXPECT_EQ(own.dates(file).end_of_life, kToday) << "the day is not over";
+  own.ask_on(kToday + std::chrono::days(1));
+  EXPECT_FALSE(own.dates(file).end_of_life) << "it still lives";
+}
+
+TEST(LifecyclePoll, GuessesThatAModelIsLegacySinceItWasFirstToldOrSinceAKnownDayBefore) {
+  AskedOfOwn own(R"({"status":"LEGACY"})");
+  own.ask_on(kToday);
+  own.ask_on(kToday + std::chrono::days(7));
+  EXPECT_EQ(own.dates().legacy, kToday) << "not anew with every telling";
+  routing::ModelDates file;
+  file.legacy = kToday - std::chrono::days(90);
+  EXPECT_EQ(own.dates(file).legacy, file.legacy);
+  file.legacy = kToday + std::chrono::days(90);
+  EXPECT_EQ(own.dates(file).legacy, kToday) << "it is already";
 }
 
 TEST(LifecyclePoll, AsksNobodyUnlessToldTo) {
