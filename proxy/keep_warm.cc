@@ -46,6 +46,17 @@ std::optional<ModelBook::Time> last_success(const std::vector<ModelBook::Entry>&
   return newest;
 }
 
+// What the newest answer was, of the models that have answered: what never did may be a slip of a
+// client's pen, and says nothing of those.
+std::string_view newest_problem(const std::vector<ModelBook::Entry>& known) {
+  const ModelBook::Entry* newest = nullptr;
+  for (const ModelBook::Entry& entry : known) {
+    if (entry.last_success && (newest == nullptr || entry.last_seen > newest->last_seen))
+      newest = &entry;
+  }
+  return newest == nullptr ? std::string_view{} : newest->problem;
+}
+
 // So many of so many, where that closes the way back.
 std::optional<std::pair<std::uint64_t, std::uint64_t>> share_too_long(
     const std::vector<ModelBook::Entry>& known, ModelBook::Time now) {
@@ -95,8 +106,7 @@ RollbackReadiness rollback_readiness(const routing::RouteConfig& route,
   if (!success) return {.ready = false, .reason = "the primary has not answered yet"};
   RollbackReadiness readiness;
   readiness.last_success_age = duration_cast<seconds>(now - *success);
-  const auto newest = std::ranges::max_element(known, {}, &ModelBook::Entry::last_seen);
-  const std::string_view problem = newest->problem;
+  const std::string_view problem = newest_problem(known);
   const milliseconds oldest = route.keep_warm > 0ms ? 2 * route.keep_warm : milliseconds(24h);
   if (problem == "gone" || problem == "access" || problem == "not_found" || problem == "failed" ||
       problem == "throttled") {

@@ -25,10 +25,11 @@ struct RollbackReadiness {
   std::optional<std::chrono::seconds> last_success_age{};
 };
 
-// By what its primary's models answered last: the newest answer must be a success, or a refusal of
-// the request, and the last success younger than twice `keep_warm.every` (a day, where the route
-// keeps nothing warm). Of the last hour's requests less than 1 % may have been too long for the
-// primary's context: an older model takes less than those who are used to a newer one may ask.
+// By what its primary's models answered last, those that never did left aside: the newest answer
+// must be a success, or a refusal of the request, and the last success younger than twice
+// `keep_warm.every` (a day, where the route keeps nothing warm). Of the last hour's requests less
+// than 1 % may have been too long for the primary's context: an older model takes less than those
+// who are used to a newer one may ask.
 RollbackReadiness rollback_readiness(const routing::RouteConfig& route,
                                      const std::vector<ModelBook::Entry>& models,
                                      ModelBook::Time now);

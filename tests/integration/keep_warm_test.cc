@@ -108,6 +108,19 @@ TEST_F(WayBack, AModelThatNeverAnsweredIsNotCalledInThePlaceOfOneThatDid) {
   EXPECT_EQ(primary->request(2).target(), "/model/anthropic.claude-a/converse");
 }
 
+TEST_F(WayBack, StaysOpenBehindAModelThatNeverAnsweredAndNotBehindOneThatDid) {
+  const auto now = std::chrono::system_clock::now();
+  routing::RouteConfig route;
+  route.name = "route";
+  ModelBook book;
+  book.note("route", routing::Variant::primary, "anthropic.claude-a", "", now);
+  book.note("route", routing::Variant::primary, "anthropic.cluade-a", "not_found", now + 1s);
+  EXPECT_TRUE(rollback_readiness(route, book.entries(), now + 1s).ready) << "a typo";
+  book.note("route", routing::Variant::primary, "anthropic.claude-a", "access", now + 2s);
+  EXPECT_EQ(rollback_readiness(route, book.entries(), now + 2s).reason,
+            "the primary's last answer was a failure (access)");
+}
+
 TEST_F(WayBack, APrimaryThatAnswersCopiesNeedsNoCall) {
   ProxySetup copying = setup();
   copying.shadow = "percent: 100, control_percent: 0";
