@@ -28,6 +28,25 @@ struct ProbeThread {
   Signer signer;
 };
 
+// Ends a call that is not over by then, whatever goes on: the call's own limits are of a silence.
+class WholeCall final : public Deadline {
+ public:
+  WholeCall(DeadlineSweep& sweep, UpstreamCall& call, std::chrono::milliseconds timeout)
+      : Deadline(sweep), call_(call) {
+    set(timeout);
+  }
+  bool is_over() const noexcept { return over_; }
+
+ private:
+  void expired() noexcept override {
+    over_ = true;
+    call_.interrupt();  // may end whoever waits, and with it this object
+  }
+
+  UpstreamCall& call_;
+  bool over_ = false;
+};
+
 asio::awaitable<Result<ProbeAnswer>> exchange(UpstreamCall& call, std::string_view head,
                                               std::string_view body) {
   if (auto sent = co_await call.send(head, body); !sent) co_return sent.error();
@@ -140,7 +159,12 @@ asio::awaitable<Result<ProbeAnswer>> ask(ProbeThread& thread,
                      .idle = timeout,
                      .max_head_bytes = snapshot->config().limits.max_response_header_bytes},
                     answer);
-  co_return co_await exchange(call, *head, request.body);
+  WholeCall whole(thread.sweep, call, timeout);
+  auto answered = co_await exchange(call, *head, request.body);
+  if (!answered && whole.is_over())
+    co_return Error{ErrorKind::timeout, Side::upstream,
+                    "answer of " + pool->authority() + ": timed out"};
+  co_return answered;
 }
 
 // Where nothing is kept, not even memory was there.

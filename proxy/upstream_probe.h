@@ -36,7 +36,8 @@ struct ProbeAnswer {
   std::string body{};  // cut at kMaxBodyBytes
 };
 
-// By the upstream's own credentials: those that a client brings are not there.
+// By the upstream's own credentials: those that a client brings are not there. `timeout` bounds all
+// of it, from the look-up of the name to the answer's last byte.
 Result<ProbeAnswer> ask_upstream(std::shared_ptr<const Snapshot> snapshot, std::size_t upstream,
                                  ProbeRequest request, std::chrono::milliseconds timeout);
 
