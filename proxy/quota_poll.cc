@@ -1,6 +1,7 @@
 #include "proxy/quota_poll.h"
 
 #include <algorithm>
+#include <tuple>
 #include <utility>
 
 #include "proxy/aws/endpoints.h"
@@ -11,11 +12,6 @@ namespace understudy::proxy {
 namespace {
 
 using std::chrono::milliseconds;
-
-// The same upstream in another region has other quotas.
-std::string key_of(const routing::UpstreamConfig& upstream) {
-  return upstream.name + " " + upstream.region;
-}
 
 std::optional<std::uint64_t> part_of(const std::optional<std::uint64_t>& whole,
                                      routing::Percent part) {
@@ -39,7 +35,18 @@ QuotaPoll::QuotaPoll(std::function<std::shared_ptr<const Snapshot>()> snapshot,
       options_(std::move(options)),
       thread_("quotas", options_.look_every, [this] { look(); }) {}
 
-bool QuotaPoll::is_due(const std::string& key, milliseconds every) const {
+bool QuotaPoll::Key::operator<(const Key& other) const {
+  const auto mine = std::tie(upstream, region), its = std::tie(other.upstream, other.region);
+  return mine < its || (mine == its && credentials.owner_before(other.credentials));
+}
+
+QuotaPoll::Key QuotaPoll::key_of(const UpstreamTarget& upstream) {
+  return {.upstream = upstream.config.name,
+          .region = upstream.config.region,
+          .credentials = upstream.credentials->slot};
+}
+
+bool QuotaPoll::is_due(const Key& key, milliseconds every) const {
   const auto asked = asked_.find(key);
   if (asked == asked_.end()) return true;
   const std::lock_guard lock(mutex_);
@@ -49,41 +56,54 @@ bool QuotaPoll::is_due(const std::string& key, milliseconds every) const {
 }
 
 void QuotaPoll::look() {
+  struct Wanted {
+    std::size_t upstream;
+    milliseconds every;
+  };
   const auto snapshot = snapshot_();
-  const routing::Config& config = snapshot->config();
-  std::map<std::string, Asked> asked;  // what is asked no more is forgotten
-  for (const routing::RouteConfig& route : config.routes) {
-    if (!route.candidate || !route.candidate->quota.service_quotas || thread_.stopping()) continue;
+  std::map<Key, Wanted> wanted;
+  for (const routing::RouteConfig& route : snapshot->config().routes) {
+    if (!route.candidate || !route.candidate->quota.service_quotas) continue;
     const std::size_t upstream = route.candidate->upstream;
-    const std::string key = key_of(config.upstreams[upstream]);
-    if (is_due(key, route.candidate->quota.service_quotas->every)) read(snapshot, upstream, key);
-    asked[key] = asked_[key];
+    const milliseconds every = route.candidate->quota.service_quotas->every;
+    Wanted& one =
+        wanted.try_emplace(key_of(*snapshot->upstreams[upstream]), Wanted{upstream, every})
+            .first->second;
+    one.every = std::min(one.every, every);
   }
-  asked_ = std::move(asked);
+  forget_all_but([&wanted](const Key& key) { return wanted.contains(key); });
+  for (const auto& [key, one] : wanted) {
+    if (thread_.stopping()) return;
+    if (is_due(key, one.every)) read(snapshot, one.upstream, key);
+  }
+}
+
+// Before others are read: of one upstream no two stand side by side.
+void QuotaPoll::forget_all_but(const std::function<bool(const Key&)>& is_wanted) {
+  const auto is_past = [&is_wanted](const auto& known) { return !is_wanted(known.first); };
+  std::erase_if(asked_, is_past);
   const std::lock_guard lock(mutex_);
-  std::erase_if(accounts_, [this](const auto& known) { return !asked_.contains(known.first); });
+  std::erase_if(accounts_, is_past);
 }
 
 void QuotaPoll::read(const std::shared_ptr<const Snapshot>& snapshot, std::size_t upstream,
-                     const std::string& key) {
-  const std::string& name = snapshot->config().upstreams[upstream].name;
+                     const Key& key) {
   auto quotas = ask(snapshot, upstream);
   asked_[key] = options_.now();
   const std::lock_guard lock(mutex_);
   Account& account = accounts_[key];
-  account.upstream = name;
   if (quotas) {
     account.quotas = std::move(*quotas);
     account.read = std::chrono::system_clock::now();
     account.problem.clear();
     ++account.good;
-    log_info("quotas_read", {{"upstream", std::string_view{name}},
+    log_info("quotas_read", {{"upstream", std::string_view{key.upstream}},
                              {"quotas", static_cast<std::int64_t>(account.quotas.size())}});
   } else {
     account.problem = quotas.error().context;
     ++account.failed;
-    log_warn("quotas_not_read",
-             {{"upstream", std::string_view{name}}, {"what", std::string_view{account.problem}}});
+    log_warn("quotas_not_read", {{"upstream", std::string_view{key.upstream}},
+                                 {"what", std::string_view{account.problem}}});
   }
 }
 
@@ -130,8 +150,13 @@ QuotaReading QuotaPoll::reading(const routing::Config& config,
   const routing::VariantConfig& candidate = *route.candidate;
   const routing::ServiceQuotaSource& source = *candidate.quota.service_quotas;
   reading.asked = true;
+  const auto snapshot = snapshot_();
+  const auto target =
+      std::ranges::find(snapshot->upstreams, config.upstreams[candidate.upstream].name,
+                        [](const auto& upstream) { return upstream->config.name; });
+  if (target == snapshot->upstreams.end()) return reading;
   const std::lock_guard lock(mutex_);
-  const auto known = accounts_.find(key_of(config.upstreams[candidate.upstream]));
+  const auto known = accounts_.find(key_of(**target));
   if (known == accounts_.end()) return reading;
   const Account& account = known->second;
   reading.problem = account.problem;
@@ -154,7 +179,7 @@ std::string QuotaPoll::exposition() const {
       "# TYPE understudy_quota_read_timestamp_seconds gauge\n";
   const std::lock_guard lock(mutex_);
   for (const auto& [key, account] : accounts_) {
-    const std::string of = "{upstream=\"" + account.upstream + "\"";
+    const std::string of = "{upstream=\"" + key.upstream + "\"";
     counts += "understudy_quota_readings_total" + of + ",result=\"ok\"} " +
               std::to_string(account.good) + "\n";
     counts += "understudy_quota_readings_total" + of + ",result=\"failed\"} " +

@@ -31,7 +31,7 @@ class QuotaPoll {
     std::function<std::chrono::steady_clock::time_point()> now = std::chrono::steady_clock::now;
   };
 
-  // Asked on the thread; outlives this.
+  // `snapshot` tells what is in force. Asked from any thread; outlives this.
   QuotaPoll(std::function<std::shared_ptr<const Snapshot>()> snapshot, Environment environment,
             Options options);
 
@@ -44,8 +44,13 @@ class QuotaPoll {
   std::string exposition() const;
 
  private:
-  struct Account {  // of one upstream
-    std::string upstream;
+  // Whose quotas they are: others in another region, or by other credentials.
+  struct Key {
+    std::string upstream, region;
+    std::weak_ptr<const aws::CredentialSlot> credentials;  // equal plans share one
+    bool operator<(const Key& other) const;
+  };
+  struct Account {
     std::vector<ServiceQuota> quotas{};
     std::optional<std::chrono::system_clock::time_point> read{};
     std::string problem = "they have not been read yet";  // empty: the last reading was good
@@ -53,19 +58,20 @@ class QuotaPoll {
   };
   using Asked = std::chrono::steady_clock::time_point;
 
-  void read(const std::shared_ptr<const Snapshot>& snapshot, std::size_t upstream,
-            const std::string& key);
+  static Key key_of(const UpstreamTarget& upstream);
+  void forget_all_but(const std::function<bool(const Key&)>& is_wanted);
+  void read(const std::shared_ptr<const Snapshot>& snapshot, std::size_t upstream, const Key& key);
   Result<std::vector<ServiceQuota>> ask(const std::shared_ptr<const Snapshot>& snapshot,
                                         std::size_t upstream);
-  bool is_due(const std::string& key, std::chrono::milliseconds every) const;
+  bool is_due(const Key& key, std::chrono::milliseconds every) const;
 
   const std::function<std::shared_ptr<const Snapshot>()> snapshot_;
   const Environment environment_;
   const Options options_;
-  std::map<std::string, Asked> asked_;  // the thread's; as accounts_
+  std::map<Key, Asked> asked_;  // the thread's; as accounts_
   mutable std::mutex mutex_;
-  std::map<std::string, Account> accounts_;  // by upstream and region; guarded by mutex_
-  Periodic thread_;  // ends after the call under way, which `timeout` bounds
+  std::map<Key, Account> accounts_;  // guarded by mutex_
+  Periodic thread_;                  // ends after the call under way, which `timeout` bounds
 };
 
 }  // namespace understudy::proxy

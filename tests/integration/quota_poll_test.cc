@@ -166,6 +166,29 @@ TEST(QuotaPoll, TakesNoFigureOfAnotherModelForTheCandidates) {
   EXPECT_THAT(polled.reading().problem, HasSubstr("per minute for Another"));
 }
 
+TEST(QuotaPoll, ForgetsTheFiguresOfOneAccountWhenItsUpstreamGetsTheKeysOfAnother) {
+  FakeBedrock quotas([](const FakeRequest& asked, FakePeer& peer) {
+    const bool other = asked.field("authorization").find("AKIDANOTHER") != std::string::npos;
+    peer.send(requests_a_minute(other ? 10 : 200));
+  });
+  Polled polled(setup(quotas.port(), "from: service_quotas"));
+  polled.poll.look();
+  ASSERT_TRUE(polled.proxy.apply(setup(quotas.port(), "from: service_quotas, every: 2h")));
+  polled.poll.look();
+  EXPECT_EQ(quotas.count(), 1U) << "by the same keys";
+  ASSERT_EQ(polled.reading().requests_per_minute, 200U);
+
+  ProxySetup another = setup(quotas.port(), "from: service_quotas, every: 2h");
+  another.candidate_credentials =
+      "source: static, access_key_id: AKIDANOTHER, secret_access_key: "
+      "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
+  ASSERT_TRUE(polled.proxy.apply(another));
+  EXPECT_FALSE(polled.reading().requests_per_minute);
+  EXPECT_THAT(polled.reading().problem, HasSubstr("not been read yet"));
+  polled.poll.look();
+  EXPECT_EQ(polled.reading().requests_per_minute, 10U) << "at once, not when `every` is over";
+}
+
 TEST(QuotaPoll, EndsAListThatDoesNot) {
   const auto quotas = FakeBedrock::replies(R"({"Quotas": [], "NextToken": "again"})");
   Polled polled(setup(quotas->port(), "from: service_quotas"));
