@@ -92,12 +92,12 @@ std::optional<ToldDates> dates_from_control_plane(std::string_view body, sys_day
   return details == answer.end() ? std::nullopt : dates_of(*details, day);
 }
 
-ListedDates listed_by_control_plane(std::string_view body, sys_days day) {
-  ListedDates listed;
+std::optional<ListedDates> listed_by_control_plane(std::string_view body, sys_days day) {
   const json answer = json::parse(body, nullptr, false);
-  if (!answer.is_object()) return listed;
+  if (!answer.is_object()) return std::nullopt;
   const auto summaries = answer.find("modelSummaries");
-  if (summaries == answer.end() || !summaries->is_array()) return listed;
+  if (summaries == answer.end() || !summaries->is_array()) return std::nullopt;
+  ListedDates listed;
   for (const json& model : *summaries) {
     const auto dates = dates_of(model, day);
     const auto id = dates ? model.find("modelId") : model.end();
@@ -132,7 +132,7 @@ void LifecyclePoll::ask_now() {
     if (!id.empty() && models.size() < kMaxModels) models.emplace(id);
   }
   if (models.empty()) return;
-  const auto listed = ask_list(snapshot);
+  const ListedDates listed = read_list(snapshot);
   std::size_t answered = 0;
   for (const std::string& model : models) {
     if (thread_.stopping()) return;
@@ -148,11 +148,32 @@ void LifecyclePoll::ask_now() {
                                 {"answered", static_cast<std::int64_t>(answered)}});
 }
 
-ListedDates LifecyclePoll::ask_list(const std::shared_ptr<const Snapshot>& snapshot) {
+Result<ListedDates> LifecyclePoll::ask_list(const std::shared_ptr<const Snapshot>& snapshot) {
+  const auto refused = [](const std::string& why) {
+    return Error{ErrorKind::bad_message, Side::upstream, "ListFoundationModels " + why};
+  };
   const auto answer = ask_upstream(snapshot, *snapshot->config().lifecycle.poll_upstream,
                                    question("/foundation-models"), options_.timeout);
-  if (!answer || answer->status != 200) return {};
-  return listed_by_control_plane(answer->body, options_.today());
+  if (!answer) return answer.error();
+  if (answer->status != 200)
+    return refused("answered " + std::to_string(answer->status) +
+                   (answer->status == 403 ? ": the keys need bedrock:ListFoundationModels" : ""));
+  if (answer->body.size() >= ProbeAnswer::kMaxBodyBytes)
+    return refused("answered more than " + std::to_string(ProbeAnswer::kMaxBodyBytes) + " bytes");
+  auto listed = listed_by_control_plane(answer->body, options_.today());
+  if (!listed) return refused("answered what is no list of models");
+  return *std::move(listed);
+}
+
+// Without the list each model is asked for by itself, which takes many calls: people are told when
+// that begins, and when it has another cause.
+ListedDates LifecyclePoll::read_list(const std::shared_ptr<const Snapshot>& snapshot) {
+  auto listed = ask_list(snapshot);
+  ++(listed ? lists_read_ : lists_failed_);
+  const std::string problem = listed ? std::string() : listed.error().context;
+  if (std::exchange(list_problem_, problem) != problem && !problem.empty())
+    log_warn("lifecycle_list_not_read", {{"what", std::string_view{problem}}});
+  return listed ? *std::move(listed) : ListedDates{};
 }
 
 // What is not on the list has ended, or may be seen only one by one.
@@ -201,6 +222,13 @@ std::shared_ptr<const metrics::Lifecycles> LifecyclePoll::with_told(
              .checked = routing::day_text(told.day)};
   }
   return std::make_shared<const metrics::Lifecycles>(std::string(known->as_of()), std::move(table));
+}
+
+std::string LifecyclePoll::exposition() const {
+  const std::string name = "understudy_lifecycle_readings_total";
+  return "# HELP " + name + " Readings of the control plane's list of models, by result.\n# TYPE " +
+         name + " counter\n" + name + "{result=\"ok\"} " + std::to_string(lists_read_) + "\n" +
+         name + "{result=\"failed\"} " + std::to_string(lists_failed_) + "\n";
 }
 
 }  // namespace understudy::proxy

@@ -3,7 +3,9 @@
 // lifecycle.poll says so: ListFoundationModels once, GetFoundationModel for those that are not on
 // the list (modelLifecycle, bedrock-wire 1.3). One thread of its own.
 
+#include <atomic>
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
@@ -13,6 +15,7 @@
 #include <string_view>
 
 #include "metrics/lifecycle.h"
+#include "proxy/error.h"
 #include "proxy/model_book.h"
 #include "proxy/periodic.h"
 #include "proxy/snapshot.h"
@@ -31,8 +34,9 @@ using ListedDates = std::map<std::string, ToldDates, std::less<>>;  // by model 
 
 // What an answer of GetFoundationModel tells on that day; none where it tells nothing.
 std::optional<ToldDates> dates_from_control_plane(std::string_view body, std::chrono::sys_days day);
-// The same of ListFoundationModels.
-ListedDates listed_by_control_plane(std::string_view body, std::chrono::sys_days day);
+// The same of ListFoundationModels; none where it is no such list.
+std::optional<ListedDates> listed_by_control_plane(std::string_view body,
+                                                   std::chrono::sys_days day);
 
 class LifecyclePoll {
  public:
@@ -55,9 +59,13 @@ class LifecyclePoll {
   std::shared_ptr<const metrics::Lifecycles> with_told(
       std::shared_ptr<const metrics::Lifecycles> known) const;
 
+  // understudy_lifecycle_readings_total{result} in the exposition's text format. Any thread.
+  std::string exposition() const;
+
  private:
   void look();
-  ListedDates ask_list(const std::shared_ptr<const Snapshot>& snapshot);
+  Result<ListedDates> ask_list(const std::shared_ptr<const Snapshot>& snapshot);
+  ListedDates read_list(const std::shared_ptr<const Snapshot>& snapshot);
   bool ask(const std::shared_ptr<const Snapshot>& snapshot, const std::string& model);
   void remember(const std::string& model, ToldDates told);
 
@@ -66,8 +74,11 @@ class LifecyclePoll {
   const Options options_;
   mutable std::mutex mutex_;
   std::map<std::string, ToldDates> told_;  // by canonical_model(); guarded by mutex_
-  std::optional<std::chrono::steady_clock::time_point> asked_;  // the thread's
-  Periodic thread_;  // ends after the call under way, which `timeout` bounds
+  std::atomic<std::uint64_t> lists_read_{0}, lists_failed_{0};
+  // The thread's:
+  std::optional<std::chrono::steady_clock::time_point> asked_;
+  std::string list_problem_;  // empty: the last list was read
+  Periodic thread_;           // ends after the call under way, which `timeout` bounds
 };
 
 }  // namespace understudy::proxy

@@ -313,7 +313,8 @@ class Program {
 
   std::string exposition() {
     recorder_.request_bodies(server_->load().request_body_bytes);
-    return recorder_.render() + webhook_exposition(webhook_.counts());
+    return recorder_.render() + webhook_exposition(webhook_.counts()) +
+           lifecycle_poll_.exposition();
   }
 
   AdminSources admin_sources() {

@@ -1,8 +1,12 @@
 #include "proxy/lifecycle_poll.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <mutex>
+
 #include "metrics/end_of_life.h"
+#include "proxy/upstream_probe.h"
 #include "routing/day.h"
 #include "tests/support/fake_bedrock.h"
 #include "tests/support/proxy_under_test.h"
@@ -11,6 +15,9 @@ namespace understudy::testing_support {
 namespace {
 
 using proxy::LifecyclePoll;
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::Not;
 using namespace std::chrono_literals;
 
 constexpr std::chrono::sys_days kToday = std::chrono::year(2026) / 10 / 14;
@@ -71,11 +78,12 @@ TEST(LifecyclePoll, ReadsAListOfModelsAndLeavesOutWhatItCannotRead) {
       R"("endOfLifeTime":"2029-05-01T00:00:00Z"}},{"modelId":"a.undated"},)"
       R"({"modelLifecycle":{"status":"ACTIVE"}}]})",
       kToday);
-  ASSERT_EQ(listed.size(), 1U);
-  EXPECT_EQ(routing::day_text(*listed.at("a.dated").dates.end_of_life), "2029-05-01");
+  ASSERT_TRUE(listed);
+  ASSERT_EQ(listed->size(), 1U);
+  EXPECT_EQ(routing::day_text(*listed->at("a.dated").dates.end_of_life), "2029-05-01");
   for (const std::string& body : {std::string(), std::string("[]"), std::string("{}"),
                                   std::string(R"({"modelSummaries":7})")})
-    EXPECT_TRUE(proxy::listed_by_control_plane(body, kToday).empty()) << body;
+    EXPECT_FALSE(proxy::listed_by_control_plane(body, kToday)) << body;
 }
 
 std::string as_response(std::string_view status, const std::string& body) {
@@ -111,6 +119,44 @@ TEST(LifecyclePoll, AsksOneByOneOnlyForWhatTheListLeavesOutAndTakesAnEndForAnEnd
   const auto* gone = dates->find("anthropic.gone-v1:0");
   ASSERT_NE(gone, nullptr);
   EXPECT_EQ(gone->dates.end_of_life, kToday) << "since it was first told at the latest";
+}
+
+TEST(LifecyclePoll, TellsOnceWhyTheListCannotBeReadAndAsksOneByOneMeanwhile) {
+  std::mutex mutex;
+  std::string list = as_response("403 Forbidden", "{}");
+  FakeBedrock bedrock([&](const FakeRequest& asked, FakePeer& peer) {
+    const std::lock_guard lock(mutex);
+    peer.send(asked.target() == "/foundation-models"
+                  ? list
+                  : as_response("200 OK", details(R"({"status":"ACTIVE"})")));
+  });
+  ProxySetup setup{.primary_port = bedrock.port(), .candidate_port = bedrock.port()};
+  setup.match = "models: [anthropic.own-v1:0]";
+  setup.top = "lifecycle: {poll: {upstream: primary}}\n";
+  ProxyUnderTest proxy(setup);
+  LifecyclePoll poll([&] { return proxy.server().snapshot(); }, proxy.server().models(),
+                     {.look_every = 1h, .timeout = 5s});
+  const auto told_by = [&](const std::string& answer) {
+    {
+      const std::lock_guard lock(mutex);
+      list = answer;
+    }
+    testing::internal::CaptureStderr();
+    poll.ask_now();
+    return testing::internal::GetCapturedStderr();
+  };
+  const std::string forbidden = as_response("403 Forbidden", "{}");
+  EXPECT_THAT(told_by(forbidden), AllOf(HasSubstr("lifecycle_list_not_read"),
+                                        HasSubstr("403: the keys need bedrock:List")));
+  EXPECT_THAT(told_by(forbidden), Not(HasSubstr("lifecycle_list_not_read"))) << "told already";
+  EXPECT_THAT(told_by(as_response("200 OK", "{")), HasSubstr("what is no list of models"));
+  const std::string endless(proxy::ProbeAnswer::kMaxBodyBytes + 1, ' ');
+  EXPECT_THAT(told_by(as_response("200 OK", endless)), HasSubstr("more than 262144 bytes"));
+  EXPECT_THAT(told_by(as_response("200 OK", R"({"modelSummaries":[]})")),
+              Not(HasSubstr("lifecycle_list_not_read")));
+  EXPECT_THAT(told_by(forbidden), HasSubstr("lifecycle_list_not_read")) << "it had been read";
+  EXPECT_THAT(poll.exposition(), HasSubstr("lifecycle_readings_total{result=\"ok\"} 1\n"));
+  EXPECT_THAT(poll.exposition(), HasSubstr("lifecycle_readings_total{result=\"failed\"} 5\n"));
 }
 
 // A proxy that asks of anthropic.own, on days that the test sets, what Bedrock then says of it.
