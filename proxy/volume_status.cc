@@ -55,6 +55,17 @@ Limit smaller(const Limit& given, const Limit& read) {
   return std::min(*given, *read);
 }
 
+// What neither the config gives nor the reading found, in plain words.
+std::string unknown_figures(const Quota& quota, const std::string& problem) {
+  const bool requests = !quota.requests_per_minute, tokens = !quota.tokens_per_minute;
+  if (!requests && !tokens) return {};
+  const std::string names = std::string(requests ? "requests" : "") +
+                            (requests && tokens ? " and " : "") + (tokens ? "tokens" : "");
+  const std::string key = requests ? "requests_per_minute" : "tokens_per_minute";
+  return "Service Quotas do not tell its " + names + " a minute: " +
+         (problem.empty() ? "say quota." + key + " beside `from: service_quotas`" : problem);
+}
+
 Quota quota_in_force(const routing::QuotaConfig& config, const QuotaReading& read) {
   if (!read.asked) {
     return {.requests_per_minute = config.requests_per_minute,
@@ -62,8 +73,7 @@ Quota quota_in_force(const routing::QuotaConfig& config, const QuotaReading& rea
   }
   Quota quota{.requests_per_minute = smaller(config.requests_per_minute, read.requests_per_minute),
               .tokens_per_minute = smaller(config.tokens_per_minute, read.tokens_per_minute)};
-  if (!read.requests_per_minute && !read.tokens_per_minute)
-    quota.unknown = "Service Quotas do not tell it: " + read.problem;
+  quota.unknown = unknown_figures(quota, read.problem);
   return quota;
 }
 
@@ -130,7 +140,8 @@ json describe_quota(const Quota& quota, const QuotaReading& read) {
   using std::chrono::seconds;
   described["read_unix_seconds"] =
       read.read ? json(floor<seconds>(*read.read).time_since_epoch().count()) : json();
-  described["problem"] = read.problem.empty() ? json() : json(read.problem);
+  const std::string& problem = read.problem.empty() ? quota.unknown : read.problem;
+  described["problem"] = problem.empty() ? json() : json(problem);
   return described;
 }
 

@@ -20,7 +20,8 @@ namespace understudy::proxy {
 using VolumeSource = std::function<std::optional<VolumePeak>(std::string_view route)>;
 
 // What was read of the quota of a candidate whose config says `from: service_quotas`. What is not
-// known must not be taken for room: its stages do not begin.
+// known must not be taken for room: no stage begins while one of the two figures was neither read
+// nor stands in the config.
 struct QuotaReading {
   bool asked = false;  // by the config; else the rest means nothing
   std::optional<std::uint64_t> requests_per_minute{}, tokens_per_minute{};

@@ -174,11 +174,14 @@ TEST(StageVolume, OfATrafficThatNobodyMeasuredFitsNowhere) {
 TEST(StageVolume, BeginsNoStageByAQuotaThatNobodyReadYet) {
   routing::RouteConfig route = staged({}, {});
   route.candidate->quota.service_quotas.emplace();
-  EXPECT_THAT(refused_stages(route, VolumePeak{1, 1}, {.asked = true}),
-              testing::Each(HasSubstr("Service Quotas do not tell it: they have not been read")));
-  QuotaReading read{.asked = true, .requests_per_minute = 600, .problem = ""};
+  EXPECT_THAT(
+      refused_stages(route, VolumePeak{1, 1}, {.asked = true}),
+      testing::Each(HasSubstr("Service Quotas do not tell its requests and tokens a minute: "
+                              "they have not been read")));
+  QuotaReading read{
+      .asked = true, .requests_per_minute = 600, .tokens_per_minute = 600, .problem = ""};
   EXPECT_THAT(refused_stages(route, VolumePeak{1'000, 1}, read),
-              testing::ElementsAre("", "", HasSubstr("its quota is 600 requests")));
+              testing::ElementsAre("", "", HasSubstr("its quota is 600 requests and 600 tokens")));
   read.problem = "Service Quotas answered 500";
   EXPECT_EQ(refused_stages(route, VolumePeak{1'000, 1}, read)[0], "")
       << "what was read before holds";
@@ -187,9 +190,23 @@ TEST(StageVolume, BeginsNoStageByAQuotaThatNobodyReadYet) {
       << "the smaller of what is read and what is given holds";
 }
 
+TEST(StageVolume, BeginsNoStageByAQuotaOfWhichOnlyOneFigureWasFoundUntilTheOtherIsGiven) {
+  routing::RouteConfig route = staged({}, {});
+  route.candidate->quota.service_quotas.emplace();
+  const QuotaReading read{.asked = true, .tokens_per_minute = 600, .problem = ""};
+  const std::string unknown =
+      "Service Quotas do not tell its requests a minute: say quota.requests_per_minute beside "
+      "`from: service_quotas`";
+  EXPECT_THAT(refused_stages(route, VolumePeak{1, 1}, read), testing::Each(HasSubstr(unknown)));
+  EXPECT_EQ(describe_volume(route, VolumePeak{1, 1}, read)["quota"]["problem"], unknown);
+  route.candidate->quota.requests_per_minute = 1'000;
+  EXPECT_THAT(refused_stages(route, VolumePeak{1, 1}, read), testing::Each(""));
+  EXPECT_TRUE(describe_volume(route, VolumePeak{1, 1}, read)["quota"]["problem"].is_null());
+}
+
 TEST(StageVolume, OfARouteIsAskedByItsName) {
   routing::Config config;
-  config.routes = {staged({}, {})};
+  config.routes = {staged({}, 1'000)};
   config.routes[0].candidate->quota.service_quotas.emplace();
   const VolumeSource volumes = [](auto) { return VolumePeak{10, 1}; };
   EXPECT_THAT(refused_stages(config, "r", volumes,
