@@ -116,6 +116,10 @@ void add(std::string& text, const routing::RolloutGates& gates) {
     add(text, "drift");
     add(text, static_cast<std::int64_t>(gates.drift));
   }
+  if (gates.way_back != routing::RolloutGates::WayBack::hold) {
+    add(text, "way_back");
+    add(text, static_cast<std::int64_t>(gates.way_back));
+  }
 }
 
 std::string plan_text(const routing::CanaryConfig& canary) {

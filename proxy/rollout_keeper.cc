@@ -242,7 +242,9 @@ void RolloutKeeper::take_look(const std::string& route, Entry& entry, const Rout
   follow_fleet(route, entry, seen, now);
   const routing::RolloutGates* gates = gates_in(entry.state, entry.plan);
   entry.evidence = says(seen.verdict, gates);
-  entry.no_way_back = seen.no_way_back;
+  // Where the gates do not ask for it, it counts as open.
+  const bool only_told = gates != nullptr && gates->way_back == routing::RolloutGates::WayBack::off;
+  entry.no_way_back = only_told ? std::string() : seen.no_way_back;
   if (gates != nullptr && is_watched(entry.state, entry.plan, now))
     entry.gates.look(*gates, seen.primary, seen.candidate, now);
   // What only this process knows would be missed where the primary serves nobody any more.

@@ -65,6 +65,12 @@ struct RolloutGates {
   // What follows when, after the last stage, the candidate gets worse than the rollout saw it.
   enum class Drift : std::uint8_t { tell, roll_back, off };
   Drift drift = Drift::tell;
+  // What follows where a rollback would find no primary that answers.
+  enum class WayBack : std::uint8_t {
+    hold,  // no further stage begins by itself
+    off    // nothing: it is only told
+  };
+  WayBack way_back = WayBack::hold;
   // As kOperationalGates; none: off.
   std::array<std::optional<GateRule>, kOperationalGates.size()> operational = {
       GateRule{.threshold = 1.0}, GateRule{.threshold = 50.0}, GateRule{.threshold = 50.0},

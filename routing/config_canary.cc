@@ -49,6 +49,12 @@ Parsed<RolloutGates::Drift> parse_drift(std::string_view text) {
   return bad<RolloutGates::Drift>("must be tell, roll_back or off, got " + shown(text));
 }
 
+Parsed<RolloutGates::WayBack> parse_way_back(std::string_view text) {
+  if (text == "hold") return good(RolloutGates::WayBack::hold);
+  if (text == "off") return good(RolloutGates::WayBack::off);
+  return bad<RolloutGates::WayBack>("must be hold or off, got " + shown(text));
+}
+
 // Per cent, or points of it.
 Parsed<double> parse_threshold(std::string_view text) {
   const Parsed<double> parsed = parse_amount(text);
@@ -77,6 +83,7 @@ void read_gates(Section& parent, RolloutGates& gates, bool of_stage) {
   if (node == nullptr) return;
   Section section(*node, parent.path_of("gates"), parent.problems());
   section.read("evidence", gates.evidence, parse_evidence);
+  section.read("way_back", gates.way_back, parse_way_back);
   if (!of_stage) {
     section.read("drift", gates.drift, parse_drift);
   } else if (section.find("drift") != nullptr) {

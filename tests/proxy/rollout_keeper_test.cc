@@ -110,6 +110,21 @@ TEST_F(Keeper, ServesAPlainPercentAtOnceAndTakesItBackByOneStore) {
   EXPECT_EQ(keeper->order("nobody", RolloutOrder::rollback).result, OrderAnswer::Result::no_route);
 }
 
+TEST_F(Keeper, GoesOnBehindAClosedWayBackWhereTheGatesDoNotAskForIt) {
+  no_way_back = "the primary's last answer was a failure (throttled)";
+  routing::CanaryConfig plan = staged();
+  plan.gates.emplace().way_back = routing::RolloutGates::WayBack::off;
+  plan.stages[0].gates.emplace();
+  start(plan);
+  look();
+  look();
+  ASSERT_EQ(state().stage, 1u) << "as the route has it";
+  pairs = 1'000;
+  look(VerdictState::safe_to_promote, 2h);
+  look();
+  EXPECT_EQ(state().stage, 1u) << "as the stage has it";
+}
+
 TEST_F(Keeper, BeginsNoFurtherStageByItselfWhileTheWayBackIsClosed) {
   no_way_back = "the primary's last answer was a failure (throttled)";
   start(staged());

@@ -89,7 +89,7 @@ TEST(ConfigLoader, PutsAStagesGatesBeforeTheRoutes) {
   const Config config = good(
       "routes:\n  - name: r\n    primary: {upstream: here}\n    candidate: {upstream: here, model: "
       "a.b}\n    canary:\n      gates: {evidence: fix_first, cost: off, drift: roll_back}\n"
-      "      stages:\n        - {percent: 1, gates: {evidence: off, latency: "
+      "      stages:\n        - {percent: 1, gates: {evidence: off, way_back: off, latency: "
       "{threshold: 10}}}\n"
       "        - {percent: 50, gates: {cost: {patience: 9}}}\n        - {percent: 100}\n");
   const CanaryConfig& canary = config.routes.at(0).canary;
@@ -101,10 +101,12 @@ TEST(ConfigLoader, PutsAStagesGatesBeforeTheRoutes) {
   ASSERT_TRUE(canary.stages[0].gates && canary.stages[1].gates);
   const RolloutGates& first = *canary.stages[0].gates;
   EXPECT_EQ(first.evidence, RolloutGates::Evidence::off);
+  EXPECT_EQ(first.way_back, RolloutGates::WayBack::off);
   EXPECT_EQ(rule(first, Gate::latency)->threshold, 10.0);
   EXPECT_FALSE(rule(first, Gate::cost)) << "as the route has it";
   const RolloutGates& second = *canary.stages[1].gates;
   EXPECT_EQ(second.evidence, RolloutGates::Evidence::fix_first) << "as the route has it";
+  EXPECT_EQ(second.way_back, RolloutGates::WayBack::hold) << "as it is by default";
   EXPECT_EQ(rule(second, Gate::cost)->patience, 9u);
   EXPECT_EQ(rule(second, Gate::cost)->threshold, 50.0) << "on again, by default";
   EXPECT_FALSE(canary.stages[2].gates);
