@@ -35,6 +35,11 @@ class Rollout : public testing::Test {
   void order(RolloutOrder order, EvidenceSays evidence = EvidenceSays::inconclusive) {
     happens(RolloutRequest{.order = order, .evidence = evidence});
   }
+  // One look is no proof: the next has to say the same.
+  void look_twice(const RolloutTick& tick, std::chrono::milliseconds later = 1s) {
+    happens(tick, later);
+    happens(tick);
+  }
   // To the begin of that stage, as a healthy rollout gets there.
   void bring_to_stage(std::size_t stage) {
     for (int i = 0; i < 100 && state.stage < stage; ++i) happens(good_look(), 1h);
@@ -97,13 +102,11 @@ TEST_F(Rollout, HoldsWhileAGateFailsWithinItsPatience) {
 }
 
 TEST_F(Rollout, HoldsBeforeAStageThatTheCandidateHasNoRoomForAndGoesOnWhenItHas) {
-  happens(good_look());
-  happens(good_look());
+  look_twice(good_look());
   ASSERT_EQ(state.stage, 1u);
   RolloutTick full = good_look();
   full.next_fits = false;
-  happens(full, 10h);
-  happens(full);
+  look_twice(full, 10h);
   EXPECT_EQ(state.phase, Phase::holding);
   EXPECT_EQ(state.stage, 1u);
   const RolloutStep refused = transition(state,
@@ -113,37 +116,30 @@ TEST_F(Rollout, HoldsBeforeAStageThatTheCandidateHasNoRoomForAndGoesOnWhenItHas)
                                          plan, now);
   EXPECT_EQ(refused.state, state);
   EXPECT_EQ(refused.refusal, "the next stage does not fit: too much");
-  happens(good_look());
-  happens(good_look());
+  look_twice(good_look());
   EXPECT_EQ(state.stage, 2u) << "the quota was raised";
 }
 
 TEST_F(Rollout, HoldsBeforeAFurtherStageWhileTheWayBackIsClosedAndNeedsNoneToEnd) {
   plan.stages.resize(2);
-  happens(good_look());
-  happens(good_look());
+  look_twice(good_look());
   RolloutTick closed = good_look();
   closed.way_back = false;
-  happens(closed, 10h);
-  happens(closed);
+  look_twice(closed, 10h);
   EXPECT_EQ(state.phase, Phase::holding);
   EXPECT_EQ(state.stage, 1u);
-  happens(good_look());
-  happens(good_look());
+  look_twice(good_look());
   ASSERT_EQ(state.stage, 2u);
-  happens(closed, 10h);
-  happens(closed);
+  look_twice(closed, 10h);
   EXPECT_EQ(state.phase, Phase::complete) << "nothing more is served";
 }
 
 TEST_F(Rollout, NeedsNoRoomToEnd) {
   plan.stages.resize(1);
-  happens(good_look());
-  happens(good_look());
+  look_twice(good_look());
   RolloutTick full = good_look();
   full.next_fits = false;  // there is no next one
-  happens(full, 10h);
-  happens(full);
+  look_twice(full, 10h);
   EXPECT_EQ(state.phase, Phase::complete);
 }
 
