@@ -19,6 +19,26 @@ namespace {
 namespace fs = std::filesystem;
 using testing::HasSubstr;
 
+FakeBedrock::Script answers_behind(Gate& gate) {
+  return [&gate](const FakeRequest&, FakePeer& peer) {
+    gate.wait();
+    peer.send(answer(kCandidateAnswer));
+  };
+}
+
+FakeBedrock::Script throttles_while(const std::atomic<bool>& throttled) {
+  return [&throttled](const FakeRequest&, FakePeer& peer) {
+    peer.send(throttled ? answer("{}", "429 Too Many Requests") : answer(kPrimaryAnswer));
+  };
+}
+
+// Five million tokens cost more than any day's money here.
+void answers_dearly(const FakeRequest&, FakePeer& peer) {
+  std::string bill = converse_answer("a");
+  bill.replace(bill.find("\"outputTokens\":5"), 16, "\"outputTokens\":5000000");
+  peer.send(answer(bill));
+}
+
 TEST_F(Shadow, TheBreakerOpensOnADeadCandidate) {
   start({.candidate_port = refusing_port(),
          .shadow = "percent: 100, breaker: {consecutive_failures: 3, open_for: 60s}"});
@@ -54,12 +74,7 @@ TEST_F(Shadow, TheBreakerClosesWhenAProbeSucceeds) {
 
 TEST_F(Shadow, CallsAtOnceAndWaitingCopiesAreBounded) {
   Gate gate;
-  start(
-      [&](const FakeRequest&, FakePeer& peer) {
-        gate.wait();
-        peer.send(answer(kCandidateAnswer));
-      },
-      {.shadow = "percent: 100, max_in_flight: 4, max_queued: 6"});
+  start(answers_behind(gate), {.shadow = "percent: 100, max_in_flight: 4, max_queued: 6"});
   for (int i = 0; i < 30; ++i) expect_primarys_answer(converse("hi"));
   EXPECT_TRUE(proxy->wait_for("shadow_total", {{"reason", "queue"}}, 20));
   EXPECT_TRUE(candidate->wait_for_requests(4));
@@ -73,12 +88,7 @@ TEST_F(Shadow, CallsAtOnceAndWaitingCopiesAreBounded) {
 
 TEST_F(Shadow, WithoutAQueueItIsTheCallsAtOnceThatBound) {
   Gate gate;
-  start(
-      [&](const FakeRequest&, FakePeer& peer) {
-        gate.wait();
-        peer.send(answer(kCandidateAnswer));
-      },
-      {.shadow = "percent: 100, max_in_flight: 4, max_queued: 0"});
+  start(answers_behind(gate), {.shadow = "percent: 100, max_in_flight: 4, max_queued: 0"});
   for (int i = 0; i < 10; ++i) expect_primarys_answer(converse("hi"));
   EXPECT_TRUE(proxy->wait_for("shadow_total", {{"reason", "in_flight"}}, 6));
   gate.open();
@@ -89,12 +99,7 @@ TEST_F(Shadow, WithoutAQueueItIsTheCallsAtOnceThatBound) {
 
 TEST_F(Shadow, TheBytesHeldForCopiesAreBounded) {
   Gate gate;
-  start(
-      [&](const FakeRequest&, FakePeer& peer) {
-        gate.wait();
-        peer.send(answer(kCandidateAnswer));
-      },
-      {.top = "limits: {max_shadow_bytes: 1MiB}\n"});
+  start(answers_behind(gate), {.top = "limits: {max_shadow_bytes: 1MiB}\n"});
   const std::string large = converse(std::string(300'000, 'a'));
   for (int i = 0; i < 10; ++i) expect_primarys_answer(large);
   // A copy is refused after its answer, so the last one may still be to come.
@@ -110,9 +115,7 @@ TEST_F(Shadow, TheBytesHeldForCopiesAreBounded) {
 
 TEST_F(Shadow, AThrottledPrimarySuspendsTheCopies) {
   std::atomic<bool> throttled = true;
-  primary = std::make_unique<FakeBedrock>([&](const FakeRequest&, FakePeer& peer) {
-    peer.send(throttled ? answer("{}", "429 Too Many Requests") : answer(kPrimaryAnswer));
-  });
+  primary = std::make_unique<FakeBedrock>(throttles_while(throttled));
   candidate = FakeBedrock::replies(kCandidateAnswer);
   launch({});
   EXPECT_EQ(client->ask(converse("hi")).status, 429);
@@ -126,9 +129,7 @@ TEST_F(Shadow, AThrottledPrimarySuspendsTheCopies) {
 
 TEST_F(Shadow, TheCopiesRestAsLongAsTheConfigSaysAndTheStatusShowsIt) {
   std::atomic<bool> throttled = true;
-  primary = std::make_unique<FakeBedrock>([&](const FakeRequest&, FakePeer& peer) {
-    peer.send(throttled ? answer("{}", "429 Too Many Requests") : answer(kPrimaryAnswer));
-  });
+  primary = std::make_unique<FakeBedrock>(throttles_while(throttled));
   candidate = FakeBedrock::replies(kCandidateAnswer);
   launch({.shadow = "percent: 100, suspend_for: 1s"});
   EXPECT_EQ(client->ask(converse("hi")).status, 429);
@@ -182,12 +183,7 @@ TEST_F(Shadow, TheRateIsBounded) {
 TEST_F(Shadow, TheTokensOfAMinuteAreBounded) {
   // Each copy reserves its input and its max_tokens, and comes to far less in the end.
   Gate gate;
-  start(
-      [&](const FakeRequest&, FakePeer& peer) {
-        gate.wait();
-        peer.send(answer(kCandidateAnswer));
-      },
-      {.shadow = "percent: 100, budget: {tokens_per_minute: 5000}"});
+  start(answers_behind(gate), {.shadow = "percent: 100, budget: {tokens_per_minute: 5000}"});
   const std::string asks_for_2000 = post(
       "/model/amazon.nova-lite-v1%3A0/converse",
       R"({"messages":[{"role":"user","content":[{"text":"hi"}]}],"inferenceConfig":{"maxTokens":2000}})");
@@ -206,12 +202,8 @@ TEST_F(Shadow, TheTokensOfAMinuteAreBounded) {
 }
 
 TEST_F(Shadow, TheMoneyIsBounded) {
-  const std::string costly = converse_answer("a");
-  std::string bill = costly;
-  bill.replace(bill.find("\"outputTokens\":5"), 16, "\"outputTokens\":5000000");
-  start([&](const FakeRequest&, FakePeer& peer) { peer.send(answer(bill)); },
-        {.shadow = "percent: 100, budget: {usd_per_day: 0.5}",
-         .candidate_model = "amazon.nova-lite-v1:0"});
+  start(answers_dearly, {.shadow = "percent: 100, budget: {usd_per_day: 0.5}",
+                         .candidate_model = "amazon.nova-lite-v1:0"});
   for (std::uint64_t i = 1; i <= 10; ++i) {
     expect_primarys_answer(converse("hi"));
     ASSERT_TRUE(proxy->books_balance(i));
@@ -223,12 +215,10 @@ TEST_F(Shadow, TheMoneyIsBounded) {
 TEST_F(Shadow, ARestartDoesNotBeginTheDaysMoneyAnew) {
   std::string directory = (fs::temp_directory_path() / "spending-XXXXXX").string();
   ASSERT_NE(::mkdtemp(directory.data()), nullptr);
-  std::string bill = converse_answer("a");
-  bill.replace(bill.find("\"outputTokens\":5"), 16, "\"outputTokens\":5000000");
   const ProxySetup setup{.shadow = "percent: 100, budget: {usd_per_day: 0.5}",
                          .candidate_model = "amazon.nova-lite-v1:0",
                          .top = "state: {directory: \"" + directory + "\"}\n"};
-  start([&](const FakeRequest&, FakePeer& peer) { peer.send(answer(bill)); }, setup);
+  start(answers_dearly, setup);
   expect_primarys_answer(converse("hi"));
   ASSERT_TRUE(proxy->books_balance(1));
   EXPECT_EQ(proxy->counts().compared, 1U);
