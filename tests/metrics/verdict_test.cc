@@ -9,70 +9,13 @@
 #include <string>
 
 #include "metrics/evidence/alarm_watch.h"
-#include "metrics/evidence/evidence_json.h"
-#include "metrics/quantile_gates.h"
+#include "tests/metrics/evidence_maker.h"
 
 namespace understudy::metrics {
 namespace {
 
 using routing::gate_of;
-using std::chrono::system_clock;
 using namespace std::chrono_literals;
-
-constexpr system_clock::time_point kMorning{std::chrono::seconds{1'790'000'000}};
-
-Observation good(routing::Variant variant) {
-  Observation seen;
-  seen.variant = variant;
-  seen.status = 200;
-  seen.answer.parsed = true;
-  seen.answer.text = "An answer.";
-  seen.total = 1s;
-  seen.usage = {.input = 100, .output = 50, .cache_read = {}, .cache_write = {}};
-  seen.cost_usd = 0.001;
-  return seen;
-}
-
-Finding flag(Signal signal, bool served_bad, bool other_bad) {
-  Finding finding;
-  finding.signal = signal;
-  finding.diverges = served_bad != other_bad;
-  finding.served_bad = served_bad;
-  finding.other_bad = other_bad;
-  return finding;
-}
-
-// Records pairs as a route would see them: a day's worth of hours, ratios of 1 unless told.
-class Evidence {
- public:
-  void pairs(int count, const std::vector<Finding>& findings = {},
-             std::string_view family = "support") {
-    Comparison comparison;
-    comparison.findings = findings;
-    for (const Signal signal : kSignals) {
-      if (label(signal) == "latency" || label(signal) == "cost") {
-        const bool told = std::ranges::any_of(
-            findings, [&](const Finding& finding) { return finding.signal == signal; });
-        if (!told) comparison.findings.push_back(flag(signal, false, false));
-      }
-    }
-    const Observation served = good(routing::Variant::primary);
-    const Observation other = good(routing::Variant::candidate);
-    for (int i = 0; i < count; ++i) {
-      evidence.record_pair(family, {comparison, served, other}, kMorning + (seen_++ % 48) * 1h);
-      evidence.record_triple(family, comparison, control);
-    }
-  }
-  Verdict verdict() const { return judge(evidence, rules, facts); }
-
-  RouteEvidence evidence{"an experiment", kMorning};
-  routing::VerdictConfig rules;
-  CoverageFacts facts;
-  Comparison control;
-
- private:
-  int seen_ = 0;
-};
 
 GateResult result(const Verdict& verdict, std::string_view signal,
                   std::string_view family = kAllFamilies) {
@@ -332,101 +275,6 @@ TEST(Verdict, LooksAgainWhenAllThatIsNewAreFailures) {
   EXPECT_EQ(seen.evidence.pooled().pairs, 100u) << "they are no pairs";
 }
 
-// A stream whose slowest answers became slower still, while most did not.
-Evidence with_slow_tail(double factor) {
-  Evidence seen;
-  Comparison comparison;
-  Observation served = good(routing::Variant::primary);
-  Observation other = good(routing::Variant::candidate);
-  for (int i = 0; i < 4'000; ++i) {
-    const double usual = 1.0 + (i * 37 % 100) / 100.0;
-    const bool slow = i * 37 % 100 >= 85;
-    served.total = std::chrono::nanoseconds{static_cast<std::int64_t>(usual * 1e9)};
-    other.total =
-        std::chrono::nanoseconds{static_cast<std::int64_t>(usual * (slow ? factor : 1.0) * 1e9)};
-    served.first_token = served.total / 4;
-    other.first_token = other.total / 4;
-    seen.evidence.record_pair("support", {comparison, served, other}, kMorning + i * 1min);
-  }
-  return seen;
-}
-
-const QuantileResult& quantile(const Verdict& verdict, std::string_view signal, double p) {
-  const auto found = std::ranges::find_if(verdict.quantiles, [&](const QuantileResult& result) {
-    return result.signal == signal && result.quantile == p;
-  });
-  if (found == verdict.quantiles.end()) throw std::runtime_error("no such quantile");
-  return *found;
-}
-
-TEST(Verdict, SeesThatTheSlowestAnswersBecameSlower) {
-  const Verdict verdict = with_slow_tail(3.0).verdict();
-  const QuantileResult& slow = quantile(verdict, "latency", .95);
-  EXPECT_EQ(slow.state, GateState::alarm);
-  EXPECT_GT(slow.candidate.bounds->low, 1.1 * slow.primary.bounds->high);
-  EXPECT_NE(slow.text.find("Slower"), std::string::npos) << slow.text;
-  EXPECT_EQ(quantile(verdict, "first_token", .95).state, GateState::alarm);
-  EXPECT_EQ(quantile(verdict, "latency", .50).state, GateState::safe);
-  EXPECT_EQ(verdict.state, VerdictState::fix_first);
-}
-
-TEST(Verdict, FindsEqualTimesSafeAtEveryQuantile) {
-  const Verdict verdict = with_slow_tail(1.0).verdict();
-  ASSERT_EQ(verdict.quantiles.size(), 6u);
-  for (const QuantileResult& result : verdict.quantiles)
-    EXPECT_EQ(result.state, GateState::safe) << result.text;
-}
-
-TEST(Verdict, OnlyTellsQuantilesWhereLatencyIsNoGate) {
-  Evidence seen = with_slow_tail(3.0);
-  seen.rules.gates[*gate_of("latency")].reset();
-  for (const QuantileResult& result : seen.verdict().quantiles)
-    EXPECT_EQ(result.state, GateState::info);
-}
-
-// The same rows again, in which nobody is slow: the bounds come back below the threshold.
-void quicken(Evidence& seen) {
-  Comparison comparison;
-  Observation served = good(routing::Variant::primary);
-  Observation other = good(routing::Variant::candidate);
-  served.total = other.total = 1s;
-  served.first_token = other.first_token = 250ms;
-  for (int i = 0; i < 40'000; ++i)
-    seen.evidence.record_pair("support", {comparison, served, other}, kMorning);
-}
-
-TEST(Verdict, RemembersThatTheSlowestAnswersWereSlower) {
-  Evidence seen = with_slow_tail(3.0);
-  Evidence forgetful = seen;
-  latch_quantiles(seen.evidence, seen.rules);
-  quicken(seen);
-  quicken(forgetful);
-  ASSERT_NE(quantile(forgetful.verdict(), "latency", .95).state, GateState::alarm);
-  EXPECT_EQ(quantile(seen.verdict(), "latency", .95).state, GateState::alarm);
-  EXPECT_EQ(quantile(seen.verdict(), "latency", .50).state, GateState::safe);
-  EXPECT_EQ(seen.verdict().state, VerdictState::fix_first);
-  // Over a restart, and into a fleet's evidence, which is judged by sums.
-  const auto read = evidence_from_json(to_json_text(seen.evidence));
-  const RouteEvidence& restarted = std::get<RouteEvidence>(read);
-  EXPECT_EQ(restarted.quantile_alarms(), seen.evidence.quantile_alarms());
-  forgetful.evidence.latch_as(restarted);
-  EXPECT_EQ(quantile(forgetful.verdict(), "latency", .95).state, GateState::alarm);
-  RouteEvidence merged("an experiment", kMorning);
-  merged.merge(restarted);
-  EXPECT_EQ(merged.quantile_alarms(), restarted.quantile_alarms());
-}
-
-TEST(Verdict, ForgetsAQuantilesAlarmWhoseThresholdHasBeenRaisedSince) {
-  Evidence seen = with_slow_tail(3.0);
-  latch_quantiles(seen.evidence, seen.rules);
-  quicken(seen);
-  auto& latency = *seen.rules.gates[*gate_of("latency")];
-  latency.alarm = 0.2;
-  EXPECT_NE(quantile(seen.verdict(), "latency", .95).state, GateState::alarm);
-  latency.alarm = 0.1;
-  EXPECT_EQ(quantile(seen.verdict(), "latency", .95).state, GateState::alarm);
-}
-
 // --- How many pairs are needed
 
 TEST(Verdict, TakesWhatDifferedByChanceForNoTrend) {
@@ -471,98 +319,6 @@ TEST(Verdict, DoesNotGuessHowManyPairsWhereThereIsNoTelling) {
   ASSERT_FALSE(result(verdict, "empty").pairs_needed) << "it may well be worse";
   EXPECT_FALSE(verdict.pairs_needed);
   EXPECT_EQ(verdict.text.find("About"), std::string::npos) << verdict.text;
-}
-
-// --- Families of which enough is known
-
-TEST(SettledFamilies, AreThoseWhoseGatesAllAreSafe) {
-  Evidence seen;
-  seen.pairs(3'000, {}, "invoices");
-  seen.pairs(50, {}, "letters");
-  seen.pairs(3'000, {}, "");
-  EXPECT_EQ(settled_families(seen.evidence, seen.rules),
-            (std::set<std::string, std::less<>>{"invoices"}))
-      << "fifty pairs prove nothing, and what found no family is none";
-  seen.pairs(300, {flag(Signal::refusal, false, true)}, "invoices");
-  EXPECT_TRUE(settled_families(seen.evidence, seen.rules).empty()) << "it refuses now";
-}
-
-TEST(SettledFamilies, AreLookedAtAnewInEachStage) {
-  Evidence seen;
-  seen.pairs(3'000, {}, "invoices");
-  seen.evidence.begin_stage("stage 1 (5 %)", kMorning + 2h);
-  EXPECT_TRUE(settled_families(seen.evidence, seen.rules).empty());
-  seen.pairs(100, {}, "invoices");
-  EXPECT_EQ(settled_families(seen.evidence, seen.rules).size(), 1U);
-}
-
-TEST(Evidence, KeepsWhatIsCopiedMoreOftenOutOfThePool) {
-  RouteEvidence evidence("an experiment", kMorning);
-  Comparison nothing;
-  const Observation served = good(routing::Variant::primary);
-  const Observation other = good(routing::Variant::candidate);
-  for (int i = 0; i < 10; ++i) {
-    evidence.record_pair("rare",
-                         {.comparison = nothing,
-                          .served = served,
-                          .other = other,
-                          .cost = nullptr,
-                          .exchange_id = {},
-                          .in_pool = i == 0},
-                         kMorning);
-    evidence.record_triple("rare", nothing, nothing, i == 0);
-  }
-  EXPECT_EQ(evidence.families().at("rare").pairs, 10U);
-  EXPECT_EQ(evidence.families().at("rare").triples, 10U);
-  EXPECT_EQ(evidence.pooled().pairs, 1U);
-  EXPECT_EQ(evidence.pooled().triples, 1U);
-  EXPECT_EQ(evidence.latency(routing::Variant::candidate).count(), 1U);
-  EXPECT_EQ(evidence.families().at("rare").primary, evidence.pooled().primary)
-      << "money stays with what stands for all traffic";
-}
-
-TEST(Evidence, AddsUpOverProxies) {
-  Evidence both, first, second;
-  first.pairs(100);
-  first.pairs(7, {flag(Signal::refusal, false, true)}, "a");
-  second.pairs(50, {flag(Signal::empty, true, false)}, "b");
-  both.pairs(100);
-  both.pairs(7, {flag(Signal::refusal, false, true)}, "a");
-  both.pairs(50, {flag(Signal::empty, true, false)}, "b");
-  first.evidence.merge(second.evidence);
-  EXPECT_EQ(first.evidence.pooled().gates, both.evidence.pooled().gates);
-  EXPECT_EQ(first.evidence.pooled().pairs, both.evidence.pooled().pairs);
-  for (const auto& [name, family] : both.evidence.families())
-    EXPECT_EQ(first.evidence.families().at(name).gates, family.gates) << name;
-}
-
-TEST(Evidence, KeepsABoundedNumberOfFamilies) {
-  Evidence seen;
-  for (int family = 0; family < 1'000; ++family) seen.pairs(1, {}, std::to_string(family));
-  EXPECT_EQ(seen.evidence.families().size(), RouteEvidence::kMaxFamilies);
-  EXPECT_EQ(seen.evidence.families().at("other").pairs, 1'000u - (RouteEvidence::kMaxFamilies - 1));
-  EXPECT_EQ(seen.evidence.pooled().pairs, 1'000u);
-}
-
-// Whatever the names: a family takes at most 35 KB, and a route has 257 of them at most.
-TEST(Evidence, StaysBoundedUnderAHundredThousandFamiliesOfGarbage) {
-  EXPECT_LE(sizeof(FamilyEvidence) + RecentPast::kMaxSpans * sizeof(HourSpan), 35u << 10);
-  RouteEvidence evidence("an experiment", kMorning);
-  const Comparison nothing;
-  const Observation served = good(routing::Variant::primary);
-  const Observation other = good(routing::Variant::candidate);
-  std::uint64_t garbage = 88'172'645'463'325'252u;
-  for (int i = 0; i < 100'000; ++i) {
-    garbage ^= garbage << 13;
-    garbage ^= garbage >> 7;
-    garbage ^= garbage << 17;
-    const std::string_view name{reinterpret_cast<const char*>(&garbage), sizeof garbage};
-    evidence.record_pair(name, {nothing, served, other}, kMorning + i * 30s);
-  }
-  EXPECT_EQ(evidence.families().size(), RouteEvidence::kMaxFamilies);
-  EXPECT_EQ(evidence.pooled().pairs, 100'000u);
-  for (const auto& [name, family] : evidence.families())
-    EXPECT_LE(family.recent.spans().size(), RecentPast::kMaxSpans);
 }
 
 }  // namespace
