@@ -7,6 +7,7 @@
 
 #include "metrics/evidence/evidence_json.h"
 #include "metrics/verdict.h"
+#include "tests/metrics/evidence_maker.h"
 
 namespace understudy::metrics {
 namespace {
@@ -15,7 +16,6 @@ using routing::gate_of;
 using std::chrono::system_clock;
 using namespace std::chrono_literals;
 
-constexpr system_clock::time_point kMorning{std::chrono::seconds{1'790'006'400}};  // a full hour
 const std::size_t kRefusal = *gate_of("refusal");
 
 // A stream of pairs of which both sides now and then refuse.
@@ -24,16 +24,10 @@ class Stream {
   explicit Stream(std::uint64_t seed = 1) : random_(seed) {
     served_.answer.parsed = other_.answer.parsed = true;
     other_.variant = routing::Variant::candidate;
-    Finding refusal;
-    refusal.signal = Signal::refusal;
-    comparison_.findings.push_back(refusal);
   }
   void pair(double primary_bad, double candidate_bad, std::string_view family = "support") {
-    Finding& refusal = comparison_.findings.front();
-    refusal.served_bad = uniform_(random_) < primary_bad;
-    refusal.other_bad = uniform_(random_) < candidate_bad;
-    refusal.diverges = refusal.served_bad != refusal.other_bad;
-    evidence.record_pair(family, {comparison_, served_, other_}, now);
+    const Comparison seen{.findings = {draw(random_, Signal::refusal, primary_bad, candidate_bad)}};
+    evidence.record_pair(family, {seen, served_, other_}, now);
   }
   // That many pairs in each of so many hours.
   void hours(int count, int pairs, double noise) {
@@ -62,8 +56,6 @@ class Stream {
 
  private:
   std::mt19937_64 random_;
-  std::uniform_real_distribution<double> uniform_{0.0, 1.0};
-  Comparison comparison_;
   Observation served_, other_;
 };
 

@@ -5,13 +5,14 @@
 #include <algorithm>
 #include <random>
 
+#include "tests/metrics/evidence_maker.h"
+
 namespace understudy::metrics {
 namespace {
 
 using std::chrono::system_clock;
 using namespace std::chrono_literals;
 
-constexpr system_clock::time_point kMorning{std::chrono::seconds{1'790'006'400}};  // a full hour
 const std::size_t kRefusal = *routing::gate_of("refusal");
 
 // Pairs of which either side refuses now and then, and what the candidate serves.
@@ -20,16 +21,10 @@ class Watched {
   explicit Watched(std::uint64_t seed = 1) : random_(seed) {
     served_.answer.parsed = other_.answer.parsed = true;
     other_.variant = routing::Variant::candidate;
-    Finding refusal;
-    refusal.signal = Signal::refusal;
-    comparison_.findings.push_back(refusal);
   }
   void pairs(int count, double primary_bad, double candidate_bad) {
     for (int i = 0; i < count; ++i) {
-      Finding& refusal = comparison_.findings.front();
-      refusal.served_bad = uniform_(random_) < primary_bad;
-      refusal.other_bad = uniform_(random_) < candidate_bad;
-      refusal.diverges = refusal.served_bad != refusal.other_bad;
+      comparison_.findings = {draw(random_, Signal::refusal, primary_bad, candidate_bad)};
       evidence.record_pair("support", {comparison_, served_, other_}, now);
     }
   }
@@ -77,9 +72,8 @@ class Watched {
 
  private:
   std::mt19937_64 random_;
-  std::uniform_real_distribution<double> uniform_;
   Observation served_, other_;
-  Comparison comparison_;
+  Comparison comparison_{.findings = {flag(Signal::refusal, false, false)}};
   FirstTokenCounts counted_{};
 };
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <random>
 #include <string_view>
 #include <vector>
 
@@ -10,8 +11,9 @@
 
 namespace understudy::metrics {
 
+// A full hour.
 inline constexpr std::chrono::system_clock::time_point kMorning{
-    std::chrono::seconds{1'790'000'000}};
+    std::chrono::seconds{1'790'006'400}};
 
 inline Observation good(routing::Variant variant) {
   Observation seen;
@@ -32,6 +34,13 @@ inline Finding flag(Signal signal, bool served_bad, bool other_bad) {
   finding.served_bad = served_bad;
   finding.other_bad = other_bad;
   return finding;
+}
+
+// Each side is bad at its own rate.
+inline Finding draw(std::mt19937_64& random, Signal signal, double served_rate, double other_rate) {
+  std::uniform_real_distribution<double> uniform{0.0, 1.0};
+  const bool served_bad = uniform(random) < served_rate;
+  return flag(signal, served_bad, uniform(random) < other_rate);
 }
 
 // Records pairs as a route would see them: a day's worth of hours, ratios of 1 unless told.

@@ -7,6 +7,7 @@
 
 #include "metrics/evidence/alarm_watch.h"
 #include "metrics/statistics/betting.h"
+#include "tests/metrics/evidence_maker.h"
 
 namespace understudy::metrics {
 namespace {
@@ -15,7 +16,6 @@ using routing::gate_of;
 using std::chrono::system_clock;
 using namespace std::chrono_literals;
 
-constexpr system_clock::time_point kMorning{std::chrono::seconds{1'790'006'400}};  // a full hour
 const std::size_t kTruncation = *gate_of("truncation");
 
 // Pairs of which, where they differ, one answer breaks off.
@@ -24,10 +24,6 @@ class Pairs {
   Pairs() {
     served_.answer.parsed = other_.answer.parsed = true;
     other_.variant = routing::Variant::candidate;
-    Finding finding;
-    finding.signal = Signal::truncation;
-    finding.diverges = true;
-    differs_.findings.push_back(finding);
   }
   void worse(int count, std::string_view family) { record(count, family, false, true); }
   void better(int count, std::string_view family) { record(count, family, true, false); }
@@ -52,11 +48,9 @@ class Pairs {
 
  private:
   void record(int count, std::string_view family, bool primary, bool candidate) {
-    differs_.findings.front().served_bad = primary;
-    differs_.findings.front().other_bad = candidate;
-    for (int i = 0; i < count; ++i) evidence.record_pair(family, {differs_, served_, other_}, now);
+    const Comparison differs{.findings = {flag(Signal::truncation, primary, candidate)}};
+    for (int i = 0; i < count; ++i) evidence.record_pair(family, {differs, served_, other_}, now);
   }
-  Comparison differs_;
   Observation served_, other_;
 };
 
