@@ -25,13 +25,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from harness import draw, figures, machine, report  # noqa: E402
+from harness import draw, figures, machine, options, report  # noqa: E402
 from harness.contestants import ALL  # noqa: E402
 from harness.machine import BenchError  # noqa: E402
 from harness.peer import Peer  # noqa: E402
 from harness.sections import SECTIONS, Bench  # noqa: E402
-
-REPOSITORY = Path(__file__).resolve().parent.parent
 
 
 def say(text: str):
@@ -39,17 +37,13 @@ def say(text: str):
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--build", type=Path, default=REPOSITORY / "build" / "release",
-                        help="a Release build with understudy and bench-peer (default: build/release)")
+    parser = options.parser(__doc__, "understudy and bench-peer", "latest.json and the charts go")
     parser.add_argument("--rounds", type=int, default=5, help="of every comparison (default: 5)")
     parser.add_argument("--seconds", type=float, default=3, help="of every run, after warming up (default: 3)")
     parser.add_argument("--quick", action="store_true", help="one round of one second: proves that it works")
     parser.add_argument("--only", default="*", metavar="GLOBS", help="contestants, by comma: " + ", ".join(ALL))
     parser.add_argument("--sections", default=",".join(SECTIONS), help="by comma (default: %(default)s)")
     parser.add_argument("--max-minutes", type=float, default=40, help="no run begins after that (default: 40)")
-    parser.add_argument("--results", type=Path, default=REPOSITORY / "bench" / "results",
-                        help="where latest.json and the charts go (default: bench/results)")
     asked = parser.parse_args()
     unknown = set(asked.sections.split(",")) - set(SECTIONS)
     if unknown:
@@ -76,7 +70,7 @@ def measure(asked: argparse.Namespace, directory: Path) -> dict:
     if not peer_program:
         raise BenchError(f"no bench-peer in {asked.build}; --help says how to build it")
     understudy = program(asked.build, "understudy")
-    facts = machine.facts(REPOSITORY)
+    facts = machine.facts(options.REPOSITORY)
     load = facts["load_average_at_start"]
     say(f"{facts['cpu']}, {facts['cores']} cores, load average {load:.2f}")
     if load > machine.QUIET_LOAD:

@@ -18,17 +18,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from harness import curves  # noqa: E402
-
-REPOSITORY = Path(__file__).resolve().parent.parent
+from harness import curves, options  # noqa: E402
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--build", type=Path, default=REPOSITORY / "build" / "release",
-                        help="a Release build with the detector programs (default: build/release)")
+    parser = options.parser(__doc__, "the detector programs", "the tables and the curves go")
     parser.add_argument("--quick", action="store_true", help="few runs: proves that it works")
-    parser.add_argument("--results", type=Path, default=REPOSITORY / "bench" / "results")
     return parser.parse_args()
 
 

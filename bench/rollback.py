@@ -33,6 +33,7 @@ sys.path.insert(0, str(BENCH))
 sys.path.insert(0, str(BENCH.parent / "deploy"))
 
 import stack as stacks  # noqa: E402
+from harness import options  # noqa: E402
 from harness.open_load import Asked, OpenLoad  # noqa: E402
 from harness.report import table  # noqa: E402
 
@@ -261,11 +262,9 @@ NOTES = f"""- `told after`: from the act (the file is in place, the signal sent,
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--build", type=Path, default=BENCH.parent / "build" / "release")
+    parser = options.parser(__doc__, "understudy and bedrock-simulator", "the table goes")
     parser.add_argument("--rate", type=float, default=1100.0, help="requests a second (default: 1100)")
     parser.add_argument("--rounds", type=int, default=5, help="rollbacks by each way (default: 5)")
-    parser.add_argument("--results", type=Path, default=BENCH / "results")
     return parser.parse_args()
 
 

@@ -30,7 +30,7 @@ sys.path.insert(0, str(BENCH))
 sys.path.insert(0, str(BENCH.parent / "deploy"))
 
 import stack as stacks  # noqa: E402
-from harness import week_picture  # noqa: E402
+from harness import options, week_picture  # noqa: E402
 from harness.week_traffic import Traffic  # noqa: E402
 
 LEAD = "anthropic.claude-sonnet-4-5-20250929-v1:0"
@@ -80,11 +80,9 @@ log: {{level: warn}}
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--build", type=Path, default=BENCH.parent / "build" / "release")
+    parser = options.parser(__doc__, "understudy and bedrock-simulator", "the picture goes")
     parser.add_argument("--hour", type=float, default=2.0, help="seconds that stand for an hour (default: 2)")
     parser.add_argument("--rate", type=float, default=90.0, help="requests a second at noon (default: 90)")
-    parser.add_argument("--results", type=Path, default=BENCH / "results")
     parser.add_argument("--record", type=Path, metavar="FILE", help="keep what was seen")
     parser.add_argument("--redraw", type=Path, metavar="FILE", help="draw the picture of such a file again")
     return parser.parse_args()
