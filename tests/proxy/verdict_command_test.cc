@@ -25,6 +25,17 @@ using testing::HasSubstr;
 using testing::Not;
 using testing_support::ScratchDirectory;
 
+const std::string kConfig = R"(
+listeners: [{address: "127.0.0.1:0"}]
+upstreams:
+  east: {endpoint: "http://127.0.0.1:1", region: us-east-1, credentials: {source: none}}
+routes:
+  - name: sonnet
+    match: {models: ["anthropic.*"]}
+    primary: {upstream: east}
+    candidate: {upstream: east, model: us.anthropic.claude-sonnet-5}
+)";
+
 class VerdictCommand : public testing::Test {
  protected:
   // What one proxy saw: `pairs` pairs, the candidate at half of the price, and one refused request.
@@ -70,16 +81,7 @@ class VerdictCommand : public testing::Test {
   }
 
   ScratchDirectory files_;
-  const std::string config_ = files_.write("config.yaml", R"(
-listeners: [{address: "127.0.0.1:0"}]
-upstreams:
-  east: {endpoint: "http://127.0.0.1:1", region: us-east-1, credentials: {source: none}}
-routes:
-  - name: sonnet
-    match: {models: ["anthropic.*"]}
-    primary: {upstream: east}
-    candidate: {upstream: east, model: us.anthropic.claude-sonnet-5}
-)");
+  const std::string config_ = files_.write("config.yaml", kConfig);
   std::string out_, err_;
 };
 
@@ -128,16 +130,7 @@ TEST_F(VerdictCommand, RefusesEvidenceOfARouteThatTheConfigDoesNotHave) {
 }
 
 TEST_F(VerdictCommand, JudgesRoutesWithoutEvidenceToo) {
-  const std::string none = files_.write("two.yaml", R"(
-listeners: [{address: "127.0.0.1:0"}]
-upstreams:
-  east: {endpoint: "http://127.0.0.1:1", region: us-east-1, credentials: {source: none}}
-routes:
-  - name: sonnet
-    match: {models: ["anthropic.*"]}
-    primary: {upstream: east}
-    candidate: {upstream: east, model: us.anthropic.claude-sonnet-5}
-  - name: unseen
+  const std::string none = files_.write("two.yaml", kConfig + R"(  - name: unseen
     match: {models: ["amazon.*"]}
     primary: {upstream: east}
     candidate: {upstream: east, model: amazon.nova-2-lite-v1:0}
