@@ -167,20 +167,29 @@ class ViewParser final : public http::basic_parser<kIsRequest> {
   std::size_t lengths_ = 0, encodings_ = 0, body_bytes_ = 0;
 };
 
-void request_by_beast(benchmark::State& state, std::string_view head) {
+template <bool kIsRequest>
+void by_beast(benchmark::State& state, std::string_view head) {
   std::vector<routing::Field> fields;
   std::string_view target;
   for (auto _ : state) {
     std::size_t searched = 0;
     if (find_head_end(head, searched) != head.size() || !is_unambiguous(head))
       state.SkipWithError("refused");
-    ViewParser<true> parser(fields, target);
+    ViewParser<kIsRequest> parser(fields, target);
     error_code problem;
     parser.put(boost::asio::const_buffer(head.data(), head.size()), problem);
     if (problem && problem != http::error::need_more) state.SkipWithError("not parsed");
     benchmark::DoNotOptimize(fields.data());
   }
   state.counters["fields"] = static_cast<double>(fields.size());
+}
+
+void request_by_beast(benchmark::State& state, std::string_view head) {
+  by_beast<true>(state, head);
+}
+
+void response_by_beast(benchmark::State& state, std::string_view head) {
+  by_beast<false>(state, head);
 }
 
 void request_by_scan(benchmark::State& state, std::string_view head) {
@@ -192,22 +201,6 @@ void request_by_scan(benchmark::State& state, std::string_view head) {
     benchmark::DoNotOptimize(read.fields.data());
   }
   state.counters["fields"] = static_cast<double>(read.fields.size());
-}
-
-void response_by_beast(benchmark::State& state, std::string_view head) {
-  std::vector<routing::Field> fields;
-  std::string_view target;
-  for (auto _ : state) {
-    std::size_t searched = 0;
-    if (find_head_end(head, searched) != head.size() || !is_unambiguous(head))
-      state.SkipWithError("refused");
-    ViewParser<false> parser(fields, target);
-    error_code problem;
-    parser.put(boost::asio::const_buffer(head.data(), head.size()), problem);
-    if (problem && problem != http::error::need_more) state.SkipWithError("not parsed");
-    benchmark::DoNotOptimize(fields.data());
-  }
-  state.counters["fields"] = static_cast<double>(fields.size());
 }
 
 void response_by_scan(benchmark::State& state, std::string_view head) {
