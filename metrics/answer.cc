@@ -97,6 +97,11 @@ bool read_body(Operation operation, Json body, AnswerBuilder& into) {
     case Operation::converse_stream:
     case Operation::invoke_model_with_response_stream:
     case Operation::invoke_model_with_bidirectional_stream:
+    case Operation::apply_guardrail:
+    case Operation::invoke_guardrail_checks:
+    case Operation::start_async_invoke:
+    case Operation::get_async_invoke:
+    case Operation::list_async_invokes:
     case Operation::other:
       break;
   }

@@ -10,20 +10,13 @@
 namespace understudy::routing {
 namespace {
 
-// Operations that Bedrock has and this version cannot route by.
-constexpr std::array<std::string_view, 5> kLaterOperations{"ApplyGuardrail", "StartAsyncInvoke",
-                                                           "GetAsyncInvoke", "ListAsyncInvokes",
-                                                           "InvokeGuardrailChecks"};
-
 Parsed<Operation> parse_operation(std::string_view text) {
   if (const auto operation = operation_from_name(text)) return good(*operation);
-  if (std::ranges::find(kLaterOperations, text) != kLaterOperations.end()) {
-    return bad<Operation>("this version cannot match " + std::string(text) + " yet");
-  }
   return bad<Operation>(
       "must be Converse, ConverseStream, InvokeModel, InvokeModelWithResponseStream, CountTokens, "
-      "Messages, MessagesCountTokens, ChatCompletions, Responses or "
-      "InvokeModelWithBidirectionalStream, got " +
+      "Messages, MessagesCountTokens, ChatCompletions, Responses, "
+      "InvokeModelWithBidirectionalStream, ApplyGuardrail, InvokeGuardrailChecks, "
+      "StartAsyncInvoke, GetAsyncInvoke or ListAsyncInvokes, got " +
       shown(text));
 }
 

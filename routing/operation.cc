@@ -13,7 +13,7 @@ struct OperationRow {
   Operation operation;
   std::string_view label;
   std::string_view name;
-  std::string_view path;  // the last segment of `/model/{modelId}/...`; empty: see kBodyPaths
+  std::string_view path;  // the last segment of `/model/{modelId}/...`; empty: see kOtherPaths
 };
 
 constexpr std::array kRows{
@@ -32,20 +32,33 @@ constexpr std::array kRows{
     OperationRow{Operation::invoke_model_with_bidirectional_stream,
                  "invoke_model_with_bidirectional_stream", "InvokeModelWithBidirectionalStream",
                  "invoke-with-bidirectional-stream"},
+    OperationRow{Operation::apply_guardrail, "apply_guardrail", "ApplyGuardrail", ""},
+    OperationRow{Operation::invoke_guardrail_checks, "invoke_guardrail_checks",
+                 "InvokeGuardrailChecks", ""},
+    OperationRow{Operation::start_async_invoke, "start_async_invoke", "StartAsyncInvoke", ""},
+    OperationRow{Operation::get_async_invoke, "get_async_invoke", "GetAsyncInvoke", ""},
+    OperationRow{Operation::list_async_invokes, "list_async_invokes", "ListAsyncInvokes", ""},
 };
 
-// The second wire's whole paths; bedrock-mantle takes either prefix, depending on the model.
-struct BodyPath {
+// Paths that name no model, whole; `*` stands for one segment. Of the second wire bedrock-mantle
+// takes either prefix, depending on the model.
+struct OtherPath {
+  std::string_view method;
   std::string_view path;
   Operation operation;
 };
-constexpr std::array kBodyPaths{
-    BodyPath{"/anthropic/v1/messages", Operation::messages},
-    BodyPath{"/anthropic/v1/messages/count_tokens", Operation::messages_count_tokens},
-    BodyPath{"/openai/v1/chat/completions", Operation::chat_completions},
-    BodyPath{"/v1/chat/completions", Operation::chat_completions},
-    BodyPath{"/openai/v1/responses", Operation::responses},
-    BodyPath{"/v1/responses", Operation::responses},
+constexpr std::array kOtherPaths{
+    OtherPath{"POST", "/anthropic/v1/messages", Operation::messages},
+    OtherPath{"POST", "/anthropic/v1/messages/count_tokens", Operation::messages_count_tokens},
+    OtherPath{"POST", "/openai/v1/chat/completions", Operation::chat_completions},
+    OtherPath{"POST", "/v1/chat/completions", Operation::chat_completions},
+    OtherPath{"POST", "/openai/v1/responses", Operation::responses},
+    OtherPath{"POST", "/v1/responses", Operation::responses},
+    OtherPath{"POST", "/guardrail/*/version/*/apply", Operation::apply_guardrail},
+    OtherPath{"POST", "/guardrail-checks/invoke", Operation::invoke_guardrail_checks},
+    OtherPath{"POST", "/async-invoke", Operation::start_async_invoke},
+    OtherPath{"GET", "/async-invoke", Operation::list_async_invokes},
+    OtherPath{"GET", "/async-invoke/*", Operation::get_async_invoke},
 };
 
 // First path segments that `bedrock.{region}` answers (bedrock service model, api 2023-04-20).
@@ -202,10 +215,23 @@ Operation operation_of(std::string_view method, std::string_view segment) noexce
   return Operation::other;
 }
 
-Operation body_operation_of(std::string_view method, std::string_view path) noexcept {
-  if (method != "POST") return Operation::other;
-  for (const BodyPath& row : kBodyPaths) {
-    if (path == row.path) return row.operation;
+bool fits(std::string_view path, std::string_view pattern) noexcept {
+  while (!pattern.empty()) {
+    const std::size_t star = pattern.find('*');
+    if (star == std::string_view::npos) return path == pattern;
+    if (path.substr(0, star) != pattern.substr(0, star)) return false;
+    path.remove_prefix(star);
+    pattern.remove_prefix(star + 1);
+    const std::size_t segment = std::min(path.find('/'), path.size());
+    if (segment == 0) return false;
+    path.remove_prefix(segment);
+  }
+  return path.empty();
+}
+
+Operation other_operation_of(std::string_view method, std::string_view path) noexcept {
+  for (const OtherPath& row : kOtherPaths) {
+    if (method == row.method && fits(path, row.path)) return row.operation;
   }
   return Operation::other;
 }
@@ -233,8 +259,7 @@ std::optional<Operation> operation_from_name(std::string_view name) noexcept {
 }
 
 bool is_understood(Operation operation) noexcept {
-  return operation != Operation::other &&
-         operation != Operation::invoke_model_with_bidirectional_stream;
+  return operation < Operation::invoke_model_with_bidirectional_stream;
 }
 
 bool only_counts_tokens(Operation operation) noexcept {
@@ -281,7 +306,7 @@ std::variant<RequestTarget, TargetProblem> parse_target(std::string_view method,
   if (!path.starts_with(kModel)) {
     parsed.surface = surface_of(path);
     parsed.wire = wire_of(path, "");
-    parsed.operation = body_operation_of(method, path);
+    parsed.operation = other_operation_of(method, path);
     return parsed;
   }
   const std::size_t last_slash = path.rfind('/');

@@ -12,8 +12,8 @@
 
 namespace understudy::routing {
 
-// Operations whose requests and answers we understand, and the one that flows both ways at once,
-// which is passed on and counted only. All else is `other`: proxied, never shadowed.
+// First those whose requests and answers we understand. Those behind are only passed on and
+// counted, like `other`, which is all else: proxied, never shadowed.
 enum class Operation : std::uint8_t {
   converse,
   converse_stream,
@@ -25,6 +25,11 @@ enum class Operation : std::uint8_t {
   chat_completions,       // the OpenAI-compatible APIs, streamed or not
   responses,
   invoke_model_with_bidirectional_stream,  // over HTTP/2 only
+  apply_guardrail,
+  invoke_guardrail_checks,
+  start_async_invoke,
+  get_async_invoke,
+  list_async_invokes,
   other,
 };
 inline constexpr std::array kOperations{Operation::converse,
@@ -37,6 +42,11 @@ inline constexpr std::array kOperations{Operation::converse,
                                         Operation::chat_completions,
                                         Operation::responses,
                                         Operation::invoke_model_with_bidirectional_stream,
+                                        Operation::apply_guardrail,
+                                        Operation::invoke_guardrail_checks,
+                                        Operation::start_async_invoke,
+                                        Operation::get_async_invoke,
+                                        Operation::list_async_invokes,
                                         Operation::other};
 
 // The metric label: the enumerator's own spelling.

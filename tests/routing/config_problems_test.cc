@@ -123,10 +123,9 @@ TEST(ConfigLoader, RefusesEachMistakeAtItsPlace) {
       {"routes:\n  - name: r\n    primary: {upstream: here}\n    match: {operations: [converse]}\n",
        "c.yaml:7:26: routes[0].match.operations[0]: must be Converse, ConverseStream, InvokeModel, "
        "InvokeModelWithResponseStream, CountTokens, Messages, MessagesCountTokens, "
-       "ChatCompletions, Responses or InvokeModelWithBidirectionalStream, got converse"},
-      {"routes:\n  - name: r\n    primary: {upstream: here}\n    match: {operations: "
-       "[ApplyGuardrail]}\n",
-       "c.yaml:7:26: routes[0].match.operations[0]: this version cannot match ApplyGuardrail yet"},
+       "ChatCompletions, Responses, InvokeModelWithBidirectionalStream, ApplyGuardrail, "
+       "InvokeGuardrailChecks, StartAsyncInvoke, GetAsyncInvoke or ListAsyncInvokes, got "
+       "converse"},
       {"routes:\n  - name: r\n    primary: {upstream: here}\n    match: {headers: {'x y': z}}\n",
        "c.yaml:7:23: routes[0].match.headers.x y: is no header name"},
       {"routes:\n  - name: r\n    primary: {upstream: here}\n    match: {model: x}\n",
@@ -293,8 +292,8 @@ TEST(ConfigLoader, RefusesEachMistakeAtItsPlace) {
        "c.yaml:7:57: routes[0].candidate.rewrite[0].json_patch[0].from: is missing"},
       {"routes:\n  - name: r\n    primary: {upstream: here}\n    candidate: {upstream: here, "
        "rewrite: [{operations: [ApplyGuardrail], remove: /a}]}\n",
-       "c.yaml:7:57: routes[0].candidate.rewrite[0].operations[0]: this version cannot match "
-       "ApplyGuardrail yet"},
+       "c.yaml:7:57: routes[0].candidate.rewrite[0].operations[0]: ApplyGuardrail is passed on as "
+       "it is and cannot be rewritten"},
       {"routes:\n  - name: r\n    primary: {upstream: here}\n    candidate: {upstream: here, "
        "rewrite: [{operations: [InvokeModelWithBidirectionalStream], remove: /a}]}\n",
        "c.yaml:7:57: routes[0].candidate.rewrite[0].operations[0]: "

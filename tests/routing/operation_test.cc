@@ -122,13 +122,38 @@ TEST(ParseTarget, LeavesTheQueryOutOfTheOperation) {
 TEST(ParseTarget, TakesOtherPathsAsOtherWithoutAModel) {
   for (const char* path :
        {"/", "/model", "/model/", "/model/converse", "/models/a/converse", "/model/a/b/converse",
-        "/async-invoke", "/async-invoke/arn%3Aaws%3Abedrock", "/guardrail/g/version/1/apply",
-        "/guardrail-checks/invoke", "/openai/v1/embeddings", "/%6dodel/a/converse"}) {
+        "/async-invoke/", "/async-invoke/a/b", "/async-invoke/a", "/guardrail/g/version/1/apply/",
+        "/guardrail/g/version/apply", "/guardrail-checks/invoke/x", "/openai/v1/embeddings",
+        "/%6dodel/a/converse"}) {
     const RequestTarget target = parsed(path);
     EXPECT_EQ(target.operation, Operation::other) << path;
     EXPECT_EQ(target.model_id, "") << path;
     EXPECT_EQ(target.surface, Surface::runtime) << path;
     EXPECT_EQ(target.forwarded, path);
+  }
+}
+
+TEST(ParseTarget, KnowsOperationsThatNameNoModelByMethodAndWholePath) {
+  const struct {
+    const char* method;
+    const char* path;
+    Operation operation;
+  } cases[] = {
+      {"POST", "/guardrail/g/version/DRAFT/apply", Operation::apply_guardrail},
+      {"POST", "/guardrail/arn%3Aaws%3Abedrock%3A%3A1%3Aguardrail%2Fg/version/1/apply",
+       Operation::apply_guardrail},
+      {"POST", "/guardrail-checks/invoke", Operation::invoke_guardrail_checks},
+      {"POST", "/async-invoke", Operation::start_async_invoke},
+      {"GET", "/async-invoke?maxResults=1", Operation::list_async_invokes},
+      {"GET", "/async-invoke/arn%3Aaws%3Abedrock%3Aus-east-1%3A1%3Aasync-invoke%2Fx",
+       Operation::get_async_invoke},
+      {"GET", "/guardrail-checks/invoke", Operation::other},
+  };
+  for (const auto& [method, path, operation] : cases) {
+    const RequestTarget target = parsed(path, method);
+    EXPECT_EQ(target.operation, operation) << method << " " << path;
+    EXPECT_EQ(target.surface, Surface::runtime) << path;
+    EXPECT_FALSE(is_understood(target.operation)) << path;
   }
 }
 
