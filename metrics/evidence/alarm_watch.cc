@@ -32,6 +32,11 @@ double enabled_gates(const VerdictConfig& rules) noexcept {
       rules.gates, [](const auto& thresholds) { return thresholds.has_value(); }));
 }
 
+// One over the equal share of each of so many families.
+double parts_of(std::size_t families) noexcept {
+  return kSharesInAll * static_cast<double>(std::bit_ceil(std::max(kFewestShares, families)));
+}
+
 // ln of a sum that is told term by term, and its largest term.
 class LogSum {
  public:
@@ -65,6 +70,10 @@ double mean_at(std::size_t gate, double threshold) noexcept {
 
 double pooled_alpha(const VerdictConfig& rules) noexcept {
   return kPooledAlpha / (enabled_gates(rules) + 1.0);
+}
+
+double family_alpha(const VerdictConfig& rules, std::size_t families) noexcept {
+  return kFamilyAlpha / (enabled_gates(rules) * parts_of(families));
 }
 
 AlarmWatch::AlarmWatch(const VerdictConfig& rules) : rules_(rules), fair_(fair_gates(rules)) {
@@ -123,7 +132,7 @@ bool AlarmWatch::weigh(const FamilyEvidence& evidence, const Calendar& calendar,
 
 // One process of each gate is asked, the loudest: that is as good as all of them and never says
 // more.
-GateSet AlarmWatch::alarms_by_differing(const RouteEvidence& route, const FamilyEvidence& family,
+GateSet AlarmWatch::alarms_by_differing(StreamShares& shares, const FamilyEvidence& family,
                                         const Weights& weights) const {
   GateSet alarms;
   for (std::size_t gate = 0; gate < kGateCount; ++gate) {
@@ -131,7 +140,7 @@ GateSet AlarmWatch::alarms_by_differing(const RouteEvidence& route, const Family
     // What alarmed before needs no level any more, and most streams have no share that would do.
     if (!fair_.test(gate) || weight.log_loudest < by_differing_ || family.alarm_stands(gate, 0.0))
       continue;
-    const double share = share_by_differing(route, fair_, family, gate, weight.origin);
+    const double share = shares.of(family, gate, weight.origin);
     alarms.set(gate, share > 0.0 && weight.log_loudest + std::log(share) >= by_differing_);
   }
   return alarms;
@@ -143,17 +152,17 @@ void AlarmWatch::look(const RouteEvidence& evidence) {
           std::chrono::floor<std::chrono::hours>(evidence.since()).time_since_epoch().count(),
       .stage = evidence.stage() ? evidence.stage()->ordinal : 0};
   weigh(evidence.pooled(), calendar, all_);
+  StreamShares shares(evidence, fair_);
   for (const auto& [name, family] : evidence.families()) {
     auto known = families_.find(name);
     if (known == families_.end()) known = families_.emplace(name, Known{}).first;
     Known& of_family = known->second;
     if (weigh(family, calendar, of_family))
-      of_family.by_differing = alarms_by_differing(evidence, family, of_family.weights);
+      of_family.by_differing = alarms_by_differing(shares, family, of_family.weights);
   }
-  const auto shares = static_cast<double>(std::bit_ceil(std::max(kFewestShares, families_.size())));
-  of_family_ = log_threshold(kFamilyAlpha / (enabled_gates(rules_) * kSharesInAll * shares));
+  of_family_ = log_threshold(family_alpha(rules_, families_.size()));
   of_fair_ = of_family_ - std::log(1.0 - kByDiffering);
-  for (std::size_t gate = 0; gate < kGateCount; ++gate) pool(gate, kSharesInAll * shares);
+  for (std::size_t gate = 0; gate < kGateCount; ++gate) pool(gate, parts_of(families_.size()));
 }
 
 // A sum of e-processes is one, too, where their weights are fixed and add up to one at most. The

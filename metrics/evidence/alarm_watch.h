@@ -74,7 +74,7 @@ class AlarmWatch {
   bool weigh(const FamilyEvidence& evidence, const Calendar& calendar, Known& known) const;
   void weigh_gates(const FamilyEvidence& evidence, const Calendar& calendar,
                    Weights& weights) const;
-  GateSet alarms_by_differing(const RouteEvidence& route, const FamilyEvidence& family,
+  GateSet alarms_by_differing(StreamShares& shares, const FamilyEvidence& family,
                               const Weights& weights) const;
   bool alarms(const Known& family, std::size_t gate) const noexcept;
   void pool(std::size_t gate, double parts);
@@ -93,6 +93,9 @@ class AlarmWatch {
 
 // The level of each gate over all traffic; the six quantiles of times share one with them.
 double pooled_alpha(const routing::VerdictConfig& rules) noexcept;
+
+// The equal share of one gate in one of so many families.
+double family_alpha(const routing::VerdictConfig& rules, std::size_t families) noexcept;
 
 // Where the gate's null "not worse" lies on the scale of its values.
 double mean_at(std::size_t gate, double threshold) noexcept;

@@ -53,18 +53,32 @@ GateSet fair_gates(const routing::VerdictConfig& rules) noexcept {
   return fair;
 }
 
-double share_by_differing(const RouteEvidence& route, const GateSet& fair,
-                          const FamilyEvidence& family, std::size_t gate,
-                          const ProcessOrigin& process) {
-  const std::uint64_t own = differing_of(family, fair, process)[gate];
-  if (!fair.test(gate) || own < kRungs.front().differing) return 0.0;
-  std::array<std::int64_t, kRungs.size()> standing{};
-  for (const auto& [name, other] : route.families()) {
-    for (const std::uint64_t differing : differing_of(other, fair, process)) {
+bool StreamShares::may_be_forgotten(const ProcessOrigin& process) const noexcept {
+  if (process.process != Process::hour) return false;
+  return std::ranges::any_of(route_.families(), [&](const auto& family) {
+    const auto& spans = family.second.recent.spans();
+    return !spans.empty() && process.begin < spans.back().begin - RecentPast::kHorizon;
+  });
+}
+
+const StreamShares::Standing& StreamShares::standing_of(const ProcessOrigin& process) {
+  const auto [known, is_new] = standing_.try_emplace({process.process, process.begin});
+  Standing& standing = known->second;
+  if (!is_new) return standing;
+  for (const auto& [name, family] : route_.families()) {
+    for (const std::uint64_t differing : differing_of(family, fair_, process)) {
       for (std::size_t rung = 0; rung < kRungs.size(); ++rung)
         standing[rung] += differing >= kRungs[rung].differing ? 1 : 0;
     }
   }
+  return standing;
+}
+
+double StreamShares::of(const FamilyEvidence& family, std::size_t gate,
+                        const ProcessOrigin& process) {
+  const std::uint64_t own = differing_of(family, fair_, process)[gate];
+  if (!fair_.test(gate) || own < kRungs.front().differing || may_be_forgotten(process)) return 0.0;
+  const Standing& standing = standing_of(process);
   double best = 0.0;
   for (std::size_t rung = 0; rung < kRungs.size(); ++rung) {
     if (own < kRungs[rung].differing) break;

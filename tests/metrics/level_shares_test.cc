@@ -33,8 +33,8 @@ class Pairs {
     better(count / 2, family);
   }
   double share(std::string_view family, ProcessOrigin process = {}) const {
-    return share_by_differing(evidence, fair_gates(rules), evidence.families().find(family)->second,
-                              kTruncation, process);
+    return StreamShares(evidence, fair_gates(rules))
+        .of(evidence.families().find(family)->second, kTruncation, process);
   }
   bool alarms(std::string_view family) const {
     AlarmWatch watch(rules);
@@ -113,6 +113,25 @@ TEST(LevelShares, AreOfWhatAProcessHasSeen) {
   EXPECT_DOUBLE_EQ(seen.share("invoices", {Process::hour, hour}), 0.35 * share_of(1, 4.0));
   EXPECT_DOUBLE_EQ(seen.share("invoices", {Process::stage, 1}), 0.35 * share_of(1, 4.0));
   EXPECT_EQ(seen.share("letters", {Process::stage, 1}), 0.0);
+}
+
+// Letters were the first of two streams to differ, in an hour that they forgot while invoices were
+// silent.
+TEST(LevelShares, AreNoneOfAnHourThatAFamilyMayHaveForgotten) {
+  Pairs seen;
+  const std::int64_t hour =
+      std::chrono::floor<std::chrono::hours>(seen.now).time_since_epoch().count();
+  seen.noise(16, "letters");
+  seen.worse(16, "invoices");
+  EXPECT_DOUBLE_EQ(seen.share("invoices", {Process::hour, hour}), 0.35 * share_of(2, 4.0));
+  seen.now += std::chrono::hours{RecentPast::kHorizon};
+  seen.noise(2, "letters");
+  EXPECT_DOUBLE_EQ(seen.share("invoices", {Process::hour, hour}), 0.35 * share_of(2, 4.0));
+  seen.now += 60h;
+  seen.noise(2, "letters");
+  ASSERT_GT(seen.evidence.families().at("letters").recent.spans().front().begin, hour);
+  EXPECT_EQ(seen.share("invoices", {Process::hour, hour}), 0.0);
+  EXPECT_DOUBLE_EQ(seen.share("invoices"), 0.35 * share_of(2, 4.0)) << "that of all pairs goes on";
 }
 
 // What this is for: the equal share of 32 families asks for more.
