@@ -8,9 +8,19 @@
 // before notice it almost as fast as at the start. The shares of hours and stages fall so slowly
 // that they never add up to more than one.
 //
-// Half of the level goes to the route as a whole, half to its families. Of the families' half every
-// gate has an equal part, which all families share equally; of gates that are fair coins half of
-// that part goes where pairs differ (level_shares.h). One thread, or the caller's lock.
+// Half of the level, .025, goes to the route as a whole: M gates and the quantiles of times have an
+// equal part each, (M + 1) / .025 to reach. A gate's bet is there half on all pairs together and
+// half on the families. The other .025 goes to the families: of it every gate has an equal part,
+// which all families share equally; of gates that are fair coins three quarters of that part go
+// where pairs differ (level_shares.h), and one quarter is shared equally.
+//
+// Divergence reference 2.6 asks M F / .025 of each gate of each family, F families at most, and
+// takes half the mean over the families into the pool. But 256 families may come and twenty do, and
+// a mean over those that are there is no e-process: newcomers divide the others' bets. So a family
+// weighs 1 / (2.5 S), S the next power of two above their number and at least 32. By the S that it
+// found when it came all of them add up to one; by today's, which is what is used, to less. That is
+// M 2.5 S / .025 for an equal share, and four times that for a fair gate's quarter of it. One
+// thread, or the caller's lock.
 
 #include <array>
 #include <cstdint>
