@@ -97,8 +97,9 @@ std::string seconds_text(const QuantileResult::Side& side) {
   if (!side.value) return "an unknown time";
   std::string text = text_of_number(*side.value / 1'000.0) + " s";
   if (!side.bounds) return text;
-  return text + " (" + text_of_number(side.bounds->low / 1'000.0) + " to " +
-         text_of_number(side.bounds->high / 1'000.0) + ")";
+  text += " (" + text_of_number(side.bounds->low / 1'000.0);
+  if (!std::isfinite(side.bounds->high)) return text + " or more)";
+  return text + " to " + text_of_number(side.bounds->high / 1'000.0) + ")";
 }
 
 std::string what_next(const GateResult& result) {

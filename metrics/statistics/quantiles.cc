@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numeric>
 
 namespace understudy::metrics {
@@ -17,6 +18,15 @@ constexpr double kPriorWeight = 10.0;
 double log_gamma(double x) noexcept {
   int sign = 0;
   return lgamma_r(x, &sign);
+}
+
+// A bucket holds what lies above the edge of the one before, up to its own.
+double upper_edge(std::size_t key) noexcept {
+  if (key + 1 == TimeSketch::kBuckets) return std::numeric_limits<double>::infinity();
+  return std::pow(kGamma, static_cast<double>(key));
+}
+double lower_edge(std::size_t key) noexcept {
+  return key == 0 ? 0.0 : upper_edge(key - 1);
 }
 
 double log_beta(double a, double b) noexcept {
@@ -86,14 +96,19 @@ void TimeSketch::set_buckets(const Buckets& buckets) noexcept {
   count_ = std::accumulate(buckets.begin(), buckets.end(), std::uint64_t{0});
 }
 
-std::optional<double> TimeSketch::at_rank(std::uint64_t rank) const noexcept {
+std::optional<std::size_t> TimeSketch::key_at_rank(std::uint64_t rank) const noexcept {
   if (rank == 0 || rank > count_) return std::nullopt;
   std::uint64_t below = 0;
   for (std::size_t key = 0; key < kBuckets; ++key) {
     below += buckets_[key];
-    if (below >= rank) return value_of(key);
+    if (below >= rank) return key;
   }
   return std::nullopt;
+}
+
+std::optional<double> TimeSketch::at_rank(std::uint64_t rank) const noexcept {
+  const auto key = key_at_rank(rank);
+  return key ? std::optional(value_of(*key)) : std::nullopt;
 }
 
 std::optional<double> TimeSketch::quantile(double p) const noexcept {
@@ -103,10 +118,10 @@ std::optional<double> TimeSketch::quantile(double p) const noexcept {
 
 std::optional<Interval> TimeSketch::quantile_bounds(double p, double alpha) const noexcept {
   const RankBounds ranks = quantile_ranks(count_, p, alpha);
-  const auto low = at_rank(ranks.low);
-  const auto high = at_rank(ranks.high + 1);
+  const auto low = key_at_rank(ranks.low);
+  const auto high = key_at_rank(ranks.high + 1);
   if (!low || !high) return std::nullopt;
-  return Interval{*low, *high};
+  return Interval{lower_edge(*low), upper_edge(*high)};
 }
 
 }  // namespace understudy::metrics

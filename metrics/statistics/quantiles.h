@@ -36,16 +36,21 @@ class TimeSketch {
   // The value at that rank, 1 to count(); none where there is no such rank.
   std::optional<double> at_rank(std::uint64_t rank) const noexcept;
   std::optional<double> quantile(double p) const noexcept;
-  // [low, high] for the quantile; none while the counts bound it on neither side.
+  // [low, high] for the quantile; none before the counts bound it on both sides. What was added is
+  // known no better than its bucket, so low is the lower edge of the low rank's bucket and high the
+  // upper edge of the high rank's: they bound the times themselves, not the sketch's picture of
+  // them. 0 where the low rank is 1 ms or below, infinity where the high rank is in the last
+  // bucket.
   std::optional<Interval> quantile_bounds(double p, double alpha) const noexcept;
 
   const Buckets& buckets() const noexcept { return buckets_; }
   void set_buckets(const Buckets& buckets) noexcept;  // as they were saved
 
   static std::size_t key_of(double milliseconds) noexcept;
-  static double value_of(std::size_t key) noexcept;
+  static double value_of(std::size_t key) noexcept;  // the middle, within 1 % of all it stands for
 
  private:
+  std::optional<std::size_t> key_at_rank(std::uint64_t rank) const noexcept;
   Buckets buckets_{};
   std::uint64_t count_ = 0;
 };

@@ -33,6 +33,11 @@ TEST(TimeSketch, MatchesTheCheckValues) {
   EXPECT_EQ(TimeSketch::key_of(600'000), TimeSketch::kBuckets - 1);
 }
 
+// gamma is 1.020202: a bucket ends that much above the one before.
+TEST(TimeSketch, HasBucketsThatGrowAsTheReferenceTells) {
+  EXPECT_NEAR(TimeSketch::value_of(347) / TimeSketch::value_of(346), 1.020202, 5e-7);
+}
+
 TEST(TimeSketch, StaysWithinOnePercent) {
   TimeSketch sketch;
   for (int i = 1; i <= 10'000; ++i) sketch.add(i * 10.0);
@@ -80,6 +85,31 @@ TEST(TimeSketch, BoundsAQuantileOnceItHasSeenEnough) {
   EXPECT_LT(bounds->low, 1'500.0);
   EXPECT_GT(bounds->high, 1'500.0);
   EXPECT_LT(bounds->high - bounds->low, 150.0);
+}
+
+TEST(TimeSketch, BoundsWhatWasAddedAndNotTheMiddleOfItsBucket) {
+  TimeSketch sketch;
+  for (const double time : {1'012.5, 1'097.5, 3.0, 420'000.0}) {
+    sketch = {};
+    for (int i = 0; i < 1'000; ++i) sketch.add(time);
+    const auto bounds = sketch.quantile_bounds(.95, .05);
+    ASSERT_TRUE(bounds) << time;
+    EXPECT_LE(bounds->low, time);
+    EXPECT_GE(bounds->high, time);
+    EXPECT_NEAR(bounds->high / bounds->low, 1.020202, 5e-7) << "one bucket";
+  }
+}
+
+TEST(TimeSketch, KnowsNoEndOfItsLastBucketAndNoBeginOfItsFirst) {
+  TimeSketch fast, slow;
+  for (int i = 0; i < 1'000; ++i) {
+    fast.add(0.2);
+    slow.add(2e6);
+  }
+  EXPECT_EQ(fast.quantile_bounds(.5, .05)->low, 0.0);
+  EXPECT_EQ(fast.quantile_bounds(.5, .05)->high, 1.0);
+  EXPECT_TRUE(std::isinf(slow.quantile_bounds(.5, .05)->high));
+  EXPECT_NEAR(slow.quantile_bounds(.5, .05)->low, 598'000.0, 2'000.0);
 }
 
 }  // namespace
