@@ -52,30 +52,49 @@ GateCounts cautious(GateCounts counts, std::size_t gate) noexcept {
   return counts;
 }
 
-// How often each value will come with a pair, if all goes on as it did; none where no pair came. As
-// long as nothing tells the two variants apart, what differed did so by chance, and will speak for
-// either side: only how often counts, not whom it spoke against. A few pairs know even that badly;
-// half a pair is added to those that differ.
+// How many values come with a pair. What a noise gate is judged by comes only with those that have
+// a second answer of the primary, and `control_percent: auto` asks for fewer of these once there
+// are enough: so their share is that of the newest hours.
+double values_a_pair(const FamilyEvidence& evidence, std::size_t gate) noexcept {
+  if (gate_kind(gate) != GateKind::noise) return 1.0;
+  constexpr std::uint64_t kEnoughToTell = 500;  // pairs
+  std::uint64_t values = 0, pairs = 0;
+  const auto& spans = evidence.recent.spans();
+  for (auto span = spans.rbegin(); span != spans.rend() && pairs < kEnoughToTell; ++span) {
+    const GateCounts counts = span->counts.gate(gate);
+    values += counts.total();
+    pairs += counts.candidate_pairs;
+  }
+  if (pairs == 0) {  // files of former versions do not tell
+    values = evidence.gates[gate].total();
+    pairs = evidence.gates[gate].candidate_pairs;
+  }
+  return share(values, pairs).value_or(0.0);
+}
+
+// How often each value will come with a pair, if all goes on as it does; none where no value came.
+// As long as nothing tells the two variants apart, what differed did so by chance, and will speak
+// for either side: only how often counts, not whom it spoke against. A few values know even that
+// badly; half a value is added to those that differ.
 std::optional<std::array<double, kRatioValues>> rates_to_come(const GateCounts& counts,
                                                               std::size_t gate,
-                                                              const GateResult& result) noexcept {
-  // What a noise gate is judged by comes only with some of the pairs.
-  const auto pairs = static_cast<double>(gate_kind(gate) == GateKind::noise ? counts.candidate_pairs
-                                                                            : result.pairs);
-  if (result.pairs == 0 || pairs < 1.0) return std::nullopt;
+                                                              const GateResult& result,
+                                                              double values_a_pair) noexcept {
+  if (result.pairs == 0) return std::nullopt;
+  const double each = values_a_pair / static_cast<double>(result.pairs);
   std::array<double, kRatioValues> rates{};
   for (std::size_t k = 0; k < rates.size(); ++k)
-    rates[k] = static_cast<double>(counts.values[k]) / pairs;
+    rates[k] = each * static_cast<double>(counts.values[k]);
   const bool by_chance = result.interval.low <= 0.0 && result.interval.high >= 0.0;
   if (gate_kind(gate) == GateKind::ratio || !by_chance) return rates;
-  const double differ = rates[0] + rates[2] + 0.5 / pairs;
-  rates[1] = std::max(0.0, rates[1] - 0.5 / pairs);
+  const double differ = rates[0] + rates[2] + 0.5 * each;
+  rates[1] = std::max(0.0, rates[1] - 0.5 * each);
   rates[0] = rates[2] = differ / 2.0;
   return rates;
 }
 
 GateResult measure(const GateCounts& counts, std::size_t gate,
-                   const routing::GateThresholds& thresholds) {
+                   const routing::GateThresholds& thresholds, double values_a_pair) {
   const ValueCounts values = counts.counts(gate);
   GateResult result;
   result.gate = gate;
@@ -93,7 +112,7 @@ GateResult measure(const GateCounts& counts, std::size_t gate,
   const GateCounts of_safety = cautious(counts, gate);
   const ValueCounts safety = of_safety.counts(gate);
   result.log_e_safe = log_e(safety, Null::mean_at_least, margin);
-  if (const auto rates = rates_to_come(of_safety, gate, result)) {
+  if (const auto rates = rates_to_come(of_safety, gate, result, values_a_pair)) {
     const auto more = more_to_reject(safety, std::span(*rates).first(safety.size()),
                                      Null::mean_at_least, margin, kConfidence);
     if (more) result.pairs_needed = static_cast<std::uint64_t>(std::ceil(*more));
@@ -123,7 +142,7 @@ GateResult measure_alarm(const FamilyEvidence& evidence, std::size_t gate,
       since = std::chrono::sys_seconds{std::chrono::hours{first->begin}};
     }
   }
-  GateResult result = measure(counts, gate, thresholds);
+  GateResult result = measure(counts, gate, thresholds, values_a_pair(evidence, gate));
   result.state = GateState::alarm;
   result.process = origin.process;
   result.since = since;
@@ -135,8 +154,9 @@ GateResult judge_pooled(const RouteEvidence& evidence, const VerdictConfig& rule
                         const AlarmWatch& watch, std::size_t gate) {
   const FamilyEvidence& all = evidence.pooled();
   const auto& thresholds = rules.gates[gate];
+  const double coming = values_a_pair(all, gate);
   if (!thresholds) {
-    GateResult off = measure(all.gates[gate], gate, kGates[gate].thresholds);
+    GateResult off = measure(all.gates[gate], gate, kGates[gate].thresholds, coming);
     off.state = GateState::info;
     return off;
   }
@@ -149,7 +169,7 @@ GateResult judge_pooled(const RouteEvidence& evidence, const VerdictConfig& rule
     alarm.leading_family = weight.family;
     return alarm;
   }
-  GateResult result = measure(all.gates[gate], gate, *thresholds);
+  GateResult result = measure(all.gates[gate], gate, *thresholds, coming);
   result.log_e_worse = std::max(result.log_e_worse, weight.log_e);
   if (result.log_e_safe >= log_threshold(kConfidence)) result.state = GateState::safe;
   return result;
@@ -190,7 +210,7 @@ void for_each_unseen_family(const RouteEvidence& evidence, const VerdictConfig& 
   }
 }
 
-// The largest number that anything asks for; none where one is not known.
+// The largest number that anything asks for, 0 where nothing does; none where one is not known.
 std::optional<std::uint64_t> pairs_needed(const std::vector<GateResult>& results,
                                           const RouteEvidence& evidence,
                                           const VerdictConfig& rules) {
@@ -205,24 +225,34 @@ std::optional<std::uint64_t> pairs_needed(const std::vector<GateResult>& results
         const auto lacking = static_cast<double>(rules.min_pairs_per_family - family.pairs);
         most = std::max(most, static_cast<std::uint64_t>(std::ceil(lacking / part)));
       });
-  return most > 0 ? std::optional(most) : std::nullopt;
+  return most;
 }
 
-// What keeps a route without an alarm from being safe, besides open gates.
-std::vector<std::string> missing_coverage(const RouteEvidence& evidence, const VerdictConfig& rules,
-                                          const CoverageFacts& facts) {
+std::uint64_t hours_lacking(const RouteEvidence& evidence, const VerdictConfig& rules) {
+  return rules.min_hours - std::min<std::uint64_t>(evidence.hours(), rules.min_hours);
+}
+
+// What keeps a route without an alarm from being safe, besides open gates, and comes with time.
+std::vector<std::string> not_seen_yet(const RouteEvidence& evidence, const VerdictConfig& rules) {
   std::vector<std::string> missing;
-  if (evidence.hours() < rules.min_hours) {
+  if (hours_lacking(evidence, rules) > 0) {
     missing.push_back("pairs from " + std::to_string(evidence.hours()) + " of " +
                       std::to_string(rules.min_hours) + " hours (min_hours)");
   }
-  const std::uint64_t pairs = evidence.pooled().pairs;
   for_each_unseen_family(
       evidence, rules, [&](const std::string& name, const FamilyEvidence& family, double) {
         missing.push_back("family " + name + ": " + std::to_string(family.pairs) + " of " +
                           std::to_string(rules.min_pairs_per_family) +
                           " pairs (min_pairs_per_family)");
       });
+  return missing;
+}
+
+// The same, of what no number of pairs mends.
+std::vector<std::string> lost_copies(const RouteEvidence& evidence, const VerdictConfig& rules,
+                                     const CoverageFacts& facts) {
+  std::vector<std::string> missing;
+  const std::uint64_t pairs = evidence.pooled().pairs;
   const auto unanswered = share(evidence.missing(), evidence.missing() + pairs);
   if (unanswered && *unanswered > rules.max_missing.fraction()) {
     missing.push_back("the candidate was throttled on " + percent_of(*unanswered) +
@@ -267,6 +297,14 @@ bool all_gates_safe(const std::string& name, const FamilyEvidence& family,
 auto rank(const GateResult& result) {
   return std::tuple(result.state, !(result.state == GateState::alarm && result.critical),
                     result.family != kAllFamilies, -result.log_e_worse);
+}
+
+void tell_what_is_needed(Verdict& verdict, const RouteEvidence& evidence,
+                         const VerdictConfig& rules) {
+  const auto pairs = pairs_needed(verdict.reasons, evidence, rules);
+  if (!pairs) return;
+  if (*pairs > 0) verdict.pairs_needed = pairs;
+  if (const auto hours = hours_lacking(evidence, rules); hours > 0) verdict.hours_needed = hours;
 }
 
 VerdictState state_of(const Verdict& verdict) {
@@ -343,11 +381,13 @@ Verdict judge(const RouteEvidence& evidence, const VerdictConfig& rules,
   for (GateResult& alarm : family_alarms(evidence, rules, watch))
     verdict.reasons.push_back(std::move(alarm));
   std::ranges::stable_sort(verdict.reasons, {}, rank);
-  verdict.missing = missing_coverage(evidence, rules, facts);
+  verdict.missing = not_seen_yet(evidence, rules);
+  const std::vector<std::string> lost = lost_copies(evidence, rules, facts);
+  verdict.missing.insert(verdict.missing.end(), lost.begin(), lost.end());
   verdict.quantiles = judge_quantiles(evidence, rules);
   verdict.state = state_of(verdict);
-  if (verdict.state == VerdictState::keep_shadowing)
-    verdict.pairs_needed = pairs_needed(verdict.reasons, evidence, rules);
+  if (verdict.state == VerdictState::keep_shadowing && lost.empty())
+    tell_what_is_needed(verdict, evidence, rules);
   for (GateResult& reason : verdict.reasons) reason.text = text_of(reason);
   verdict.text = text_of(verdict, facts);
   return verdict;

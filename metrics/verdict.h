@@ -79,10 +79,11 @@ struct Verdict {
   std::vector<QuantileResult> quantiles;  // of latency and time to first token
   std::vector<std::string> missing;       // why it is not safe_to_promote, where no gate says so
   std::uint64_t pairs = 0, triples = 0, hours = 0;
-  // While it keeps shadowing: pairs until all gates are safe and every family has been seen often
-  // enough, if all goes on as it did. None: there is no telling yet, or other things are in the
-  // way.
-  std::optional<std::uint64_t> pairs_needed{};
+  // While it keeps shadowing, if all goes on as it does: pairs until all gates are safe and every
+  // family has been seen often enough, and hours of the clock with pairs until min_hours; both it
+  // takes. None: no more are needed, there is no telling yet how many pairs, or copies are lost,
+  // which pairs do not mend.
+  std::optional<std::uint64_t> pairs_needed{}, hours_needed{};
 };
 
 // Families of which no more has to be known: every gate that is on is safe there, none alarms, and

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <cmath>
 #include <cstdio>
 #include <ctime>
@@ -164,6 +165,19 @@ std::string number_of(std::ptrdiff_t count, std::string_view one, std::string_vi
   return std::to_string(count) + " " + std::string(count == 1 ? one : many);
 }
 
+// " About 300 pairs and 5 hours more are needed if it goes on like this."
+std::string needed_text(const Verdict& verdict) {
+  std::string needed;
+  if (verdict.pairs_needed) needed = "about " + counted(*verdict.pairs_needed);
+  if (verdict.hours_needed) {
+    if (!needed.empty()) needed += " and ";
+    needed += number_of(static_cast<std::ptrdiff_t>(*verdict.hours_needed), "hour", "hours");
+  }
+  if (needed.empty()) return {};
+  needed.front() = static_cast<char>(std::toupper(static_cast<unsigned char>(needed.front())));
+  return " " + needed + " more are needed if it goes on like this.";
+}
+
 }  // namespace
 
 std::string text_of(const Verdict& verdict, const CoverageFacts& facts) {
@@ -191,10 +205,7 @@ std::string text_of(const Verdict& verdict, const CoverageFacts& facts) {
          number_of(of_state(GateState::open), "gate is open", "gates are open") + " and " +
          number_of(std::ssize(verdict.missing), "condition of coverage is not met",
                    "conditions of coverage are not met") +
-         "." +
-         (verdict.pairs_needed ? " About " + counted(*verdict.pairs_needed) +
-                                     " more are needed if it goes on like this."
-                               : "");
+         "." + needed_text(verdict);
 }
 
 }  // namespace understudy::metrics

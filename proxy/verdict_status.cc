@@ -148,6 +148,7 @@ namespace {
 void replace(Verdict& verdict, VerdictState state, std::string_view word, std::string why) {
   verdict.state = state;
   verdict.pairs_needed.reset();
+  verdict.hours_needed.reset();
   verdict.text = std::string(word) + ": " + why + ".";
   verdict.missing.insert(verdict.missing.begin(), std::move(why));
 }
@@ -222,6 +223,7 @@ nlohmann::json describe_verdict(const Verdict& verdict, const metrics::RouteEvid
   described["verdict_text"] = verdict.text;
   described["missing"] = verdict.missing;
   described["pairs_needed"] = verdict.pairs_needed ? json(*verdict.pairs_needed) : json();
+  described["hours_needed"] = verdict.hours_needed ? json(*verdict.hours_needed) : json();
   described["coverage"] = describe_coverage(verdict, evidence);
   described["quantiles"] = std::move(quantiles);
   described["reasons"] = std::move(reasons);
