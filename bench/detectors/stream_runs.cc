@@ -209,7 +209,7 @@ LateDetection detect_late(const Injection& injection, const std::vector<GoodPeri
   const metrics::Bets bets(metrics::Null::mean_at_most,
                            metrics::mean_at(gate, routing::kGates[gate].thresholds.alarm),
                            metrics::gate_values(gate));
-  const double whole_level = metrics::log_threshold(0.01 / (metrics::kGateCount * 32.0));
+  const double whole_level = metrics::log_threshold(metrics::family_alpha({}, kFamilies));
   for (std::size_t run = 0; run < after.size(); ++run) {
     PairStream stream = after[run].stream;
     Engine engine(after[run].evidence);

@@ -1,7 +1,5 @@
 // The check values of divergence reference 2.4 and 2.5 that no code of production needs.
 
-#include "bench/detectors/fixed_horizon.h"
-
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -11,6 +9,7 @@
 
 #include "bench/detectors/random.h"
 #include "metrics/statistics/betting.h"
+#include "tests/metrics/textbook_bounds.h"
 
 namespace understudy::bench {
 namespace {
