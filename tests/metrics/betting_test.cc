@@ -191,14 +191,6 @@ TEST(Betting, TellsHowManyMorePairsItNeedsIfAllGoesOnAsItDid) {
   EXPECT_FALSE(more(flags(0, 0, 0), none));
 }
 
-TEST(Betting, AddsUpWhateverTheOrderAndTheThread) {
-  const Flags first = flags(3, 1, 100), second = flags(9, 2, 400);
-  Flags both{};
-  for (std::size_t k = 0; k < both.size(); ++k) both[k] = first[k] + second[k];
-  EXPECT_EQ(both, flags(12, 3, 500));
-  EXPECT_DOUBLE_EQ(not_worse_than(0, both), not_worse_than(0, flags(12, 3, 500)));
-}
-
 TEST(Betting, ReadsRatiosBackFromTheirMeans) {
   EXPECT_EQ(value_of_ratio(1.0), 20u);
   EXPECT_EQ(value_of_ratio(4.0), 40u);
