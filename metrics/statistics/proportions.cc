@@ -4,19 +4,14 @@
 #include <cmath>
 
 namespace understudy::metrics {
-namespace {
 
-constexpr double kZ = 1.959963984540054;  // the normal quantile of 97.5 %
-
-}  // namespace
-
-Interval wilson(Proportion seen) noexcept {
+Interval wilson(Proportion seen, double z) noexcept {
   if (seen.total == 0) return {0.0, 1.0};
   const double n = static_cast<double>(seen.total);
   const double p = seen.rate();
-  const double scale = 1.0 + kZ * kZ / n;
-  const double centre = (p + kZ * kZ / (2.0 * n)) / scale;
-  const double half = kZ * std::sqrt(p * (1.0 - p) / n + kZ * kZ / (4.0 * n * n)) / scale;
+  const double scale = 1.0 + z * z / n;
+  const double centre = (p + z * z / (2.0 * n)) / scale;
+  const double half = z * std::sqrt(p * (1.0 - p) / n + z * z / (4.0 * n * n)) / scale;
   return {std::max(0.0, centre - half), std::min(1.0, centre + half)};
 }
 

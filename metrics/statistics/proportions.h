@@ -20,8 +20,10 @@ struct Proportion {
   }
 };
 
-// Wilson's score interval, 95 %. [0, 1] where nothing was counted.
-Interval wilson(Proportion seen) noexcept;
+inline constexpr double kZ95 = 1.959963984540054;  // the normal quantile of 97.5 %
+
+// Wilson's score interval, 95 % unless `z` tells another. [0, 1] where nothing was counted.
+Interval wilson(Proportion seen, double z = kZ95) noexcept;
 
 // Newcombe's hybrid score interval (1998, method 10 for unpaired samples) for after.rate() -
 // before.rate(), 95 %. For pairs of which only the margins are known it is wider than the paired

@@ -9,6 +9,8 @@
 #include <utility>
 #include <vector>
 
+#include "metrics/evidence/gate_counts.h"
+
 namespace understudy::metrics {
 namespace {
 
@@ -58,11 +60,13 @@ TEST(Betting, MatchesTheCheckValuesOfFortyOneValues) {
   constexpr std::array<std::uint64_t, 20> kBell{0,  1,  2,  3,  5,  8, 13, 21, 34, 55,
                                                 60, 55, 34, 21, 13, 8, 5,  3,  2,  1};
   for (std::size_t i = 0; i < kBell.size(); ++i) counts[10 + i] = kBell[i];
+  EXPECT_EQ(GateCounts{.values = counts}.total(), 344u);
   EXPECT_NEAR(log_e(counts, Null::mean_at_most, .5), -.391984, 5e-7);
   EXPECT_NEAR(log_e(counts, Null::mean_at_least, .55), 29.709453, 5e-7);
   const Interval mean = confidence_sequence(counts, .05);
   EXPECT_NEAR(mean.low, .487437, 5e-7);
   EXPECT_NEAR(mean.high, .512563, 5e-7);
+  EXPECT_NEAR((mean.low + mean.high) / 2.0, .5, 5e-7) << "about the counts' own mean";
 }
 
 TEST(Betting, KnowsNothingBeforeItHasSeenAnything) {

@@ -14,7 +14,10 @@ TEST(Proportions, WilsonMatchesPublishedValues) {
   expect_near(wilson({0, 50}), 0.0, 0.071348);
   expect_near(wilson({8, 400}), 0.010168, 0.038963);
   expect_near(wilson({15, 1000}), 0.009111, 0.024601);
+  expect_near(wilson({100, 1000}), 0.082909, 0.120152);
   expect_near(wilson({0, 0}), 0.0, 1.0);
+  constexpr double kZ99 = 2.575829303548901;
+  expect_near(wilson({8, 400}, kZ99), 0.008309, 0.047355);
 }
 
 TEST(Proportions, NewcombeMatchesPublishedValues) {
