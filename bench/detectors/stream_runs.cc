@@ -7,6 +7,7 @@
 
 #include "bench/detectors/rivals.h"
 #include "metrics/evidence/alarm_watch.h"
+#include "metrics/quantile_gates.h"
 #include "metrics/verdict.h"
 
 namespace understudy::bench {
@@ -30,11 +31,13 @@ class Engine {
   void count(const StreamedPair& pair, const std::string& family) {
     record(evidence_, pair, family);
   }
-  // True once anything alarms.
+  // True once anything alarms: a gate, or a quantile of times.
   bool look(const std::string& family) {
     watch_.look(evidence_);
     watch_.latch(evidence_);
-    return evidence_.pooled().alarmed.any() || evidence_.families().at(family).alarmed.any();
+    metrics::latch_quantiles(evidence_, rules);
+    return evidence_.pooled().alarmed.any() || evidence_.families().at(family).alarmed.any() ||
+           evidence_.quantile_alarms() != metrics::QuantileAlarms{};
   }
   metrics::Verdict judge() const { return metrics::judge(evidence_, rules, {}); }
   const RouteEvidence& evidence() const noexcept { return evidence_; }
@@ -50,8 +53,19 @@ std::string first_named(const metrics::GateResult& reason) {
   return reason.family == metrics::kAllFamilies ? reason.leading_family : reason.family;
 }
 
-std::string_view signal_of(const metrics::GateResult& reason) {
-  return routing::kGates[reason.gate].signal;
+// What an alarm is told by. Quantiles stand behind the gates, and name no family.
+struct FirstAlarm {
+  std::string_view signal;
+  std::string text;
+};
+
+FirstAlarm first_alarm(const metrics::Verdict& verdict) {
+  const metrics::GateResult& reason = verdict.reasons.front();
+  if (reason.state == metrics::GateState::alarm)
+    return {routing::kGates[reason.gate].signal, reason.text};
+  const auto slow = std::ranges::find(verdict.quantiles, metrics::GateState::alarm,
+                                      &metrics::QuantileResult::state);
+  return slow == verdict.quantiles.end() ? FirstAlarm{} : FirstAlarm{slow->signal, slow->text};
 }
 
 // Which family an alarm names: at once, or with the first alarm of a family's own.
@@ -146,8 +160,9 @@ FalseAlarms false_alarms(const StreamPlan& plan, int runs, std::uint64_t pairs,
     found.fixed += fixed_alarms ? 1 : 0;
     found.fixed_corrected += corrected_alarms ? 1 : 0;
     if (engine_alarms) {
-      const metrics::GateResult first = engine.judge().reasons.front();
-      found.whose.push_back("run " + std::to_string(run) + ": " + first.text);
+      const metrics::Verdict verdict = engine.judge();
+      found.by_quantile += verdict.reasons.front().state == metrics::GateState::alarm ? 0 : 1;
+      found.whose.push_back("run " + std::to_string(run) + ": " + first_alarm(verdict).text);
     }
   }
   return found;
@@ -179,12 +194,12 @@ Detection detect(const Injection& injection, int runs, std::uint64_t seed) {
       engine.count(pair, family);
       if (!engine.look(family)) continue;
       by_engine = now;
-      const metrics::GateResult first = engine.judge().reasons.front();
+      const FirstAlarm first = first_alarm(engine.judge());
       PairStream on = stream;
       const std::string named = name_family(engine, on, 500);
-      found.right_signal += signal_of(first) == injection.regression.signal ? 1 : 0;
+      found.right_signal += first.signal == injection.regression.signal ? 1 : 0;
       found.right_family += named == stream.family_name(affected) ? 1 : 0;
-      if (signal_of(first) != injection.regression.signal || named != stream.family_name(affected))
+      if (first.signal != injection.regression.signal || named != stream.family_name(affected))
         found.misnamed.push_back("run " + std::to_string(run) + ": " + named + ": " + first.text);
     }
     found.engine.push_back(by_engine);

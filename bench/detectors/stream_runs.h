@@ -25,6 +25,7 @@ const std::vector<Injection>& injections();
 struct FalseAlarms {
   int runs = 0;
   int engine = 0, diffy = 0, fixed = 0, fixed_corrected = 0;
+  int by_quantile = 0;  // of the engine's, those that no gate shared
   // The signal and family of each of the engine's.
   std::vector<std::string> whose{};
 };

@@ -12,6 +12,7 @@ using namespace std::chrono_literals;
 
 constexpr double kLatencySpread = 0.5;  // of ln seconds between requests
 constexpr double kPairSpread = 0.15;    // within a pair, either side: 0.21 of their ratio
+constexpr double kTail = 0.06;          // of the candidate's answers, where those are slow
 const double kUsualSeconds = 2.0;
 
 std::optional<metrics::Signal> signal_of(std::size_t gate) {
@@ -138,8 +139,9 @@ void PairStream::draw_times(double day) {
   const double by_night = plan_.day_and_night ? 1.0 + 2.0 * (0.5 - 0.5 * std::cos(day)) : 1.0;
   const double usual = kUsualSeconds * by_night * std::exp(kLatencySpread * random_.normal());
   const double primary = usual * std::exp(kPairSpread * random_.normal());
-  const double candidate =
+  double candidate =
       usual * std::exp(kPairSpread * random_.normal()) * (1.0 + spoilt(kLatencyGate));
+  if (plan_.slow_tail > 1.0 && random_.chance(kTail)) candidate *= plan_.slow_tail;
   pair_.served.total = seconds(primary);
   pair_.other.total = seconds(candidate);
   pair_.shadow.findings.push_back(ratio(kSignalOf[kLatencyGate], std::log(candidate / primary)));

@@ -30,6 +30,7 @@ struct StreamPlan {
   // how often two answers of one model differ.
   double noise = 0.002;
   bool noise_varies = false;   // by family and gate: 0.1 % to 2 %, of noise gates 2 % to 12 %
+  double slow_tail = 1.0;      // times as long as else take 6 % of the candidate's answers
   bool day_and_night = false;  // families, spoilt answers and latencies change with the hour
   std::optional<Regression> regression{};
   std::optional<std::size_t> affected_family{};  // none: all of them

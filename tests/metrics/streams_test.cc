@@ -28,6 +28,13 @@ TEST(DetectorStreams, StayQuietWhereBothSidesAreOneModel) {
   EXPECT_EQ(false_alarms(by_the_hour, 1, 1'500, 5'000).engine, 0);
 }
 
+TEST(DetectorStreams, CountQuantilesOfTimesAmongTheAlarms) {
+  // The usual answer takes 8 % longer, which the gate of ratios allows, and the slowest far more.
+  const FalseAlarms slow = false_alarms({.slow_tail = 4.0}, 1, 3'000, 1'000);
+  EXPECT_EQ(slow.engine, 1);
+  EXPECT_EQ(slow.by_quantile, 1) << (slow.whose.empty() ? "" : slow.whose.front());
+}
+
 TEST(DetectorStreams, FindAndNameLargeRegressionsSoon) {
   for (const char* name :
        {"JSON in a fence, every answer", "key renamed, 30 %", "latency, +40 %"}) {
