@@ -28,8 +28,8 @@ class Engine {
   explicit Engine(RouteEvidence evidence) : evidence_(std::move(evidence)) {}
   Engine() : Engine(RouteEvidence("bench", PairStream::begin())) {}
 
-  void count(const StreamedPair& pair, const std::string& family) {
-    record(evidence_, pair, family);
+  void count(const StreamedPair& pair, const std::string& family, bool asked_again = true) {
+    record(evidence_, pair, family, asked_again);
   }
   // True once anything alarms: a gate, or a quantile of times.
   bool look(const std::string& family) {
@@ -82,6 +82,13 @@ std::string name_family(Engine& engine, PairStream& stream, std::uint64_t most) 
     }
   }
   return {};
+}
+
+// As control_percent does, but for the families' own controls, which stay out of the pool.
+bool is_asked_again(const Engine& engine, Controls controls, std::uint64_t pair) {
+  constexpr std::uint64_t kTriplesWanted = 400, kOneIn = 50;  // proxy/control_need.h; 2 %
+  return controls == Controls::of_all || engine.evidence().pooled().triples < kTriplesWanted ||
+         pair % kOneIn == 0;
 }
 
 std::size_t affected_in(int run) {
@@ -279,7 +286,7 @@ AtTheMargin at_the_margin(std::string_view signal, int runs, std::uint64_t pairs
 }
 
 UntilSafe pairs_until_safe(int runs, std::uint64_t min_pairs_per_family, std::uint64_t most,
-                           std::uint64_t seed) {
+                           std::uint64_t seed, Controls controls) {
   constexpr std::array<std::uint64_t, 3> kAsked{300, 600, 1'200};
   UntilSafe found;
   for (const std::uint64_t after : kAsked) found.foretold.push_back({after});
@@ -292,7 +299,7 @@ UntilSafe pairs_until_safe(int runs, std::uint64_t min_pairs_per_family, std::ui
     std::map<std::uint64_t, std::optional<double>> told;  // by pairs seen: how many in all
     for (std::uint64_t i = 1; i <= most && !safe; ++i) {
       const StreamedPair& pair = stream.next();
-      engine.count(pair, stream.family_name(pair.family));
+      engine.count(pair, stream.family_name(pair.family), is_asked_again(engine, controls, i));
       if (i % 100 != 0) continue;
       engine.look(stream.family_name(pair.family));
       const metrics::Verdict verdict = engine.judge();

@@ -75,7 +75,10 @@ struct UntilSafe {
   };
   std::vector<Foretold> foretold{};
 };
+// Which pairs have a second answer of the primary: all, or as many as `control_percent: auto` asks
+// for.
+enum class Controls : std::uint8_t { of_all, as_auto };
 UntilSafe pairs_until_safe(int runs, std::uint64_t min_pairs_per_family, std::uint64_t most,
-                           std::uint64_t seed);
+                           std::uint64_t seed, Controls controls = Controls::of_all);
 
 }  // namespace understudy::bench

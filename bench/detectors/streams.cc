@@ -161,10 +161,11 @@ const StreamedPair& PairStream::next() {
   return pair_;
 }
 
-void record(metrics::RouteEvidence& evidence, const StreamedPair& pair, const std::string& family) {
+void record(metrics::RouteEvidence& evidence, const StreamedPair& pair, const std::string& family,
+            bool asked_again) {
   evidence.record_pair(
       family, {.comparison = pair.shadow, .served = pair.served, .other = pair.other}, pair.at);
-  evidence.record_triple(family, pair.shadow, pair.control);
+  if (asked_again) evidence.record_triple(family, pair.shadow, pair.control);
 }
 
 }  // namespace understudy::bench

@@ -79,7 +79,8 @@ class PairStream {
   std::uint64_t pairs_ = 0, affected_pairs_ = 0;
 };
 
-// Counts the pair in the evidence.
-void record(metrics::RouteEvidence& evidence, const StreamedPair& pair, const std::string& family);
+// Counts the pair in the evidence, with the primary's second answer where it was asked for.
+void record(metrics::RouteEvidence& evidence, const StreamedPair& pair, const std::string& family,
+            bool asked_again = true);
 
 }  // namespace understudy::bench
