@@ -1,5 +1,5 @@
 #pragma once
-// What prometheus-cpp's families are filled with. Included by its doors alone (prometheus_*.cc).
+// What prometheus-cpp's families are filled with. Included by its doors alone (prometheus_*).
 
 #include <prometheus/client_metric.h>
 #include <prometheus/metric_family.h>
