@@ -166,7 +166,9 @@ class RouteEvidence {
   bool begin_stage(std::string_view name, std::chrono::system_clock::time_point now);
 
   // Adds the evidence of another process on the same experiment. Families beyond the bound go to
-  // `other`.
+  // `other`. Alarms of either stand: a process that judged by itself raises a false one with 5 % at
+  // most, and so does the sum, N of them and their sum with (N + 1) 5 %. The other way, an alarm
+  // that was true at one of them would be lost among the good pairs of all the others.
   void merge(const RouteEvidence& other);
   // Remembers alarms that the thresholds raise now.
   void latch(std::string_view family, std::size_t gate, ProcessOrigin origin = {},
