@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "metrics/evidence/alarms_json.h"
 #include "metrics/quantile_gates.h"
 #include "proxy/fleet_exposition.h"
 #include "proxy/log.h"
@@ -54,6 +55,7 @@ std::string identity_in(const Snapshot& snapshot, std::string_view name) {
 FleetWatch::FleetWatch(Sources sources, std::string replica, Options options)
     : sources_(std::move(sources)),
       replica_(std::move(replica)),
+      files_(std::move(options.state_directory)),
       thread_("fleet", options.look_every, [this] { look(); }) {}
 
 void FleetWatch::look() {
@@ -190,28 +192,55 @@ Status FleetWatch::read_route(const Snapshot& snapshot, std::size_t index,
 
 // --- The evidence
 
+FleetWatch::Memory FleetWatch::begin(const FleetHistory::Of& of,
+                                     const routing::VerdictConfig& rules) {
+  const AskPrometheus ask = [this](const auto& config, auto query,
+                                   auto when) -> Result<InstantVector> {
+    if (thread_.stopping()) return Error{ErrorKind::cancelled, Side::internal, "it is to end"};
+    return sources_.ask(config, query, when);
+  };
+  return {.history = FleetHistory(of, ask), .watch = metrics::AlarmWatch(rules)};
+}
+
 FleetWatch::Memory& FleetWatch::memory(const Snapshot& snapshot, std::size_t index) {
   const routing::RouteConfig& route = snapshot.config().routes[index];
   const FleetHistory::Of of{route.name, snapshot.experiments[index], snapshot.config().evidence};
   auto known = memories_.find(route.name);
-  if (known != memories_.end() && !(known->second.history.of() == of)) {
-    memories_.erase(known);
-    known = memories_.end();
-  }
-  if (known == memories_.end()) {
-    const AskPrometheus ask = [this](const auto& config, auto query,
-                                     auto when) -> Result<InstantVector> {
-      if (thread_.stopping()) return Error{ErrorKind::cancelled, Side::internal, "it is to end"};
-      return sources_.ask(config, query, when);
-    };
-    known = memories_
-                .emplace(route.name, Memory{.history = FleetHistory(of, ask),
-                                            .watch = metrics::AlarmWatch(route.verdict)})
-                .first;
+  if (known == memories_.end() || !(known->second.history.of() == of)) {
+    Memory anew = begin(of, route.verdict);
+    if (known != memories_.end() && known->second.history.of().experiment == of.experiment) {
+      anew.evidence = std::move(known->second.evidence);
+      anew.saved_alarms = std::move(known->second.saved_alarms);
+    } else {
+      load_alarms(of, anew);
+    }
+    if (known != memories_.end()) memories_.erase(known);
+    known = memories_.emplace(route.name, std::move(anew)).first;
   }
   if (!(known->second.watch.rules() == route.verdict))
     known->second.watch = metrics::AlarmWatch(route.verdict);
   return known->second;
+}
+
+void FleetWatch::load_alarms(const FleetHistory::Of& of, Memory& into) {
+  auto loaded = files_.load_fleet_alarms(of.route, of.experiment);
+  if (!loaded.problem.empty()) log_warn("fleet_alarms_not_loaded", {{"what", loaded.problem}});
+  if (!loaded.alarms) return;
+  into.saved_alarms = metrics::alarms_to_json_text(*loaded.alarms);
+  into.evidence = std::make_shared<const metrics::RouteEvidence>(std::move(*loaded.alarms));
+}
+
+// Only what is new: they change a few times in the life of an experiment.
+void FleetWatch::save_alarms(Memory& memory) {
+  if (!metrics::any_alarm(*memory.evidence)) return;
+  std::string alarms = metrics::alarms_to_json_text(*memory.evidence);
+  if (alarms == memory.saved_alarms) return;
+  const std::string& route = memory.history.of().route;
+  if (const std::string problem = files_.save_fleet_alarms(route, alarms); !problem.empty()) {
+    log_warn("fleet_alarms_not_saved", {{"route", route}, {"what", problem}});
+    return;  // tried again with the next reading
+  }
+  memory.saved_alarms = std::move(alarms);
 }
 
 namespace {
@@ -258,6 +287,7 @@ void FleetWatch::judge(Memory& memory, metrics::RouteEvidence evidence) {
   memory.watch.latch(evidence);
   metrics::latch_quantiles(evidence, memory.watch.rules());
   memory.evidence = std::make_shared<const metrics::RouteEvidence>(std::move(evidence));
+  save_alarms(memory);
 }
 
 // --- What is told

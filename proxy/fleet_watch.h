@@ -5,6 +5,9 @@
 // and the same for whoever reads it. What is not answered, or damaged, leaves the last figures
 // marked as not fresh: by those nothing is promoted and nothing rolled back.
 //
+// What the sums alarmed by stands until its gate's threshold is raised, as alarms do: it is kept in
+// the state directory, by the experiment, since no sum tells it again.
+//
 // Owned by the serve command. One thread of its own; reading() and exposition() from any.
 
 #include <atomic>
@@ -19,6 +22,7 @@
 #include <string_view>
 
 #include "metrics/evidence/alarm_watch.h"
+#include "metrics/evidence/evidence_files.h"
 #include "proxy/fleet_history.h"
 #include "proxy/fleet_reading.h"
 #include "proxy/periodic.h"
@@ -37,6 +41,7 @@ class FleetWatch {
   };
   struct Options {
     std::chrono::milliseconds look_every{100};  // whether it is time
+    std::string state_directory{};              // where alarms last; empty: they do not
   };
   // `replica`: this one's name among the others. The sources outlive this.
   FleetWatch(Sources sources, std::string replica, Options options);
@@ -60,7 +65,10 @@ class FleetWatch {
   struct Memory {  // of a route; the thread's
     FleetHistory history;
     metrics::AlarmWatch watch;
-    std::shared_ptr<const metrics::RouteEvidence> evidence{};  // with all alarms that there were
+    // With all alarms that there were, of this experiment: before a restart and under another
+    // `evidence` section as well.
+    std::shared_ptr<const metrics::RouteEvidence> evidence{};
+    std::string saved_alarms{};  // as they stand in their file; empty: there were none
   };
 
   void look();
@@ -71,7 +79,10 @@ class FleetWatch {
   routing::RolloutFleet rollout_of(const Others& others) const;
   void count(const Status& read) noexcept;
   Memory& memory(const Snapshot& snapshot, std::size_t route);
+  Memory begin(const FleetHistory::Of& of, const routing::VerdictConfig& rules);
+  void load_alarms(const FleetHistory::Of& of, Memory& into);
   void judge(Memory& memory, metrics::RouteEvidence evidence);
+  void save_alarms(Memory& memory);
   static Others others_of(const InstantVector& states, std::string_view route,
                           std::string_view experiment, std::string_view canary);
   void publish(std::string_view route, FleetReading reading);
@@ -80,6 +91,7 @@ class FleetWatch {
   const Sources sources_;
   const std::string replica_;
   // The thread's:
+  metrics::EvidenceFiles files_;
   std::map<std::string, Memory, std::less<>> memories_;
   std::optional<std::chrono::steady_clock::time_point> read_;
   std::string told_problem_;

@@ -224,6 +224,7 @@ RouteEvidence RouteEvidence::of(std::string experiment, CountedEvidence counted)
   evidence.stage_ = std::move(counted.stage);
   evidence.latency_ = counted.latency;
   evidence.first_token_ = counted.first_token;
+  evidence.quantile_alarms_ = counted.quantile_alarms;
   return evidence;
 }
 

@@ -128,6 +128,7 @@ struct CountedEvidence {
   std::map<std::string, FamilyEvidence, std::less<>> families{};
   std::optional<Stage> stage{};
   std::array<TimeSketch, 2> latency{}, first_token{};
+  QuantileAlarms quantile_alarms{};
 };
 
 class RouteEvidence {

@@ -1,5 +1,6 @@
 #include "metrics/evidence/evidence_files.h"
 
+#include "metrics/evidence/alarms_json.h"
 #include "metrics/evidence/evidence_json.h"
 #include "metrics/state_file.h"
 
@@ -65,6 +66,34 @@ std::string EvidenceFiles::save_profiles(std::string_view route, std::string_vie
                                          const AnswerProfiles& profiles) {
   if (directory_.empty()) return {};
   return write_state_file(profiles_path_of(route), to_json_text(profiles, experiment));
+}
+
+std::filesystem::path EvidenceFiles::fleet_alarms_path_of(std::string_view route) const {
+  return directory_ / ("fleet-alarms-" + std::string(route) + ".json");
+}
+
+EvidenceFiles::LoadedAlarms EvidenceFiles::load_fleet_alarms(std::string_view route,
+                                                             std::string_view experiment) {
+  if (directory_.empty()) return {};
+  const std::filesystem::path path = fleet_alarms_path_of(route);
+  const StateText read = read_state_file(path, kMaxBytes);
+  std::string problem = read.problem;
+  if (read.text) {
+    auto parsed = alarms_from_json(*read.text);
+    if (auto* alarms = std::get_if<RouteEvidence>(&parsed)) {
+      if (alarms->experiment() != experiment) return {};
+      return {std::move(*alarms), {}};
+    }
+    problem = std::get<EvidenceProblem>(parsed).what;
+  }
+  if (problem.empty()) return {};
+  set_state_file_aside(path, "damaged");
+  return {std::nullopt, path.string() + " was set aside as .damaged: " + problem};
+}
+
+std::string EvidenceFiles::save_fleet_alarms(std::string_view route, std::string_view text) {
+  if (directory_.empty()) return {};
+  return write_state_file(fleet_alarms_path_of(route), text);
 }
 
 }  // namespace understudy::metrics

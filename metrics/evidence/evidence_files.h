@@ -1,7 +1,7 @@
 #pragma once
-// Where evidence lives between two runs: one file a route (and one of its families' profiles),
-// written whole under another name and renamed, so that a reader or a crash never meets half of
-// one. One thread.
+// Where evidence lives between two runs: one file a route (one of its families' profiles, and one
+// of a fleet's alarms), written whole under another name and renamed, so that a reader or a crash
+// never meets half of one. One thread.
 
 #include <filesystem>
 #include <optional>
@@ -39,9 +39,20 @@ class EvidenceFiles {
   std::string save_profiles(std::string_view route, std::string_view experiment,
                             const AnswerProfiles& profiles);
 
+  // What the fleet's sums alarmed by, beside this proxy's own evidence: fleet-alarms-ROUTE.json.
+  // Those of another experiment are left alone until others are saved in their place.
+  struct LoadedAlarms {
+    std::optional<RouteEvidence> alarms;  // without counts, for latch_as()
+    std::string problem;                  // why a file that was there could not be used
+  };
+  LoadedAlarms load_fleet_alarms(std::string_view route, std::string_view experiment);
+  // As alarms_to_json_text() wrote them.
+  std::string save_fleet_alarms(std::string_view route, std::string_view text);
+
  private:
   std::filesystem::path path_of(std::string_view route) const;
   std::filesystem::path profiles_path_of(std::string_view route) const;
+  std::filesystem::path fleet_alarms_path_of(std::string_view route) const;
   std::filesystem::path directory_;
 };
 

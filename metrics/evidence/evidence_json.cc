@@ -6,6 +6,8 @@
 #include <stdexcept>
 #include <utility>
 
+#include "metrics/evidence/alarms_json.h"
+#include "metrics/evidence/json_parts.h"
 #include "metrics/family.h"
 
 namespace understudy::metrics {
@@ -18,8 +20,6 @@ using nlohmann::json;
 // alarmed. Version 1 had no traffic and no messages either, and knew too little of what was spent
 // to go on from.
 constexpr std::uint64_t kVersion = 4;
-constexpr int kMaxDepth = 16;
-constexpr std::size_t kMaxNameBytes = 256;
 constexpr std::size_t kDayBytes = 10;  // "2026-11-20"
 
 std::uint64_t count_of(const json& value) {
@@ -29,15 +29,6 @@ std::uint64_t count_of(const json& value) {
 
 std::uint64_t count_at(const json& object, const char* key) {
   return count_of(object.at(key));
-}
-
-// A whole number that sums and products of times stay in range with.
-std::int64_t small_number(const json& from) {
-  constexpr std::int64_t kFarthest = std::int64_t{1} << 32;
-  const auto number = from.get<std::int64_t>();
-  if (number < -kFarthest || number > kFarthest)
-    throw std::invalid_argument("a time is out of all bounds");
-  return number;
 }
 
 // Counts without the zeros behind the last one.
@@ -83,12 +74,6 @@ json span_json(const SpanCounts& span) {
   return gates;
 }
 
-std::size_t known_gate(const std::string& signal) {
-  const auto gate = routing::gate_of(signal);
-  if (!gate) throw std::invalid_argument("no gate is called '" + signal.substr(0, 64) + "'");
-  return *gate;
-}
-
 SpanCounts read_span(const json& from) {
   SpanCounts span;
   for (const auto& [signal, row] : from.items()) {
@@ -127,44 +112,18 @@ RecentPast read_recent(const json& from) {
   return recent;
 }
 
-constexpr std::array kProcesses{Process::whole, Process::hour, Process::stage};
-
-// A threshold that is not known is null.
-json alarm_json(std::size_t gate, const ProcessOrigin& origin, double threshold) {
-  return {{"signal", std::string{routing::kGates[gate].signal}},
-          {"process", label(origin.process)},
-          {"begin", origin.begin},
-          {"threshold", threshold == kAnyThreshold ? json() : json(threshold)}};
-}
-
-void read_alarm(const json& from, FamilyEvidence& family) {
-  if (from.is_string())
-    return family.latch(known_gate(from.get<std::string>()), {}, kAnyThreshold);  // versions 1, 2
-  const auto process = from.at("process").get<std::string>();
-  const auto known = std::ranges::find(kProcesses, process, [](Process p) { return label(p); });
-  if (known == kProcesses.end())
-    throw std::invalid_argument("no process is called '" + process.substr(0, 64) + "'");
-  const bool told = from.contains("threshold") && !from["threshold"].is_null();
-  family.latch(known_gate(from.at("signal").get<std::string>()),
-               {*known, small_number(from.at("begin"))},
-               told ? from["threshold"].get<double>() : kAnyThreshold);
-}
-
 json family_json(const FamilyEvidence& family) {
   json gates = json::object();
-  json alarmed = json::array();
   for (std::size_t gate = 0; gate < kGateCount; ++gate) {
     const std::string signal{routing::kGates[gate].signal};
     if (family.gates[gate] != GateCounts{}) gates[signal] = gate_json(family.gates[gate], gate);
-    if (family.alarmed.test(gate))
-      alarmed.push_back(alarm_json(gate, family.alarmed_by[gate], family.alarmed_at[gate]));
   }
   return {{"pairs", family.pairs},
           {"triples", family.triples},
           {"gates", std::move(gates)},
           {"recent", recent_json(family.recent)},
           {"stage", span_json(family.stage)},
-          {"alarmed", std::move(alarmed)},
+          {"alarmed", alarms_json(family)},
           {"primary", to_json(family.primary)},
           {"candidate", to_json(family.candidate)}};
 }
@@ -179,7 +138,7 @@ FamilyEvidence read_family(const json& from) {
   }
   if (from.contains("recent")) family.recent = read_recent(from["recent"]);
   if (from.contains("stage")) family.stage = read_span(from["stage"]);
-  for (const json& alarm : from.at("alarmed")) read_alarm(alarm, family);
+  read_alarms(from.at("alarmed"), family);
   family.primary = spend_from_json(from.at("primary"));
   family.candidate = spend_from_json(from.at("candidate"));
   return family;
@@ -240,11 +199,6 @@ json upgraded(json from) {
   forget_spend(from.at("all"));
   for (json& family : from.at("families")) forget_spend(family);
   return from;
-}
-
-bool is_shallow(int depth, json::parse_event_t, json&) {
-  if (depth > kMaxDepth) throw std::invalid_argument("it is nested too deeply");
-  return true;
 }
 
 }  // namespace
@@ -338,7 +292,7 @@ std::string to_json_text(const RouteEvidence& evidence) {
 
 std::variant<RouteEvidence, EvidenceProblem> evidence_from_json(std::string_view text) {
   try {
-    return EvidenceFormat::read(json::parse(text, is_shallow));
+    return EvidenceFormat::read(parse_shallow(text));
   } catch (const std::exception& problem) {
     return EvidenceProblem{problem.what()};
   }

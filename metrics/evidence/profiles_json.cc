@@ -4,14 +4,14 @@
 #include <stdexcept>
 #include <utility>
 
+#include "metrics/evidence/json_parts.h"
+
 namespace understudy::metrics {
 namespace {
 
 using nlohmann::json;
 
 constexpr int kVersion = 1;
-constexpr int kMaxDepth = 16;
-constexpr std::size_t kMaxNameBytes = 256;
 
 SavedProfiles read(const json& from) {
   if (from.at("version") != kVersion)
@@ -40,10 +40,7 @@ std::string to_json_text(const AnswerProfiles& profiles, std::string_view experi
 
 std::variant<SavedProfiles, EvidenceProblem> profiles_from_json(std::string_view text) {
   try {
-    return read(json::parse(text, [](int depth, json::parse_event_t, json&) {
-      if (depth > kMaxDepth) throw std::invalid_argument("it is nested too deeply");
-      return true;
-    }));
+    return read(parse_shallow(text));
   } catch (const std::exception& problem) {
     return EvidenceProblem{problem.what()};
   }

@@ -115,7 +115,7 @@ class Program {
         quota_poll_([this] { return in_force(); }, process_environment(), QuotaPoll::Options{}),
         fleet_watch_({.snapshot = [this] { return in_force(); },
                       .rollouts = [this](auto route) { return rollouts_.view(route); }},
-                     replica_, FleetWatch::Options{}),
+                     replica_, FleetWatch::Options{.state_directory = config().state_directory}),
         rollout_watch_("rollouts", kRolloutLook, [this] { look_at_rollouts(); }),
         event_looks_("events", kEventLook, [this] { look_for_events(); }),
         companions_([this] { reloader_.reload(ReloadSource::companion); },

@@ -7,6 +7,7 @@
 #include <atomic>
 #include <charconv>
 #include <chrono>
+#include <filesystem>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -133,7 +134,13 @@ class FakePrometheus {
     if (!whole || pairs == 0) return result;
     const auto told = static_cast<double>(pairs);
     return InstantVector{{{{"family", "all"}, {"signal", "pair"}, {"cell", "pairs"}}, told},
-                         {{{"family", "all"}, {"signal", "refusal"}, {"cell", "1"}}, told}};
+                         {{{"family", "all"}, {"signal", "error_class"}, {"cell", "1"}}, told},
+                         {{{"family", "all"}, {"signal", "refusal"}, {"cell", refusals_}}, told}};
+  }
+  // From now on all pairs are refusals of the candidate's alone, or none is one.
+  void candidate_refuses(bool refuses) {
+    const std::lock_guard lock(mutex_);
+    refusals_ = refuses ? "2" : "1";
   }
   AskPrometheus ask() {
     return [this](const routing::EvidenceConfig&, std::string_view query,
@@ -152,6 +159,7 @@ class FakePrometheus {
   };
   std::mutex mutex_;
   std::vector<Scrape> scrapes_;
+  std::string refusals_ = "1";  // the cell that the pairs are in: D + 1
 };
 
 class History : public testing::Test {
@@ -258,16 +266,19 @@ TEST_F(History, TakesNoNamesOfReplicasThatWouldChangeAQuestion) {
 class Watch : public testing::Test {
  protected:
   Watch() {
-    ProxySetup setup{.primary_port = 1,
-                     .candidate_port = 1,
-                     .canary = "stages: [{percent: 5}, {percent: 50}]",
-                     .top =
-                         "evidence: {prometheus: \"http://127.0.0.1:9\", interval: 200ms, "
-                         "window: 1s}\n"};
-    proxy = std::make_unique<ProxyUnderTest>(setup);
+    proxy = std::make_unique<ProxyUnderTest>(with("1s"));
     const auto snapshot = proxy->server().snapshot();
     experiment = snapshot->experiments[0];
     canary = identity_of(snapshot->config(), snapshot->config().routes[0]).canary;
+  }
+  static ProxySetup with(const std::string& timeout) {
+    return {.primary_port = 1,
+            .candidate_port = 1,
+            .canary = "stages: [{percent: 5}, {percent: 50}]",
+            .top =
+                "evidence: {prometheus: \"http://127.0.0.1:9\", interval: 200ms, window: 1s, "
+                "timeout: " +
+                timeout + "}\n"};
   }
   void start() {
     watch = std::make_unique<FleetWatch>(
@@ -277,7 +288,7 @@ class Watch : public testing::Test {
             .ask = [this](const auto&, std::string_view query,
                           auto when) { return prometheus.answer(query, when); },
             .now = [] { return kBegin + 10s; }},
-        kA, FleetWatch::Options{.look_every = 1ms});
+        kA, FleetWatch::Options{.look_every = 1ms, .state_directory = state_directory});
   }
   VectorSample state(std::string_view name, const std::string& replica, double value) const {
     return {{{"__name__", std::string(name)},
@@ -305,6 +316,29 @@ class Watch : public testing::Test {
     return *watch->reading("route");
   }
 
+  // Refusals alarm; later all is well, as the sums have it.
+  void alarm_for_a_while() {
+    is_seen(kA);
+    prometheus.scrape(kBegin + 9s, kA, 300);
+    prometheus.candidate_refuses(true);
+    ASSERT_TRUE(refusals_alarm(read()));
+    prometheus.candidate_refuses(false);
+    await_reading();
+  }
+  void await_reading() {
+    for (int reading = 0; reading < 3; ++reading) {  // one may have been under way
+      const std::string since = watch->exposition();
+      ASSERT_TRUE(eventually([&] { return watch->exposition() != since; }));
+    }
+    ASSERT_TRUE(watch->reading("route")->fresh);
+  }
+  static bool refusals_alarm(const FleetReading& reading) {
+    return reading.evidence &&
+           reading.evidence->pooled().alarmed.test(*routing::gate_of("refusal"));
+  }
+
+  ScratchDirectory directory;
+  std::string state_directory = directory.path().string();
   std::unique_ptr<ProxyUnderTest> proxy;
   FakePrometheus prometheus;
   std::string experiment, canary;
@@ -322,6 +356,34 @@ TEST_F(Watch, JudgesByWhatAllHaveSeen) {
   ASSERT_TRUE(reading.evidence);
   EXPECT_EQ(reading.evidence->pooled().pairs, 70u);
   EXPECT_THAT(watch->exposition(), HasSubstr("understudy_fleet_fresh{route=\"route\"} 1\n"));
+}
+
+TEST_F(Watch, RemembersAlarmsThroughARestart) {
+  alarm_for_a_while();
+  watch.reset();
+  const FleetReading after = read();
+  EXPECT_TRUE(after.fresh) << after.problem;
+  EXPECT_TRUE(refusals_alarm(after));
+  const metrics::Verdict verdict =
+      judge_now(proxy->server().snapshot()->config().routes[0], {}, nullptr, &after).verdict;
+  EXPECT_EQ(verdict.state, metrics::VerdictState::roll_back) << verdict.text;
+}
+
+TEST_F(Watch, RemembersAlarmsThroughAReloadOfHowPrometheusIsAsked) {
+  state_directory.clear();  // what a file remembers is another matter
+  alarm_for_a_while();
+  const Status applied = proxy->apply(with("2s"));
+  ASSERT_TRUE(applied) << applied.error().context;
+  await_reading();
+  EXPECT_TRUE(refusals_alarm(*watch->reading("route")));
+}
+
+TEST_F(Watch, SetsADamagedFileOfAlarmsAsideAndBeginsAnew) {
+  directory.write("fleet-alarms-route.json", "{");
+  is_seen(kA);
+  prometheus.scrape(kBegin + 9s, kA, 300);
+  EXPECT_FALSE(refusals_alarm(read()));
+  EXPECT_TRUE(std::filesystem::exists(directory.path() / "fleet-alarms-route.json.damaged"));
 }
 
 TEST_F(Watch, HoldsWhereThereIsNoAnswerOrABrokenOne) {
