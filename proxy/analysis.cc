@@ -118,11 +118,18 @@ metrics::Comparison compare_and_weigh(const PairContext& pair, metrics::Leg leg,
     evidence.learn(experiment, slot.family, *primary.observation, *primary.text);
   }
   if (slot.shadow && slot.control && slot.counts_as_evidence)
-    evidence.record_triple(experiment, slot.family, *slot.shadow, *slot.control, pair.in_pool);
+    evidence.record_triple(experiment, slot.family, *slot.shadow, *slot.control,
+                           pair.in_pool && pair.control_family.empty());
   return comparison;
 }
 
 }  // namespace
+
+std::string family_named_by(const PairContext& pair) {
+  metrics::JsonParser json;
+  return metrics::named_family(pair.family, primary_model(pair),
+                               json.parse(pair.request_body.view()));
+}
 
 bool is_left_out(PairContext& pair, std::string_view sampling_key) {
   const routing::Config& config = pair.snapshot->config();
@@ -131,9 +138,7 @@ bool is_left_out(PairContext& pair, std::string_view sampling_key) {
   const auto place = routing::bucket(config.sampling_salt, "settled", route.name, sampling_key);
   pair.in_pool = routing::drawn(place, route.shadow.settled);
   if (pair.in_pool) return false;
-  metrics::JsonParser json;
-  return pair.account->is_settled(metrics::named_family(pair.family, primary_model(pair),
-                                                        json.parse(pair.request_body.view())));
+  return pair.account->is_settled(family_named_by(pair));
 }
 
 // Unread, it is known at least whether it was cut.

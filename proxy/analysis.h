@@ -54,9 +54,15 @@ struct PairContext {
   // It stands for all of the route's traffic. Not so a pair of a family that is copied more often
   // than others (shadow.settled_percent): that one counts in its family alone.
   bool in_pool = true;
+  // The family that its control was asked for alone (control_percent: auto): with its noise the
+  // pair counts there and not in the pool. Empty: asked as of any other copy.
+  std::string control_family{};
   // A FailedExchangeTask tells what the exchange is evidence of: its pair adds nothing.
   bool is_weighed = false;
 };
+
+// The family that a request names itself, as it is judged in; empty where it names none.
+std::string family_named_by(const PairContext& pair);
 
 // Of a family whose gates have the evidence they need, a share is copied (shadow.settled_percent),
 // drawn by a hash of its own. While there is such a family the pool takes the same share of every

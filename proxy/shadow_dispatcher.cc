@@ -13,6 +13,7 @@
 #include <mutex>
 #include <thread>
 
+#include "proxy/control_need.h"
 #include "proxy/log.h"
 #include "proxy/pool_trim.h"
 #include "proxy/rewriter.h"
@@ -42,10 +43,7 @@ constexpr milliseconds kIdleLook{20};
 constexpr auto kStaysBusy = 1s;
 // What was spent since the last time is what a crash forgets.
 constexpr auto kSaveSpendingEvery = 10s;
-// `auto` asks for a control beside every copy until there are this many triples, then for 2 %
-// (divergence reference 2.6). No key for these: they follow from the statistics, and whoever wants
-// another share says `control_percent: N`.
-constexpr std::uint64_t kTriplesWanted = 400;
+// What `auto` asks for where nothing needs more (control_need.h).
 constexpr routing::Percent kControlAtRest{200};
 
 // What one route's copies are doing. Shadow thread only.
@@ -57,7 +55,7 @@ struct RouteState {
   std::size_t window = SIZE_MAX;  // calls at once that a throttling candidate still bears
   SteadyTime narrowed{};
   SteadyTime paused_until{};
-  std::uint64_t triples = 0;
+  ControlNeed controls;
 
   // Halves what is sent at once, at most once a second, and stays away as long as the candidate
   // asks.
@@ -231,17 +229,23 @@ struct ShadowDispatcher::Impl {
     return DropReason::tokens;
   }
 
-  bool wants_control(const RouteState& state, const ShadowJob& job) const {
+  bool wants_control(RouteState& state, ShadowJob& job) {
     const auto& control = route_of(job).shadow.control;
+    const auto share = control.automatic ? kControlAtRest : control.percent;
+    if (routing::drawn(routing::bucket(job.pair.snapshot->config().sampling_salt, "control",
+                                       route_of(job).name, job.sampling_key),
+                       share))
+      return true;
     // Where the candidate served it would be asked again, which tells nothing of the primary's
     // noise.
-    if (control.automatic && state.triples < kTriplesWanted &&
-        job.served == routing::Variant::primary)
-      return true;
-    const auto share = control.automatic ? kControlAtRest : control.percent;
-    return routing::drawn(routing::bucket(job.pair.snapshot->config().sampling_salt, "control",
-                                          route_of(job).name, job.sampling_key),
-                          share);
+    if (!control.automatic || job.served != routing::Variant::primary) return false;
+    state.controls.begin(job.pair.snapshot->experiments[job.pair.route]);
+    const auto known = analysis.evidence().evidence(route_of(job).name);
+    if (state.controls.of_all(known.get())) return true;
+    std::string family = family_named_by(job.pair);
+    if (!state.controls.of_family(known.get(), family)) return false;
+    job.pair.control_family = std::move(family);
+    return true;
   }
 
   void spawn(RouteState& state, std::shared_ptr<ShadowJob> job, Leg leg) {
@@ -276,7 +280,7 @@ struct ShadowDispatcher::Impl {
     if (result.facts.leg == Leg::control) {
       if (failure) meter.control_failed(*failure);
       const bool answered = !failure && result.status >= 200 && result.status < 300;
-      if (answered && job.served == routing::Variant::primary) ++state.triples;
+      if (answered && job.served == routing::Variant::primary) count_control(state, job);
       // It asks the variant that serves: what throttles it throttles clients next.
       if (result.status > 0) state.account->primary_answered(route_of(job), result.status, now);
       return;
@@ -291,6 +295,15 @@ struct ShadowDispatcher::Impl {
     } else if (!failure) {
       state.answered();
       job.pair.account->breaker.succeeded(now, breaker);
+    }
+  }
+
+  static void count_control(RouteState& state, const ShadowJob& job) {
+    const std::string& family = job.pair.control_family;
+    if (family.empty()) {
+      state.controls.answered();
+    } else {
+      state.controls.answered(family);
     }
   }
 
@@ -389,9 +402,9 @@ struct ShadowDispatcher::Impl {
 
 void ShadowJob::clear() noexcept {
   leave();
-  for (std::string* text :
-       {&pair.exchange_id, &pair.asked_model, &pair.family, &pair.caller, &invocation_id,
-        &sampling_key, &forwarded, &lines, &content_type, &client_authorization, &client_api_key}) {
+  for (std::string* text : {&pair.exchange_id, &pair.asked_model, &pair.family, &pair.caller,
+                            &pair.control_family, &invocation_id, &sampling_key, &forwarded, &lines,
+                            &content_type, &client_authorization, &client_api_key}) {
     clear_for_reuse(*text);
   }
   pair.snapshot.reset();

@@ -221,7 +221,7 @@ struct MatchConfig {
 // How many of the shadowed exchanges are also asked of the served variant a second time.
 struct ControlShare {
   bool automatic =
-      false;        // 5 % at rest: all until 400 triples, then 2 % (divergence reference 2.6)
+      false;        // 2 %, but all until a route and a family have 400 (proxy/control_need.h)
   Percent percent;  // exact share of the shadowed exchanges, where not automatic
   friend bool operator==(const ControlShare&, const ControlShare&) = default;
 };
