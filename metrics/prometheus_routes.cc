@@ -1,10 +1,13 @@
 #include "metrics/prometheus_routes.h"
 
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace understudy::metrics {
 
 using prometheus::MetricFamily;
+using prometheus::MetricType;
 
 namespace {
 
@@ -12,32 +15,48 @@ std::string code_label(std::size_t slot) {
   return slot == 0 ? std::string{"none"} : std::to_string(slot + 99);
 }
 
+// What ended so, by each reason; what never happened is left out.
+template <typename Reason, std::size_t N, typename Count>
+void add_reasons(MetricFamily& to, const std::string& route, std::string_view result,
+                 const Count& count_of) {
+  for (std::size_t i = 0; i < N; ++i) {
+    const auto reason = static_cast<Reason>(i);
+    const std::uint64_t count = count_of(reason);
+    if (count == 0) continue;
+    add_counter(to, labels({{"route", route}, {"result", result}, {"reason", label(reason)}}),
+                count);
+  }
+}
+
 }  // namespace
+
+MetricFamily& RouteFamilies::counter(std::string_view name, std::string_view help) {
+  return all_.emplace_back(family(name, MetricType::Counter, help));
+}
+
+MetricFamily& RouteFamilies::histogram(std::string_view name, std::string_view help) {
+  return all_.emplace_back(family(name, MetricType::Histogram, help));
+}
 
 void RouteFamilies::add(const RouteCounters& route) {
   add_requests(route);
   add_spend(route);
   add_stand_ins(route);
   // Ends before beginnings, as in RouteCounters::counts().
-  add_ends(shadow, route.name(), route.shadow());
-  add_ends(control, route.name(), route.control());
-  for (std::size_t i = 0; i < kSkipReasons; ++i) {
-    const auto reason = static_cast<routing::SkipReason>(i);
-    const std::uint64_t count = route.skips(reason);
-    if (count == 0) continue;
-    add_counter(shadow,
-                labels({{"route", route.name()}, {"result", "skipped"}, {"reason", label(reason)}}),
-                count);
-  }
-  add_counter(eligible, labels({{"route", route.name()}}), route.eligible_count());
+  add_ends(shadow_, route.name(), route.shadow());
+  add_ends(control_, route.name(), route.control());
+  add_reasons<routing::SkipReason, kSkipReasons>(
+      shadow_, route.name(), "skipped",
+      [&](routing::SkipReason reason) { return route.skips(reason); });
+  add_counter(eligible_, labels({{"route", route.name()}}), route.eligible_count());
   for (const auto& [signal, counts] : route.signals()) {
     if (counts.pairs == 0) continue;
-    add_counter(divergence, labels({{"route", route.name()}, {"signal", label(signal)}}),
+    add_counter(divergence_, labels({{"route", route.name()}, {"signal", label(signal)}}),
                 counts.divergent);
   }
-  add_counter(comparisons, labels({{"route", route.name()}, {"outcome", "same"}}),
+  add_counter(comparisons_, labels({{"route", route.name()}, {"outcome", "same"}}),
               route.shadow().same());
-  add_counter(comparisons, labels({{"route", route.name()}, {"outcome", "different"}}),
+  add_counter(comparisons_, labels({{"route", route.name()}, {"outcome", "different"}}),
               route.shadow().different());
 }
 
@@ -57,15 +76,15 @@ void RouteFamilies::add_requests(const RouteCounters& route) {
           if (count == 0) return;
           MetricLabels with = common;
           with.push_back({"code", std::move(code)});
-          add_counter(requests, std::move(with), count);
+          add_counter(requests_, std::move(with), count);
         };
         add_code("200", series->ok.sum(0));
         for (std::size_t slot = 0; slot < series->other_codes.size(); ++slot) {
           add_code(code_label(slot), series->other_codes[slot].load(std::memory_order_relaxed));
         }
-        add_histogram(duration, common, series->duration);
-        add_histogram(first_token, common, series->first_token);
-        add_histogram(per_token, common, series->per_token);
+        add_histogram(duration_, common, series->duration);
+        add_histogram(first_token_, common, series->first_token);
+        add_histogram(per_token_, common, series->per_token);
       }
     }
   }
@@ -74,7 +93,7 @@ void RouteFamilies::add_requests(const RouteCounters& route) {
 void RouteFamilies::add_spend(const RouteCounters& route) {
   for (std::size_t variant = 0; variant < kVariants; ++variant) {
     if (const std::uint64_t count = route.broken(variant); count != 0) {
-      add_counter(broken,
+      add_counter(broken_,
                   labels({{"route", route.name()},
                           {"variant", label(static_cast<routing::Variant>(variant))},
                           {"leg", label(Leg::served)}}),
@@ -91,12 +110,12 @@ void RouteFamilies::add_spend(const RouteCounters& route) {
         if (count == 0) continue;
         MetricLabels with = common;
         with.push_back({"type", std::string{kTokenTypes[type]}});
-        add_counter(tokens, std::move(with), count);
+        add_counter(tokens_, std::move(with), count);
       }
       const std::uint64_t missing = spend.usage_missing.load(std::memory_order_relaxed);
-      if (missing != 0) add_counter(usage_missing, common, missing);
+      if (missing != 0) add_counter(usage_missing_, common, missing);
       const double cost_usd = spend.cost_usd.load(std::memory_order_relaxed);
-      if (cost_usd > 0.0) add_counter(cost, common, cost_usd);
+      if (cost_usd > 0.0) add_counter(cost_, common, cost_usd);
     }
   }
 }
@@ -108,42 +127,28 @@ void RouteFamilies::add_stand_ins(const RouteCounters& route) {
   };
   for (std::size_t i = 0; i < kFallbackReasons; ++i) {
     const auto reason = static_cast<FallbackReason>(i);
-    add_one(fallbacks, "reason", label(reason), route.fallbacks(reason));
+    add_one(fallbacks_, "reason", label(reason), route.fallbacks(reason));
   }
   for (std::size_t i = 0; i < kModelGoneKinds; ++i) {
     const auto kind = static_cast<ModelGone>(i);
-    add_one(takeovers, "kind", label(kind), route.takeovers(kind));
+    add_one(takeovers_, "kind", label(kind), route.takeovers(kind));
   }
   const auto presets = routing::presets();
   for (std::size_t i = 0; i < presets.size(); ++i)
-    add_one(rewrites, "preset", presets[i].name, route.rewrites(i));
+    add_one(rewrites_, "preset", presets[i].name, route.rewrites(i));
 }
 
 void RouteFamilies::add_ends(MetricFamily& to, const std::string& route, const PairSeries& pairs) {
   add_counter(to, labels({{"route", route}, {"result", "compared"}, {"reason", ""}}),
               pairs.compared());
-  for (std::size_t i = 0; i < kDropReasons; ++i) {
-    const auto reason = static_cast<DropReason>(i);
-    const std::uint64_t count = pairs.drops(reason);
-    if (count == 0) continue;
-    add_counter(to, labels({{"route", route}, {"result", "dropped"}, {"reason", label(reason)}}),
-                count);
-  }
-  for (std::size_t i = 0; i < kFailReasons; ++i) {
-    const auto reason = static_cast<FailReason>(i);
-    const std::uint64_t count = pairs.fails(reason);
-    if (count == 0) continue;
-    add_counter(to, labels({{"route", route}, {"result", "failed"}, {"reason", label(reason)}}),
-                count);
-  }
+  add_reasons<DropReason, kDropReasons>(to, route, "dropped",
+                                        [&](DropReason reason) { return pairs.drops(reason); });
+  add_reasons<FailReason, kFailReasons>(to, route, "failed",
+                                        [&](FailReason reason) { return pairs.fails(reason); });
 }
 
 void RouteFamilies::move_to(std::vector<MetricFamily>& all) {
-  for (MetricFamily* each : {&requests, &duration, &first_token, &per_token, &tokens, &broken,
-                             &usage_missing, &cost, &eligible, &shadow, &control, &divergence,
-                             &comparisons, &fallbacks, &takeovers, &rewrites}) {
-    all.push_back(std::move(*each));
-  }
+  std::ranges::move(all_, std::back_inserter(all));
 }
 
 }  // namespace understudy::metrics
