@@ -104,6 +104,7 @@ class Explanation {
     }
     tell_served(decision);
     tell_copy(decision);
+    tell_drill(decision);
     return kExitGood;
   }
 
@@ -156,6 +157,8 @@ class Explanation {
     if (is_drawn && depends_on_draw && facts_.sampling_key.empty()) {
       out_ << "drawn anew each time, as it has no amz-sdk-invocation-id; " << percent(share)
            << " are copied\n";
+    } else if (is_drawn && !depends_on_draw) {
+      out_ << (decision.shadow ? "yes" : "no") << ": " << percent(share) << " are copied\n";
     } else if (is_drawn) {
       const bool drawn = decision.shadow_bucket < share.hundredths;
       out_ << (drawn ? "yes" : "no") << ": " << bucket_text(decision.shadow_bucket)
@@ -163,6 +166,20 @@ class Explanation {
     } else {
       out_ << "no: " << label(decision.skip) << "\n";
     }
+  }
+
+  void tell_drill(const RouteDecision& decision) {
+    const Percent share = decision.route->drill;
+    if (share == Percent{}) return;
+    out_ << "drill        ";
+    if (facts_.sampling_key.empty() && share < routing::kAllTraffic) {
+      out_ << "drawn anew each time, as it has no amz-sdk-invocation-id; ";
+    } else {
+      out_ << (decision.drill ? "yes" : "no") << ", by its call's id (amz-sdk-invocation-id); ";
+    }
+    out_ << percent(share)
+         << " of what the primary serves meet a played end of life, none while the route is rolled "
+            "back\n";
   }
 
   const std::shared_ptr<const routing::Config> config_;

@@ -288,6 +288,22 @@ TEST(Explain, PromisesNoDrawToARequestWithoutAnId) {
               HasSubstr("copy         drawn anew each time"));
   EXPECT_THAT(explained("{percent: 0}", line + "amz-sdk-invocation-id: 1\n\n{}", "{percent: 50}"),
               MatchesRegex(".*copy         (yes|no): bucket .*"));
+  EXPECT_THAT(explained("{percent: 0}", line + "\n{}"),
+              HasSubstr("copy         yes: 100 % are copied\n"));
+}
+
+TEST(Explain, TellsWhetherARequestMeetsTheDrill) {
+  const std::string line = "POST /model/a.b/converse HTTP/1.1\nHost: x\n";
+  const auto with_drill = [&](const std::string& share, const std::string& id) {
+    return explained(
+        "{percent: 0}\n    on_end_of_life: serve_candidate\n    drill: {percent: " + share + "}",
+        line + id + "\n{}");
+  };
+  EXPECT_THAT(with_drill("0.1", ""), HasSubstr("drill        drawn anew each time"));
+  EXPECT_THAT(with_drill("100", ""), HasSubstr("drill        yes, "));
+  EXPECT_THAT(with_drill("50", "amz-sdk-invocation-id: 1\n"),
+              MatchesRegex(".*drill        (yes|no), by its call's id .*; 50 % of what .*"));
+  EXPECT_THAT(explained("{percent: 0}", line + "\n{}"), Not(HasSubstr("drill")));
 }
 
 }  // namespace
