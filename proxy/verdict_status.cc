@@ -91,11 +91,12 @@ json describe_slow_quantile(const metrics::QuantileResult& result) {
 // Alarms are those that stand: what was raised under a stricter threshold does not.
 json describe_families(const metrics::RouteEvidence& evidence, const Verdict& verdict) {
   json families = json::array();
-  for (const auto& [name, family] : evidence.families()) {
+  for (const auto& entry : evidence.families()) {
+    const metrics::FamilyEvidence& family = entry.second;
     const auto alarms = std::ranges::count_if(verdict.reasons, [&](const GateResult& result) {
-      return result.state == metrics::GateState::alarm && result.family == name;
+      return result.state == metrics::GateState::alarm && result.family == entry.first;
     });
-    families.push_back({{"family", name},
+    families.push_back({{"family", entry.first},
                         {"pairs", family.pairs},
                         {"triples", family.triples},
                         {"alarms", alarms}});
