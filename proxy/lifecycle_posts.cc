@@ -88,8 +88,8 @@ std::vector<std::string> models_of(const json& detail) {
   for (std::size_t i = 0; i < found->size(); ++i)
     models.push_back(model_of((*found)[i], path + "[" + std::to_string(i) + "]"));
   std::ranges::sort(models);
-  const auto repeated = std::ranges::unique(models);
-  models.erase(repeated.begin(), repeated.end());
+  // Not of std::ranges, whose answer clang 14 cannot read in this library.
+  models.erase(std::unique(models.begin(), models.end()), models.end());
   return models;
 }
 
