@@ -1,5 +1,8 @@
 #include "metrics/evidence/evidence_files.h"
 
+#include <utility>
+#include <variant>
+
 #include "metrics/evidence/alarms_json.h"
 #include "metrics/evidence/evidence_json.h"
 #include "metrics/state_file.h"
@@ -9,6 +12,27 @@ namespace {
 
 constexpr std::uintmax_t kMaxBytes = 64u << 20;
 
+template <typename Told>
+struct Read {
+  std::optional<Told> told;  // none where there is no file
+  std::string problem;       // why a file that was there could not be used; it was set aside
+};
+
+template <typename Told>
+Read<Told> read_file(const std::filesystem::path& path,
+                     std::variant<Told, EvidenceProblem> (*parse)(std::string_view)) {
+  const StateText read = read_state_file(path, kMaxBytes);
+  std::string problem = read.problem;
+  if (read.text) {
+    auto parsed = parse(*read.text);
+    if (auto* told = std::get_if<Told>(&parsed)) return {std::move(*told), {}};
+    problem = std::get<EvidenceProblem>(parsed).what;
+  }
+  if (problem.empty()) return {};
+  set_state_file_aside(path, "damaged");
+  return {std::nullopt, path.string() + " was set aside as .damaged: " + problem};
+}
+
 }  // namespace
 
 std::filesystem::path EvidenceFiles::path_of(std::string_view route) const {
@@ -17,17 +41,8 @@ std::filesystem::path EvidenceFiles::path_of(std::string_view route) const {
 
 EvidenceFiles::Loaded EvidenceFiles::load(std::string_view route) {
   if (directory_.empty()) return {};
-  const std::filesystem::path path = path_of(route);
-  const StateText read = read_state_file(path, kMaxBytes);
-  std::string problem = read.problem;
-  if (read.text) {
-    auto parsed = evidence_from_json(*read.text);
-    if (auto* evidence = std::get_if<RouteEvidence>(&parsed)) return {std::move(*evidence), {}};
-    problem = std::get<EvidenceProblem>(parsed).what;
-  }
-  if (problem.empty()) return {};
-  set_aside(route, "damaged");
-  return {std::nullopt, path.string() + " was set aside as .damaged: " + problem};
+  auto read = read_file(path_of(route), evidence_from_json);
+  return {std::move(read.told), std::move(read.problem)};
 }
 
 bool EvidenceFiles::set_aside(std::string_view route, std::string_view why) {
@@ -46,20 +61,9 @@ std::filesystem::path EvidenceFiles::profiles_path_of(std::string_view route) co
 EvidenceFiles::LoadedProfiles EvidenceFiles::load_profiles(std::string_view route,
                                                            std::string_view experiment) {
   if (directory_.empty()) return {};
-  const std::filesystem::path path = profiles_path_of(route);
-  const StateText read = read_state_file(path, kMaxBytes);
-  std::string problem = read.problem;
-  if (read.text) {
-    auto parsed = profiles_from_json(*read.text);
-    if (auto* saved = std::get_if<SavedProfiles>(&parsed)) {
-      if (saved->experiment != experiment) return {};
-      return {std::move(saved->profiles), {}};
-    }
-    problem = std::get<EvidenceProblem>(parsed).what;
-  }
-  if (problem.empty()) return {};
-  set_state_file_aside(path, "damaged");
-  return {{}, path.string() + " was set aside as .damaged: " + problem};
+  auto read = read_file(profiles_path_of(route), profiles_from_json);
+  if (!read.told || read.told->experiment != experiment) return {{}, std::move(read.problem)};
+  return {std::move(read.told->profiles), {}};
 }
 
 std::string EvidenceFiles::save_profiles(std::string_view route, std::string_view experiment,
@@ -75,20 +79,9 @@ std::filesystem::path EvidenceFiles::fleet_alarms_path_of(std::string_view route
 EvidenceFiles::LoadedAlarms EvidenceFiles::load_fleet_alarms(std::string_view route,
                                                              std::string_view experiment) {
   if (directory_.empty()) return {};
-  const std::filesystem::path path = fleet_alarms_path_of(route);
-  const StateText read = read_state_file(path, kMaxBytes);
-  std::string problem = read.problem;
-  if (read.text) {
-    auto parsed = alarms_from_json(*read.text);
-    if (auto* alarms = std::get_if<RouteEvidence>(&parsed)) {
-      if (alarms->experiment() != experiment) return {};
-      return {std::move(*alarms), {}};
-    }
-    problem = std::get<EvidenceProblem>(parsed).what;
-  }
-  if (problem.empty()) return {};
-  set_state_file_aside(path, "damaged");
-  return {std::nullopt, path.string() + " was set aside as .damaged: " + problem};
+  auto read = read_file(fleet_alarms_path_of(route), alarms_from_json);
+  if (read.told && read.told->experiment() != experiment) read.told.reset();
+  return {std::move(read.told), std::move(read.problem)};
 }
 
 std::string EvidenceFiles::save_fleet_alarms(std::string_view route, std::string_view text) {
