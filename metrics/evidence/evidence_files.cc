@@ -80,8 +80,8 @@ EvidenceFiles::LoadedAlarms EvidenceFiles::load_fleet_alarms(std::string_view ro
                                                              std::string_view experiment) {
   if (directory_.empty()) return {};
   auto read = read_file(fleet_alarms_path_of(route), alarms_from_json);
-  if (read.told && read.told->experiment() != experiment) read.told.reset();
-  return {std::move(read.told), std::move(read.problem)};
+  if (!read.told || read.told->experiment() != experiment) return {{}, std::move(read.problem)};
+  return {std::move(*read.told), {}};
 }
 
 std::string EvidenceFiles::save_fleet_alarms(std::string_view route, std::string_view text) {
