@@ -15,8 +15,9 @@ Installs what is missing, builds everything once with AddressSanitizer and Undef
   - the signer and the credential chain against botocore, case by case,
   - a fleet of proxies with a real Prometheus server.
 
-  --all             also: what --clients runs; slow attacks, a TLS scanner and other proxies' opinion; the tests under
-                    ThreadSanitizer, every fuzzer for a while, clang-tidy, clang-format
+  --all             also: what --clients runs; slow attacks, a TLS scanner and other proxies' opinion; what attacks cost in
+                    memory (in a release); the tests under ThreadSanitizer, every fuzzer for a while, clang-tidy,
+                    clang-format
   --clients         instead of all this: every client of the matrix (tests/clients/CLIENTS.md, which it writes), h2spec
                     and h2load
   --jobs N          how many things to build and test at once (default: one per core)
@@ -132,6 +133,8 @@ run_client_matrix() {
   "$python" tests/clients/matrix.py --programs build/asan --jobs "$jobs" --document tests/clients/CLIENTS.md
 }
 
+run_memory() { "$python" tests/attacks/memory.py --programs build/release; }
+
 run_attacks() { "$python" tests/attacks/attack.py --programs build/asan ${1:+--only "$@"}; }
 
 run_with_real_clients() { "$python" tests/clients/run.py --programs "$1"; }
@@ -220,6 +223,15 @@ if $clients; then
 fi
 
 if $all; then
+  step "Building a release"
+  if build release understudy bedrock-simulator; then
+    step "What attacks cost in memory"
+    many "memory under attack" run_memory
+  else
+    echo "FAIL - the release build"
+    failed=$((failed + 1))
+  fi
+
   step "Building with ThreadSanitizer"
   if build tsan; then
     step "Unit and integration tests under ThreadSanitizer"
