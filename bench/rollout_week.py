@@ -72,7 +72,7 @@ routes:
         first_token: off
         cost: off
     # Which words are said is not what this week is about; times are those of a busy machine.
-    verdict: {{min_hours: 0, gates: {{latency: off, cost: off, label: off, number: off, tool_agreement: off, language: off}}}}
+    verdict: {{min_hours: 0, gates: {{latency: off, cost: off, label: off, number: off, json_agreement: off, tool_agreement: off, language: off}}}}
 state: {{directory: state}}
 drain: {{lame_duck: 0s, timeout: 5s}}
 log: {{level: warn}}

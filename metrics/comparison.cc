@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "metrics/divergence/json_pair.h"
 #include "metrics/divergence/signals.h"
 
 namespace understudy::metrics {
@@ -22,6 +23,8 @@ std::string_view label(Signal signal) noexcept {
       return "empty";
     case Signal::json_contract:
       return "json_contract";
+    case Signal::json_agreement:
+      return "json_agreement";
     case Signal::tool_contract:
       return "tool_contract";
     case Signal::tool_agreement:
@@ -74,17 +77,18 @@ Comparison compare(const Observation& served, const Observation& other,
   const divergence::Pair pair{served, other, expectations, served_text, other_text};
   Comparison comparison;
   comparison.findings.reserve(kSignals.size());
-  for (const auto signal : {divergence::error_class,      divergence::validation_error,
-                            divergence::refusal,          divergence::stop_reason,
-                            divergence::truncation,       divergence::empty,
-                            divergence::json_contract,    divergence::tool_contract,
-                            divergence::tool_agreement,   divergence::label_agreement,
-                            divergence::number_agreement, divergence::language,
-                            divergence::containment,      divergence::verbosity,
-                            divergence::markdown,         divergence::thinking,
-                            divergence::stream_shape,     divergence::latency,
-                            divergence::first_token,      divergence::cost}) {
+  for (const auto signal :
+       {divergence::error_class, divergence::validation_error, divergence::refusal,
+        divergence::stop_reason, divergence::truncation, divergence::empty,
+        divergence::tool_contract, divergence::tool_agreement, divergence::label_agreement,
+        divergence::number_agreement, divergence::language, divergence::containment,
+        divergence::verbosity, divergence::markdown, divergence::thinking, divergence::stream_shape,
+        divergence::latency, divergence::first_token, divergence::cost}) {
     if (const auto finding = signal(pair)) comparison.findings.push_back(*finding);
+  }
+  const divergence::JsonPair json(pair);
+  for (const auto signal : {divergence::json_contract, divergence::json_agreement}) {
+    if (const auto finding = signal(pair, json)) comparison.findings.push_back(*finding);
   }
   return comparison;
 }

@@ -24,6 +24,7 @@ enum class Signal : std::uint8_t {
   truncation,
   empty,
   json_contract,
+  json_agreement,
   tool_contract,
   tool_agreement,
   label,
@@ -38,16 +39,17 @@ enum class Signal : std::uint8_t {
   first_token,
   cost,
 };
-inline constexpr std::array kSignals{Signal::error_class,    Signal::validation_error,
-                                     Signal::refusal,        Signal::stop_reason,
-                                     Signal::truncation,     Signal::empty,
-                                     Signal::json_contract,  Signal::tool_contract,
-                                     Signal::tool_agreement, Signal::label,
-                                     Signal::number,         Signal::language,
-                                     Signal::containment,    Signal::verbosity,
-                                     Signal::markdown,       Signal::thinking,
-                                     Signal::stream_shape,   Signal::latency,
-                                     Signal::first_token,    Signal::cost};
+inline constexpr std::array kSignals{Signal::error_class,   Signal::validation_error,
+                                     Signal::refusal,       Signal::stop_reason,
+                                     Signal::truncation,    Signal::empty,
+                                     Signal::json_contract, Signal::json_agreement,
+                                     Signal::tool_contract, Signal::tool_agreement,
+                                     Signal::label,         Signal::number,
+                                     Signal::language,      Signal::containment,
+                                     Signal::verbosity,     Signal::markdown,
+                                     Signal::thinking,      Signal::stream_shape,
+                                     Signal::latency,       Signal::first_token,
+                                     Signal::cost};
 std::string_view label(Signal signal) noexcept;
 
 struct Finding {
@@ -55,8 +57,8 @@ struct Finding {
   // The two answers differ in it: what divergence_total counts. Two answers of one model may do so
   // too, so it means something only above the noise of the control legs.
   bool diverges = false;
-  // What is wrong with either side alone, by the same function; never set by number, containment,
-  // verbosity, latency, first_token and cost, which need both.
+  // What is wrong with either side alone, by the same function; never set by json_agreement,
+  // number, containment, verbosity, latency, first_token and cost, which need both.
   bool served_bad = false;
   bool other_bad = false;
   // ln(other / served) of characters, tool calls, latency, time to first token and cost;

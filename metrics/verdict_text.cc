@@ -26,6 +26,7 @@ constexpr std::array kWordings{
     Wording{"language", "answers are in another language"},
     Wording{"label", "answers give another label"},
     Wording{"number", "answers give another number"},
+    Wording{"json_agreement", "JSON answers hold other values"},
     Wording{"tool_agreement", "answers call other tools or with other arguments"},
     Wording{"latency", "answers take"},
     Wording{"cost", "requests cost"},

@@ -4,7 +4,23 @@
 
 namespace understudy::proxy {
 
+using metrics::FamilyEvidence;
 using metrics::RouteEvidence;
+
+namespace {
+
+// Triples of the gate that knows the fewest of those that wait for them: one that is new to this
+// version has none in the evidence of a former one.
+std::uint64_t triples_of(const FamilyEvidence& evidence) noexcept {
+  std::uint64_t fewest = evidence.triples;
+  for (std::size_t gate = 0; gate < metrics::kGateCount; ++gate) {
+    if (metrics::gate_kind(gate) == metrics::GateKind::noise)
+      fewest = std::min(fewest, evidence.gates[gate].total());
+  }
+  return fewest;
+}
+
+}  // namespace
 
 void ControlNeed::begin(std::string_view experiment) {
   if (experiment_ == experiment) return;
@@ -19,7 +35,7 @@ const RouteEvidence* ControlNeed::of_this_experiment(const RouteEvidence* known)
 
 bool ControlNeed::of_all(const RouteEvidence* known) const noexcept {
   const RouteEvidence* evidence = of_this_experiment(known);
-  return std::max(answered_, evidence ? evidence->pooled().triples : 0) < kTriplesWanted;
+  return std::max(answered_, evidence ? triples_of(evidence->pooled()) : 0) < kTriplesWanted;
 }
 
 bool ControlNeed::of_family(const RouteEvidence* known, std::string_view family) const {
@@ -32,7 +48,7 @@ bool ControlNeed::of_family(const RouteEvidence* known, std::string_view family)
     const auto counted = families.find(family);
     // What comes when the evidence is full counts as `other`.
     if (counted == families.end() && families.size() >= RouteEvidence::kMaxFamilies) return false;
-    if (counted != families.end()) triples = std::max(triples, counted->second.triples);
+    if (counted != families.end()) triples = std::max(triples, triples_of(counted->second));
   }
   return triples < kTriplesWanted;
 }

@@ -3,7 +3,8 @@
 // all of a route's until there are kTriplesWanted triples, then of a family's until that has as
 // many (divergence reference 2.6). One object per route, on the shadow thread.
 //
-// What there are is what the evidence says, which lasts through restarts. What was answered here
+// What there are is what the evidence says, which lasts through restarts, and of gates that need
+// them the one that has the fewest. What was answered here
 // counts as well: evidence leaves out what repeats, and a load of repeats is not to be asked twice
 // for ever.
 

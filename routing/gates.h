@@ -38,6 +38,7 @@ inline constexpr std::array kGates{
     GateDefault{"language", GateUnit::share, true, {0.0, 0.01}},
     GateDefault{"label", GateUnit::share, false, {0.005, 0.03}},
     GateDefault{"number", GateUnit::share, false, {0.005, 0.03}},
+    GateDefault{"json_agreement", GateUnit::share, false, {0.01, 0.05}},
     GateDefault{"tool_agreement", GateUnit::share, false, {0.01, 0.05}},
     GateDefault{"latency", GateUnit::ratio, false, {0.10, 0.25}},
     GateDefault{"cost", GateUnit::ratio, false, {0.10, 0.30}},

@@ -212,6 +212,19 @@ Json with_number_as_text(const Json& value, std::string_view key) {
   return made;
 }
 
+// Another flag or category: the contract holds, and the caller acts otherwise.
+Json with_a_leaf_flipped(const Json& value, const Keys& keys, Random& random) {
+  Json made = value;
+  if (random.one_in(2)) {
+    Json& flag = made[std::string{keys[2].name}];
+    flag = !flag.get<bool>();
+  } else {
+    Json& category = made[std::string{keys[3].name}];
+    category = category == "high" ? "low" : "high";
+  }
+  return made;
+}
+
 Json schema_of(const Keys& keys) {
   Json properties;
   Json required = Json::array();
@@ -259,7 +272,7 @@ class PairMaker {
 bool is_about_json(PairClass c) {
   return c == PairClass::same_json || c == PairClass::both_fenced || c == PairClass::fenced ||
          c == PairClass::wrapped || c == PairClass::key_renamed || c == PairClass::key_missing ||
-         c == PairClass::type_changed;
+         c == PairClass::type_changed || c == PairClass::leaf_flip;
 }
 
 bool is_about_tools(PairClass c) {
@@ -370,6 +383,8 @@ std::string PairMaker::changed_json(PairClass truth, const Keys& keys, const Jso
       return without(value, random_.pick(keys).name).dump();
     case PairClass::type_changed:
       return with_number_as_text(value, keys[1].name).dump();
+    case PairClass::leaf_flip:
+      return rewritten(with_a_leaf_flipped(value, keys, random_), random_);
     default:
       return rewritten(value, random_);
   }
@@ -475,6 +490,7 @@ constexpr std::array kDetections{
     Named{metrics::Signal::json_contract, "key_renamed", PairClass::key_renamed},
     Named{metrics::Signal::json_contract, "key_missing", PairClass::key_missing},
     Named{metrics::Signal::json_contract, "type_changed", PairClass::type_changed},
+    Named{metrics::Signal::json_agreement, "leaf_differs", PairClass::leaf_flip},
     Named{metrics::Signal::tool_contract, "tool_unknown", PairClass::tool_name},
     Named{metrics::Signal::tool_contract, "argument_missing", PairClass::argument_missing},
     Named{metrics::Signal::tool_contract, "argument_type", PairClass::argument_type},
@@ -496,7 +512,8 @@ std::string_view label(PairClass pair_class) noexcept {
       "key_renamed",        "key_missing",         "type_changed",     "label_flip",
       "tool_name",          "argument_type",       "argument_missing", "refusal",
       "max_tokens",         "breaks_off",          "language",         "empty",
-      "refused_as_invalid", "more_parallel_calls", "thinking_first",   "off_topic"};
+      "refused_as_invalid", "more_parallel_calls", "thinking_first",   "off_topic",
+      "leaf_flip"};
   return kNames[static_cast<std::size_t>(pair_class)];
 }
 

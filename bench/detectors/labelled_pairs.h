@@ -42,8 +42,9 @@ enum class PairClass : std::uint8_t {
   more_parallel_calls,
   thinking_first,
   off_topic,
+  leaf_flip,
 };
-inline constexpr std::size_t kPairClasses = 24;
+inline constexpr std::size_t kPairClasses = 25;
 inline constexpr std::size_t kBenignClasses = 6;
 std::string_view label(PairClass pair_class) noexcept;
 inline bool is_benign(PairClass pair_class) noexcept {

@@ -113,6 +113,7 @@ const std::vector<Injection>& injections() {
       {{"latency, +40 %", "latency", .4}, 78},
       {{"parameter refused, every request", "validation_error", 1.0}, 17},
       {{"empty answers, 2 %", "empty", .02}, 1017},
+      {{"other values in JSON, 30 %", "json_agreement", .3}, 56},
   };
   return kAll;
 }

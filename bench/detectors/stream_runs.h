@@ -13,7 +13,7 @@
 
 namespace understudy::bench {
 
-// How the fourteen regressions are to be found: pairs of the affected family that a process with
+// How the fifteen regressions are to be found: pairs of the affected family that a process with
 // alpha = 0.0001 takes by the median (divergence reference 2.5; of latency, measured here).
 struct Injection {
   Regression regression;

@@ -93,7 +93,7 @@ void detection_table(const Size& size, Targets& targets, std::ofstream& curves) 
   for (int run = 0; run < size.detection_runs; ++run)
     after.push_back(good_period(size.good_pairs, 9'000 + static_cast<std::uint64_t>(run)));
   std::printf(
-      "\n## Fourteen regressions in one family: its pairs until found, %d runs each\n\n"
+      "\n## Fifteen regressions in one family: its pairs until found, %d runs each\n\n"
       "| Regression | reference | median | 95 %% | within 2x | signal | family | after %llu good "
       "pairs: "
       "median | 95 %% | x fresh | one process: median | Diffy | z, Bonferroni |\n"

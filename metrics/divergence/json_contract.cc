@@ -1,66 +1,27 @@
 // JSON that callers parse. What is held against either side alone, by the same rule: the container,
 // the validity, the request's schema or else what the family's answers have always had. What needs
-// both sides: keys and values that differ.
+// both sides: keys that differ.
 
 #include <algorithm>
 #include <span>
-#include <utility>
 #include <vector>
 
 #include "metrics/divergence/answer_profile.h"
-#include "metrics/divergence/json_form.h"
-#include "metrics/divergence/json_value.h"
-#include "metrics/divergence/signals.h"
-#include "metrics/divergence/word_share.h"
+#include "metrics/divergence/json_pair.h"
 
 namespace understudy::metrics::divergence {
 
 namespace {
 
-// What one side's answer holds.
-struct Side {
-  JsonForm form;
-  JsonParser parser;
-  std::optional<Json> root;  // none also where the JSON is valid but beyond the parser's bounds
-  FlatJson flat;             // sorted by path
-};
-
-bool by_path(const JsonNode& a, const JsonNode& b) noexcept {
-  return a.path < b.path;
-}
-
-// An answer that goes on from the request's own beginning is JSON only together with it.
-void read(std::string_view text, const Expectations& expected, std::string& joined, Side& into) {
-  into.form = json_form(text);
-  if (!into.form.valid && !expected.prefill.empty()) {
-    joined = expected.prefill;
-    joined += text;
-    if (const JsonForm whole = json_form(joined); whole.valid) into.form = whole;
-  }
-  if (!into.form.valid) return;
-  into.root = into.parser.parse(into.form.json);
-  if (!into.root) return;
-  into.flat = flatten(*into.root);
-  std::stable_sort(into.flat.nodes.begin(), into.flat.nodes.end(), by_path);
-}
-
-bool is_whole(const Side& side) noexcept {
-  return side.root && side.flat.whole;
-}
-
 std::span<const JsonNode> nodes_of(const FlatJson& flat, std::uint64_t path) {
-  const auto [first, last] = std::equal_range(flat.nodes.begin(), flat.nodes.end(),
-                                              JsonNode{.path = path, .value = {}}, by_path);
+  const auto [first, last] =
+      std::equal_range(flat.nodes.begin(), flat.nodes.end(), JsonNode{.path = path, .value = {}},
+                       [](const JsonNode& a, const JsonNode& b) { return a.path < b.path; });
   return {first, last};
 }
 
 bool has(const FlatJson& flat, std::uint64_t path) {
   return !nodes_of(flat, path).empty();
-}
-
-std::optional<Container> expected_container(const Expectations& expected) {
-  if (expected.json) return Container::bare;
-  return expected.profile != nullptr ? expected.profile->container() : std::nullopt;
 }
 
 std::string_view name_of(Container container) noexcept {
@@ -126,36 +87,19 @@ std::string_view breach_of_profile(const FlatJson& flat, const AnswerProfile& pr
   return has_new_type(flat, profile) ? "type_changed" : "";
 }
 
+// What is wrong with a form that is not the one that was wanted.
+std::string_view breach_of_form(const JsonForm& form) noexcept {
+  return form.valid || form.container == Container::none ? name_of(form.container) : "invalid";
+}
+
 // What is wrong with this side alone.
-std::string_view breach_of(const Side& side, const Expectations& expected) {
-  const auto container = expected_container(expected);
-  if (!side.form.valid) return side.form.container == Container::none ? "not_json" : "invalid";
-  if (container && side.form.container != *container) return name_of(side.form.container);
+std::string_view breach_of_contract(const JsonAnswer& side, Container contract,
+                                    const Expectations& expected) {
+  if (!side.form.valid || side.form.container != contract) return breach_of_form(side.form);
   if (!side.root) return {};
   if (expected.answer_schema) return name_of(expected.answer_schema->check(*side.root));
-  if (expected.profile == nullptr || !container || !side.flat.whole) return {};
+  if (expected.profile == nullptr || !side.flat.whole) return {};
   return breach_of_profile(side.flat, *expected.profile);
-}
-
-constexpr std::size_t kFreeText = 40;  // longer strings are sentences, not values
-constexpr double kSameText = 0.3;
-constexpr std::size_t kFewestWords = 3;
-
-std::size_t size_of(Json value) {
-  simdjson::dom::array array;
-  return value.get(array) == simdjson::SUCCESS ? array.size() : 0;
-}
-
-bool values_agree(const JsonNode& here, const JsonNode& there) {
-  if (here.type == kObject) return true;  // its members are nodes too
-  if (here.type == kArray) return size_of(here.value) == size_of(there.value);
-  std::string_view a, b;
-  if (here.value.get(a) != simdjson::SUCCESS || there.value.get(b) != simdjson::SUCCESS) {
-    return hash_of(here.value) == hash_of(there.value);
-  }
-  if (a == b || hash_of(a, Strings::lax) == hash_of(b, Strings::lax)) return true;
-  if (a.size() <= kFreeText || b.size() <= kFreeText) return false;
-  return word_share(a, b, kFewestWords).value_or(1.0) >= kSameText;
 }
 
 // The words for how two documents differ, the worst first.
@@ -165,14 +109,12 @@ struct Differences {
   bool key_extra = false;
   bool key_renamed = false;
   bool value_new = false;
-  bool leaf_differs = false;
 
   std::string_view name() const noexcept {
     if (key_renamed) return "key_renamed";
     if (key_missing) return "key_missing";
     if (type_changed) return "type_changed";
     if (value_new) return "enum_new";
-    if (leaf_differs) return "leaf_differs";
     return key_extra ? "key_extra" : "";
   }
 };
@@ -197,25 +139,6 @@ std::vector<std::uint64_t> holders_of_lacking(const FlatJson& in, const FlatJson
   return holders;
 }
 
-void compare_places(FlatJson here, FlatJson there, Differences& into) {
-  const auto by_place = [](const JsonNode& a, const JsonNode& b) { return a.place < b.place; };
-  for (FlatJson* flat : {&here, &there}) {
-    std::sort(flat->nodes.begin(), flat->nodes.end(), by_place);
-  }
-  auto other = there.nodes.begin();
-  for (const JsonNode& node : here.nodes) {
-    while (other != there.nodes.end() && other->place < node.place) ++other;
-    if (other == there.nodes.end()) break;
-    if (other->place != node.place) continue;
-    if (node.type != other->type) {
-      into.type_changed = into.type_changed || (node.type != kNull && other->type != kNull);
-      into.leaf_differs = true;
-    } else if (!into.leaf_differs) {
-      into.leaf_differs = !values_agree(node, *other);
-    }
-  }
-}
-
 bool has_new_value(const FlatJson& flat, const AnswerProfile& profile) {
   return std::any_of(flat.nodes.begin(), flat.nodes.end(), [&](const JsonNode& node) {
     if (!is_leaf(node)) return false;
@@ -224,10 +147,11 @@ bool has_new_value(const FlatJson& flat, const AnswerProfile& profile) {
   });
 }
 
-Differences differences(const Side& served, const Side& other, const AnswerProfile* profile) {
+Differences differences(const JsonPair& json, const AnswerProfile* profile) {
+  const JsonAnswer& served = json.served;
+  const JsonAnswer& other = json.other;
   Differences found;
-  if (!is_whole(served) || !is_whole(other)) return found;
-  if (hash_of(*served.root) == hash_of(*other.root)) return found;
+  if (!served.was_read_whole() || !other.was_read_whole() || json.equal()) return found;
   const auto missing = holders_of_lacking(served.flat, other.flat);
   const auto extra = holders_of_lacking(other.flat, served.flat);
   found.key_missing = !missing.empty();
@@ -235,43 +159,44 @@ Differences differences(const Side& served, const Side& other, const AnswerProfi
   found.key_renamed = std::any_of(missing.begin(), missing.end(), [&extra](std::uint64_t holder) {
     return std::binary_search(extra.begin(), extra.end(), holder);
   });
-  compare_places(served.flat, other.flat, found);
+  found.type_changed = json.type_differs();
   found.value_new = profile != nullptr && has_new_value(other.flat, *profile) &&
                     !has_new_value(served.flat, *profile);
   return found;
 }
 
-bool calls_tools(const Observation& seen) noexcept {
-  return !seen.answer.tool_calls.empty();
+struct Breaches {
+  std::string_view served, other;
+};
+
+Breaches breaches(const JsonPair& json, const Expectations& expected) {
+  if (const auto contract = json.contract())
+    return {breach_of_contract(json.served, *contract, expected),
+            breach_of_contract(json.other, *contract, expected)};
+  const auto breach = [](const JsonForm& form) {
+    return form.valid ? std::string_view{} : breach_of_form(form);
+  };
+  return {breach(json.served.form), breach(json.other.form)};
 }
 
 }  // namespace
 
-std::optional<Finding> json_contract(const Pair& pair) {
-  const auto& [served, other, expected, served_text, other_text] = pair;
-  // A turn that calls tools answers later.
-  if (!both_answered(pair) || calls_tools(served) || calls_tools(other)) return std::nullopt;
-  Side here, there;
-  std::string joined_here, joined_there;
-  read(served.answer.text, expected, joined_here, here);
-  read(other.answer.text, expected, joined_there, there);
-  const bool any =
-      here.form.container != Container::none || there.form.container != Container::none;
-  if (!any && !expected_container(expected)) return std::nullopt;
+std::optional<Finding> json_contract(const Pair& pair, const JsonPair& json) {
+  if (!json.applies()) return std::nullopt;
+  const JsonForm& here = json.served.form;
+  const JsonForm& there = json.other.form;
+  const bool any = here.container != Container::none || there.container != Container::none;
+  if (!any && !json.contract()) return std::nullopt;
 
   Finding finding{.signal = Signal::json_contract};
-  const std::string_view served_breach = breach_of(here, expected);
-  const std::string_view other_breach = breach_of(there, expected);
-  const Differences found = differences(here, there, expected.profile);
-  finding.served_bad = !served_breach.empty();
-  finding.other_bad = !other_breach.empty();
-  const bool same_form =
-      here.form.container == there.form.container && here.form.valid == there.form.valid;
-  finding.diverges = !same_form || served_breach != other_breach || !found.name().empty();
-  finding.detail = other_breach.empty() ? served_breach : other_breach;
-  if (finding.detail.empty()) {
-    finding.detail = same_form ? found.name() : name_of(there.form.container);
-  }
+  const Breaches found = breaches(json, pair.expected);
+  const std::string_view difference = differences(json, pair.expected.profile).name();
+  finding.served_bad = !found.served.empty();
+  finding.other_bad = !found.other.empty();
+  const bool same_form = here.container == there.container && here.valid == there.valid;
+  finding.diverges = !same_form || found.served != found.other || !difference.empty();
+  finding.detail = found.other.empty() ? found.served : found.other;
+  if (finding.detail.empty()) finding.detail = same_form ? difference : breach_of_form(there);
   return finding;
 }
 

@@ -1,6 +1,6 @@
 #pragma once
 // What one signal group says of a pair. Pure functions; nothing is said (no Finding) where the
-// signal does not apply. comparison.cc composes them.
+// signal does not apply. comparison.cc composes them; those of JSON are in json_pair.h.
 //
 // Whether a directional signal applies to a pair, and what it calls bad, never depends on one
 // side's outcome: holding only pairs whose served answer is good against the other side would find
@@ -16,7 +16,8 @@
 //   empty             empty, only_thinking
 //   json_contract     not_json, invalid, bare, fenced, wrapped, key_missing, key_renamed,
 //                     key_unexpected, type_changed, value_not_allowed; of pairs that differ and
-//                     break nothing also enum_new, leaf_differs, key_extra
+//                     break nothing also enum_new, key_extra
+//   json_agreement    leaf_differs
 //   tool_contract     tool_unknown, argument_invalid, argument_missing, argument_type,
 //                     argument_unexpected, argument_value
 //   tool_agreement    tool_name, tool_missing, tool_extra, argument_type, argument_keys,
@@ -74,10 +75,6 @@ std::optional<Finding> stop_reason(const Pair& pair);
 std::optional<Finding> truncation(const Pair& pair);
 // Bad: neither text nor a tool call.
 std::optional<Finding> empty(const Pair& pair);
-// Applies where either text is or holds JSON, or where JSON is expected. Bad: no valid JSON, not
-// in the expected container, against the request's schema or the family's profile. Diverges also
-// where keys or values differ.
-std::optional<Finding> json_contract(const Pair& pair);
 // Applies where either side called a tool. Bad: a tool that the request does not offer, arguments
 // that are no JSON or break its schema.
 std::optional<Finding> tool_contract(const Pair& pair);

@@ -15,11 +15,11 @@ namespace {
 
 using nlohmann::json;
 
-// Version 3 did not tell at which threshold a gate had alarmed, and a family could be called as all
-// of them together are. Version 2 had no recent past, no stage and did not tell which process
-// alarmed. Version 1 had no traffic and no messages either, and knew too little of what was spent
-// to go on from.
-constexpr std::uint64_t kVersion = 4;
+// Version 4 had no gate json_agreement: of that, its triples say nothing. Version 3 did not tell at
+// which threshold a gate had alarmed, and a family could be called as all of them together are.
+// Version 2 had no recent past, no stage and did not tell which process alarmed. Version 1 had no
+// traffic and no messages either, and knew too little of what was spent to go on from.
+constexpr std::uint64_t kVersion = 5;
 constexpr std::size_t kDayBytes = 10;  // "2026-11-20"
 
 std::uint64_t count_of(const json& value) {

@@ -26,7 +26,7 @@ constexpr GateKind gate_kind(std::size_t gate) noexcept {
   if (of.unit == routing::GateUnit::ratio) return GateKind::ratio;
   // Two answers of one model may differ in these, too.
   const bool noisy = of.signal == "label" || of.signal == "number" || of.signal == "language" ||
-                     of.signal == "tool_agreement";
+                     of.signal == "json_agreement" || of.signal == "tool_agreement";
   return noisy ? GateKind::noise : GateKind::flag;
 }
 

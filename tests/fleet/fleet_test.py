@@ -54,7 +54,7 @@ routes:
       min_pairs_per_family: 1
       gates: {{validation_error: {{margin: 5}}, error_class: {{margin: 5}}, refusal: {{margin: 5}}, truncation: {{margin: 5}},
               empty: {{margin: 5}}, json_contract: {{margin: 5}}, tool_contract: {{margin: 5}}, language: off, label: off,
-              number: off, tool_agreement: off, latency: off, cost: off}}
+              number: off, json_agreement: off, tool_agreement: off, latency: off, cost: off}}
 """
 
 PROSE = "The delivery of your parcel was delayed by a storm, and it should reach you on Thursday."

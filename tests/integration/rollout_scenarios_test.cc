@@ -51,7 +51,7 @@ class Scene : public testing::Test {
             // The two give answers of their own: what is said is not what these scenes are about.
             .verdict =
                 "min_hours: 0, gates: {latency: off, cost: off, label: off, number: off, "
-                "tool_agreement: off, language: off}",
+                "json_agreement: off, tool_agreement: off, language: off}",
             .candidate_model = kCandidate,
             .route_more = route_more,
             .top = "state: {directory: \"" + directory.path().string() + "\"}\n"};

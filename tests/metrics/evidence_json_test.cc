@@ -107,6 +107,23 @@ TEST(EvidenceJson, ReadsFilesThatDoNotTellAtWhichThresholdAGateAlarmed) {
   EXPECT_EQ(family.alarmed_by[kErrorGate], (ProcessOrigin{Process::hour, 7}));
 }
 
+TEST(EvidenceJson, BeginsAGateThatFilesOfFormerVersionsDoNotKnowWithNothing) {
+  const std::size_t gate = *routing::gate_of("json_agreement");
+  RouteEvidence before = some_evidence();
+  nlohmann::json text = nlohmann::json::parse(to_json_text(before));
+  ASSERT_TRUE(text["families"]["invoices"]["gates"].contains("json_agreement"));
+  text["version"] = 4;
+  text["all"]["gates"].erase("json_agreement");
+  text["families"]["invoices"]["gates"].erase("json_agreement");
+  const auto read = evidence_from_json(text.dump());
+  ASSERT_TRUE(std::holds_alternative<RouteEvidence>(read)) << std::get<EvidenceProblem>(read).what;
+  const FamilyEvidence& after = std::get<RouteEvidence>(read).pooled();
+  EXPECT_EQ(after.triples, 1u);
+  EXPECT_EQ(after.gates[gate], GateCounts{});
+  const std::size_t known = *routing::gate_of("tool_agreement");
+  EXPECT_EQ(after.gates[known], before.pooled().gates[known]) << "the others go on";
+}
+
 TEST(EvidenceJson, GivesAFamilyThatWasCalledAsAllOfThemAreAnotherName) {
   nlohmann::json text = nlohmann::json::parse(to_json_text(some_evidence()));
   text["version"] = 3;
@@ -126,7 +143,7 @@ TEST(EvidenceJson, RefusesWhatDoesNotFitWithAReason) {
   };
   for (const std::string& bad :
        {std::string{}, std::string{"{}"}, std::string{"[1"}, good.substr(0, good.size() / 2),
-        changed("\"version\":4", "\"version\":5"), changed("\"version\":4", "\"version\":0"),
+        changed("\"version\":5", "\"version\":6"), changed("\"version\":5", "\"version\":0"),
         changed("\"pairs\":30", "\"pairs\":-1"), changed("\"pairs\":30", "\"pairs\":1.5"),
         changed("json_contract", "json_contraband"),
         changed("\"quantile\":0.99", "\"quantile\":0.98"), std::string(100'000, '['),

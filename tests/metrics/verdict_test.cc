@@ -111,6 +111,23 @@ TEST(Verdict, CountsDifferencesOnlyAboveTheNoiseOfThePrimaryItself) {
   EXPECT_EQ(result(changed.verdict(), "tool_agreement").state, GateState::alarm);
 }
 
+TEST(Verdict, AsksToFixJsonThatHoldsOtherValuesThanThePrimaryGivesItself) {
+  std::vector<Finding> differs{flag(Signal::json_agreement, false, false)};
+  differs[0].diverges = true;
+  Evidence noisy;
+  noisy.control.findings = differs;
+  noisy.pairs(500, differs);
+  EXPECT_NE(result(noisy.verdict(), "json_agreement").state, GateState::alarm);
+
+  Evidence changed;
+  changed.pairs(500, differs);
+  const Verdict verdict = changed.verdict();
+  EXPECT_EQ(verdict.state, VerdictState::fix_first) << "no contract is broken";
+  const GateResult& values = result(verdict, "json_agreement");
+  EXPECT_EQ(values.state, GateState::alarm);
+  EXPECT_NE(values.text.find("other values"), std::string::npos) << values.text;
+}
+
 TEST(Verdict, SaysWhatIsMissingAndHowManyPairsItNeeds) {
   Evidence few;
   few.pairs(150);

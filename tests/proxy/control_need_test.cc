@@ -47,6 +47,24 @@ TEST(ControlNeed, IsOfARareFamilyUntilThatHasTriplesOfItsOwn) {
   EXPECT_EQ(evidence.pooled().triples, 2'008u) << "what a family alone was asked counts there";
 }
 
+TEST(ControlNeed, IsOfAllAgainWhereAGateCameThatKnowsNothingOfFormerTriples) {
+  metrics::CountedEvidence former;
+  former.pooled.triples = 2'000;
+  for (std::size_t gate = 0; gate < metrics::kGateCount; ++gate)
+    former.pooled.gates[gate].values[1] = 2'000;
+  former.families["letters"] = former.pooled;
+  const ControlNeed need = need_of("one");
+  const RouteEvidence known = RouteEvidence::of("one", former);
+  EXPECT_FALSE(need.of_all(&known));
+  EXPECT_FALSE(need.of_family(&known, "letters"));
+
+  const std::size_t newcomer = *routing::gate_of("json_agreement");
+  former.pooled.gates[newcomer] = former.families["letters"].gates[newcomer] = {};
+  const RouteEvidence of_before = RouteEvidence::of("one", former);
+  EXPECT_TRUE(need.of_all(&of_before));
+  EXPECT_TRUE(need.of_family(&of_before, "letters"));
+}
+
 TEST(ControlNeed, IsOfNoFamilyWhereThereIsNone) {
   const ControlNeed need = need_of("one");
   EXPECT_FALSE(need.of_family(nullptr, ""));
