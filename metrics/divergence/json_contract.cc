@@ -102,6 +102,16 @@ std::string_view breach_of_contract(const JsonAnswer& side, Container contract,
   return breach_of_profile(side.flat, *expected.profile);
 }
 
+// How far the answer is from what a parser takes.
+int distance(const JsonAnswer& side) noexcept {
+  if (!side.is_all_json()) return 2;
+  return side.form.container == Container::fenced ? 1 : 0;
+}
+
+std::string_view breach_beside(const JsonAnswer& side, const JsonAnswer& beside) noexcept {
+  return distance(side) > distance(beside) ? breach_of_form(side.form) : "";
+}
+
 // The words for how two documents differ, the worst first.
 struct Differences {
   bool type_changed = false;
@@ -173,10 +183,7 @@ Breaches breaches(const JsonPair& json, const Expectations& expected) {
   if (const auto contract = json.contract())
     return {breach_of_contract(json.served, *contract, expected),
             breach_of_contract(json.other, *contract, expected)};
-  const auto breach = [](const JsonForm& form) {
-    return form.valid ? std::string_view{} : breach_of_form(form);
-  };
-  return {breach(json.served.form), breach(json.other.form)};
+  return {breach_beside(json.served, json.other), breach_beside(json.other, json.served)};
 }
 
 }  // namespace

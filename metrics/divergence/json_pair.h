@@ -59,9 +59,18 @@ class JsonPair {
   bool equal_ = false, type_differs_ = false, leaf_differs_ = false;
 };
 
-// Applies where either text is or holds JSON, or where JSON is expected. Bad: no valid JSON, not
-// in the expected container, against the request's schema or the family's profile. Diverges also
-// where keys differ.
+// Applies where either text is or holds JSON, or where a contract demands it: the request's schema,
+// or else what the family's answers have been like. Bad: no valid JSON, not in the contract's
+// container, against its schema or its keys and types.
+//
+// Without a contract the other answer is the measure, where one of both is JSON and nothing else:
+// bad is the one that serves a caller who parses worse (JSON alone, then one fence of it, then
+// anything else). That holds for both sides alike. Taking the served answer for the measure would
+// call chance a regression of two equal models: of a family that answers in JSON now and then, only
+// the pairs whose served answer is JSON would count, and only against the candidate.
+// JSON as a part of prose is told and never bad.
+//
+// Diverges also where form or keys differ.
 std::optional<Finding> json_contract(const Pair& pair, const JsonPair& json);
 // Applies where JSON is wanted and both hold some that was read whole. Diverges where a value
 // differs: booleans and numbers as such, strings by BFCL's rule, sentences by their words.

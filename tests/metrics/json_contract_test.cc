@@ -143,11 +143,65 @@ TEST(JsonContract, ExpectsFencesOfAFamilyThatAlwaysHadThem) {
   EXPECT_EQ(contract(std::string{kInvoice}, known, fenced), "bare");
 }
 
-TEST(JsonContract, ExpectsNothingOfAFamilyThatIsNotKnownYet) {
+// --- Without a contract: a family that is not known yet, or one that mixes JSON and prose ---
+
+std::string fenced(std::string_view json) {
+  return "```json\n" + std::string{json} + "\n```";
+}
+
+constexpr std::string_view kProse = "The invoice is about two items that were paid last week.";
+constexpr std::string_view kProseWithJson =
+    R"(An invoice may look like {"id": "A-1", "total": 12.5, "paid": true} in our system.)";
+
+TEST(JsonContract, FindsFencesBeforeAFamilyIsKnown) {
   const AnswerProfile profile = taught_by(answer(std::string{kInvoice}), 3);
   Expectations known;
   known.profile = &profile;
-  EXPECT_EQ(contract("```json\n" + std::string{kInvoice} + "\n```", known), "fine");
+  EXPECT_EQ(contract(fenced(kInvoice), known), "fenced");
+  EXPECT_EQ(contract(std::string{kInvoice}, known), "fine");
+  EXPECT_EQ(contract(fenced(kInvoice), known, fenced(kInvoice)), "fine");
+}
+
+TEST(JsonContract, FindsJsonThatIsSpoiltInAFamilyThatMixesItWithProse) {
+  AnswerProfile profile = taught_by(answer(std::string{kInvoice}), 15);
+  for (int i = 0; i < 15; ++i) profile.learn(answer(std::string{kProse}));
+  Expectations known;
+  known.profile = &profile;
+  EXPECT_EQ(contract(fenced(kInvoice), known), "fenced");
+  EXPECT_EQ(contract("Here: " + std::string{kInvoice}, known), "wrapped");
+  EXPECT_EQ(contract(R"({"id": "A-1", "total": 12.5)", known), "invalid");
+  EXPECT_EQ(contract(std::string{kProse}, known), "not_json");
+  EXPECT_EQ(contract(std::string{kProse}, known, fenced(kInvoice)), "not_json");
+  EXPECT_EQ(contract(R"({"name": "A-1"})", known), "fine") << "nobody promised these keys";
+}
+
+TEST(JsonContract, HoldsNeitherSideToJsonThatIsAPartOfProse) {
+  const auto finding = found(Signal::json_contract, answer(std::string{kProseWithJson}),
+                             answer(std::string{kProse}));
+  ASSERT_TRUE(finding);
+  EXPECT_TRUE(finding->diverges) << "it is told";
+  EXPECT_EQ(finding->detail, "not_json");
+  EXPECT_FALSE(finding->served_bad || finding->other_bad);
+  EXPECT_EQ(contract(std::string{kProseWithJson}, {}, kProse), "fine");
+  EXPECT_EQ(contract(R"({"id": "A-1", "total": )", {}, kProseWithJson), "fine");
+}
+
+// Two equal models that answer in JSON now and then must come out even.
+TEST(JsonContract, WithoutOneSaysOfEitherSideWhatItSaysOfTheOther) {
+  const std::string forms[] = {std::string{kInvoice},       fenced(kInvoice),
+                               std::string{kProse},         std::string{kProseWithJson},
+                               "Sure: " + fenced(kInvoice), R"({"id": "A-1", "total")"};
+  for (const std::string& one : forms) {
+    for (const std::string& another : forms) {
+      const auto seen = found(Signal::json_contract, answer(one), answer(another));
+      const auto swapped = found(Signal::json_contract, answer(another), answer(one));
+      ASSERT_EQ(seen.has_value(), swapped.has_value()) << one << " / " << another;
+      if (!seen) continue;
+      EXPECT_EQ(seen->served_bad, swapped->other_bad) << one << " / " << another;
+      EXPECT_EQ(seen->other_bad, swapped->served_bad) << one << " / " << another;
+      EXPECT_FALSE(seen->served_bad && seen->other_bad) << one << " / " << another;
+    }
+  }
 }
 
 TEST(JsonContract, GoesByTheRequestsSchemaFirst) {
