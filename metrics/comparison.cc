@@ -29,6 +29,8 @@ std::string_view label(Signal signal) noexcept {
       return "tool_contract";
     case Signal::tool_agreement:
       return "tool_agreement";
+    case Signal::first_tool:
+      return "first_tool";
     case Signal::label:
       return "label";
     case Signal::number:
@@ -43,6 +45,8 @@ std::string_view label(Signal signal) noexcept {
       return "markdown";
     case Signal::thinking:
       return "thinking";
+    case Signal::citations:
+      return "citations";
     case Signal::stream_shape:
       return "stream_shape";
     case Signal::latency:
@@ -78,12 +82,13 @@ Comparison compare(const Observation& served, const Observation& other,
   Comparison comparison;
   comparison.findings.reserve(kSignals.size());
   for (const auto signal :
-       {divergence::error_class, divergence::validation_error, divergence::refusal,
-        divergence::stop_reason, divergence::truncation, divergence::empty,
-        divergence::tool_contract, divergence::tool_agreement, divergence::label_agreement,
-        divergence::number_agreement, divergence::language, divergence::containment,
-        divergence::verbosity, divergence::markdown, divergence::thinking, divergence::stream_shape,
-        divergence::latency, divergence::first_token, divergence::cost}) {
+       {divergence::error_class,     divergence::validation_error, divergence::refusal,
+        divergence::stop_reason,     divergence::truncation,       divergence::empty,
+        divergence::tool_contract,   divergence::tool_agreement,   divergence::first_tool,
+        divergence::label_agreement, divergence::number_agreement, divergence::language,
+        divergence::containment,     divergence::verbosity,        divergence::markdown,
+        divergence::thinking,        divergence::citations,        divergence::stream_shape,
+        divergence::latency,         divergence::first_token,      divergence::cost}) {
     if (const auto finding = signal(pair)) comparison.findings.push_back(*finding);
   }
   const divergence::JsonPair json(pair);

@@ -27,6 +27,7 @@ enum class Signal : std::uint8_t {
   json_agreement,
   tool_contract,
   tool_agreement,
+  first_tool,
   label,
   number,
   language,
@@ -34,6 +35,7 @@ enum class Signal : std::uint8_t {
   verbosity,
   markdown,
   thinking,
+  citations,
   stream_shape,
   latency,
   first_token,
@@ -44,10 +46,11 @@ inline constexpr std::array kSignals{Signal::error_class,   Signal::validation_e
                                      Signal::truncation,    Signal::empty,
                                      Signal::json_contract, Signal::json_agreement,
                                      Signal::tool_contract, Signal::tool_agreement,
-                                     Signal::label,         Signal::number,
-                                     Signal::language,      Signal::containment,
-                                     Signal::verbosity,     Signal::markdown,
-                                     Signal::thinking,      Signal::stream_shape,
+                                     Signal::first_tool,    Signal::label,
+                                     Signal::number,        Signal::language,
+                                     Signal::containment,   Signal::verbosity,
+                                     Signal::markdown,      Signal::thinking,
+                                     Signal::citations,     Signal::stream_shape,
                                      Signal::latency,       Signal::first_token,
                                      Signal::cost};
 std::string_view label(Signal signal) noexcept;
@@ -58,7 +61,7 @@ struct Finding {
   // too, so it means something only above the noise of the control legs.
   bool diverges = false;
   // What is wrong with either side alone, by the same function; never set by json_agreement,
-  // number, containment, verbosity, latency, first_token and cost, which need both.
+  // first_tool, number, containment, verbosity, latency, first_token and cost, which need both.
   bool served_bad = false;
   bool other_bad = false;
   // ln(other / served) of characters, tool calls, latency, time to first token and cost;

@@ -36,6 +36,8 @@ Wording wording(Signal signal) {
   switch (signal) {
     case Signal::stop_reason:
       return {false, "answers ended in a refusal, a filter or malformed output"};
+    case Signal::first_tool:
+      return {true, "answers begin with another tool"};
     case Signal::containment:
       return {true, "answers share almost no words"};
     case Signal::verbosity:
@@ -44,6 +46,8 @@ Wording wording(Signal signal) {
       return {false, "answers use Markdown where the family never does"};
     case Signal::thinking:
       return {false, "answers begin with thinking"};
+    case Signal::citations:
+      return {false, "answers cite nothing"};
     case Signal::stream_shape:
       return {false, "streams stall or break their order"};
     case Signal::first_token:

@@ -22,11 +22,13 @@
 //                     argument_unexpected, argument_value
 //   tool_agreement    tool_name, tool_missing, tool_extra, argument_type, argument_keys,
 //                     argument_value; more_parallel_calls, a warning: `diverges` stays false
+//   first_tool        first_tool_differs
 //   label, number     label_differs, label_missing, verbose_label, number_differs, number_missing
 //   language          language_switched
 //   containment       off_topic
 //   markdown          heading, bold, table, list, fence
 //   thinking          thinking_first, thinking_not_first, thinking_new, thinking_gone
+//   citations         citations_new, citations_gone
 //   stream_shape      exception, broken, out_of_order, stalled
 
 #include <cmath>
@@ -81,6 +83,9 @@ std::optional<Finding> tool_contract(const Pair& pair);
 // Applies where either side called a tool. Diverges where tools or arguments differ. Bad: no call.
 // Value: ln(calls other / calls served) where both call.
 std::optional<Finding> tool_agreement(const Pair& pair);
+// Information only. Applies where both sides called tools. Diverges where they begin with another:
+// a caller that runs one call after the other goes another way.
+std::optional<Finding> first_tool(const Pair& pair);
 // Apply to families that answer in labels or numbers; while that is not known, to pairs whose
 // served answer is one. Bad, of label alone: the label is not all there is, where it always was.
 std::optional<Finding> label_agreement(const Pair& pair);
@@ -97,6 +102,8 @@ std::optional<Finding> verbosity(const Pair& pair);
 std::optional<Finding> markdown(const Pair& pair);
 // Applies where either side thought. Bad: thinking stands before the text.
 std::optional<Finding> thinking(const Pair& pair);
+// Information only. Applies where either side cites. Bad: no citation.
+std::optional<Finding> citations(const Pair& pair);
 // Bad: broken off, events out of order, or a gap of five seconds.
 std::optional<Finding> stream_shape(const Pair& pair);
 // ln(other / served).

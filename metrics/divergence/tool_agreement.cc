@@ -113,4 +113,14 @@ std::optional<Finding> tool_agreement(const Pair& pair) {
   return finding;
 }
 
+std::optional<Finding> first_tool(const Pair& pair) {
+  const auto& here = pair.served.answer.tool_calls;
+  const auto& there = pair.other.answer.tool_calls;
+  if (!both_answered(pair) || here.empty() || there.empty()) return std::nullopt;
+  Finding finding{.signal = Signal::first_tool,
+                  .diverges = here.front().name != there.front().name};
+  if (finding.diverges) finding.detail = "first_tool_differs";
+  return finding;
+}
+
 }  // namespace understudy::metrics::divergence

@@ -104,6 +104,20 @@ TEST(Thinking, IsBadWhereItStandsFirst) {
   EXPECT_FALSE(found(Signal::thinking, thoughtful, thoughtful)->diverges);
 }
 
+TEST(Citations, AreMissedWhereOneSideHasThemAndTheOtherHasNone) {
+  Observation cites = answer("x");
+  cites.answer.citations = 2;
+  Observation cites_more = answer("x");
+  cites_more.answer.citations = 5;
+  EXPECT_FALSE(found(Signal::citations, answer("x"), answer("x")));
+  EXPECT_FALSE(found(Signal::citations, cites, cites_more)->diverges);
+  EXPECT_EQ(verdict_on(Signal::citations, cites, answer("x")), "citations_gone");
+  const auto found_new = found(Signal::citations, answer("x"), cites);
+  EXPECT_EQ(found_new->detail, "citations_new");
+  EXPECT_TRUE(found_new->diverges && found_new->served_bad && !found_new->other_bad);
+  EXPECT_FALSE(routing::gate_of(label(Signal::citations))) << "told, never judged";
+}
+
 Observation stream(StreamShape shape) {
   Observation seen = answer("x");
   seen.stream = shape;

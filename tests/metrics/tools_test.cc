@@ -102,6 +102,18 @@ TEST(ToolAgreement, TellsHowManyCallsThereAreForEachOfTheOthers) {
   EXPECT_EQ(value({}, {rome}), 0.0);
 }
 
+TEST(FirstTool, IsTheOneThatBothBeginWith) {
+  const ToolCall rome{"weather", R"({"city": "Rome"})"}, oslo{"weather", R"({"city": "Oslo"})"};
+  const ToolCall now{"time", "{}"};
+  const auto first = [](Calls served, Calls other) {
+    return found(Signal::first_tool, tool_turn(std::move(served)), tool_turn(std::move(other)));
+  };
+  EXPECT_FALSE(first({rome, now}, {oslo})->diverges);
+  EXPECT_EQ(first({rome, now}, {now, rome})->detail, "first_tool_differs");
+  EXPECT_FALSE(first({rome}, {})) << "that no tool is called is tool_agreement's";
+  EXPECT_FALSE(routing::gate_of(label(Signal::first_tool))) << "told, never judged";
+}
+
 TEST(ToolAgreement, EscapesAreNoDifference) {
   EXPECT_EQ(agreement({{"f", R"({"p": "a/b \u00e9"})"}}, {{"f", R"({"p":"a\/b é"})"}}), "agrees: ");
 }
