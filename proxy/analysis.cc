@@ -71,6 +71,8 @@ void read_request(const PairContext& pair, EvidenceBook& evidence) {
   metrics::JsonParser parser;
   const auto request = parser.parse(pair.request_body.view());
   slot.expectations = metrics::Expectations::from_request(slot.observation->operation, request);
+  slot.expectations->number_tolerance =
+      pair.snapshot->config().routes[pair.route].verdict.number_tolerance;
   slot.family = family_of(pair, request, evidence);
 }
 

@@ -36,6 +36,7 @@ nlohmann::json describe_parameters(const routing::RouteConfig& route) {
           {"min_pairs_per_family", rules.min_pairs_per_family},
           {"max_missing_percent", rules.max_missing.value()},
           {"max_dropped_percent", rules.max_dropped.value()},
+          {"number_tolerance_percent", rules.number_tolerance * 100.0},
           {"control_percent", control.automatic ? json() : json(control.percent.value())},
           {"gates", std::move(gates)}};
 }

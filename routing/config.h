@@ -270,6 +270,9 @@ struct VerdictConfig {
   std::size_t min_pairs_per_family = 100;  // of families with 2 % of the pairs or more
   Percent max_missing{500};                // copies that the candidate throttled
   Percent max_dropped{500};                // drawn copies that our limits dropped
+  // Two answers that are numbers are one answer where they are not further apart than that share of
+  // the primary's (divergence reference 1.6).
+  double number_tolerance = 1e-6;
   // As kGates; none: the gate is off.
   std::array<std::optional<GateThresholds>, kGates.size()> gates = default_gates();
   friend bool operator==(const VerdictConfig&, const VerdictConfig&) = default;

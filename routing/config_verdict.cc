@@ -58,6 +58,7 @@ void read_verdict(Section& route, VerdictConfig& verdict) {
   section.read("min_pairs_per_family", verdict.min_pairs_per_family, count_between(0, 1'000'000));
   section.read("max_missing_percent", verdict.max_missing, parse_percent);
   section.read("max_dropped_percent", verdict.max_dropped, parse_percent);
+  section.read("number_tolerance_percent", verdict.number_tolerance, percent_up_to(100.0));
   read_gates(section, verdict);
   section.finish();
 }

@@ -44,8 +44,9 @@ bool wants_short_answers(const Expectations& expected, const std::optional<Final
   return served && served->form != AnswerForm::last_line;
 }
 
-bool equal_numbers(double a, double b) noexcept {
-  return std::abs(a - b) <= std::max(1e-9, 1e-6 * std::abs(a));
+// Where the primary's is zero, as good as zero.
+bool equal_numbers(double primary, double other, double tolerance) noexcept {
+  return std::abs(primary - other) <= std::max(1e-9, tolerance * std::abs(primary));
 }
 
 bool calls_tools(const Pair& pair) noexcept {
@@ -94,7 +95,7 @@ std::optional<Finding> number_agreement(const Pair& pair) {
   auto found = there ? number_of(there->label) : std::nullopt;
   if (!found) found = last_number(pair.other_text.text());
   Finding finding{.signal = Signal::number};
-  finding.diverges = !found || !equal_numbers(*number, *found);
+  finding.diverges = !found || !equal_numbers(*number, *found, pair.expected.number_tolerance);
   if (finding.diverges) finding.detail = found ? "number_differs" : "number_missing";
   return finding;
 }

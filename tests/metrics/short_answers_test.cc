@@ -123,6 +123,18 @@ TEST(Numbers, AreEqualWhateverTheyLookLike) {
   EXPECT_EQ(number("positive", "42"), "none");
 }
 
+TEST(Numbers, AreEqualWithinTheToleranceOfTheRoute) {
+  Expectations generous;
+  generous.number_tolerance = 0.01;
+  const auto differs = [&](const char* served, const char* other) {
+    return found(Signal::number, answer(served), answer(other), generous)->diverges;
+  };
+  EXPECT_FALSE(differs("1000", "1009.9"));
+  EXPECT_TRUE(differs("1000", "1010.1"));
+  EXPECT_FALSE(differs("-200", "-199"));
+  EXPECT_TRUE(differs("0", "0.001")) << "no share of nothing";
+}
+
 constexpr const char* kEnglish =
     "The starter needs flour and water, and some patience before it can raise a loaf of bread.";
 constexpr const char* kFinnish =

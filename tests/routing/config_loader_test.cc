@@ -317,6 +317,7 @@ TEST(ConfigLoader, ReadsTheRulesOfAVerdict) {
       "    candidate: {upstream: here, model: a.b}\n"
       "    verdict:\n      min_hours: 6\n      min_pairs_per_family: 50\n"
       "      max_missing_percent: 2.5\n      max_dropped_percent: 1\n"
+      "      number_tolerance_percent: 0.5\n"
       "      gates: {latency: {alarm: 20, margin: 50}, refusal: {margin: 2}, cost: off}\n");
   EXPECT_EQ(config.state_directory, "/etc/understudy/state");
   const VerdictConfig& verdict = config.routes[0].verdict;
@@ -324,6 +325,7 @@ TEST(ConfigLoader, ReadsTheRulesOfAVerdict) {
   EXPECT_EQ(verdict.min_pairs_per_family, 50u);
   EXPECT_EQ(verdict.max_missing, Percent{250});
   EXPECT_EQ(verdict.max_dropped, Percent{100});
+  EXPECT_DOUBLE_EQ(verdict.number_tolerance, 0.005);
   EXPECT_EQ(verdict.gates[*gate_of("latency")], (GateThresholds{0.2, 0.5}));
   EXPECT_EQ(verdict.gates[*gate_of("refusal")], (GateThresholds{0.0, 0.02}));
   EXPECT_FALSE(verdict.gates[*gate_of("cost")]);

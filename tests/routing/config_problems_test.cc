@@ -597,6 +597,12 @@ TEST(ConfigLoader, RefusesRulesOfAVerdictThatMakeNoSense) {
   EXPECT_EQ(with("{gates: {refusal: {margin: 101}}}"),
             "c.yaml:7:41: routes[0].verdict.gates.refusal.margin: must be a number of per cent "
             "from 0 to 100, got 101\n");
+  for (const char* tolerance : {"-1", "many", "nan", "100.5"}) {
+    EXPECT_EQ(with("{number_tolerance_percent: " + std::string(tolerance) + "}"),
+              "c.yaml:7:41: routes[0].verdict.number_tolerance_percent: must be a number of per "
+              "cent from 0 to 100, got " +
+                  std::string(tolerance) + "\n");
+  }
 }
 
 TEST(ConfigLoader, NamesFilesThatAreNotThere) {
