@@ -89,6 +89,7 @@ metrics::Comparison compare_and_weigh(const PairContext& pair, metrics::Leg leg,
   const metrics::TextTraits& text = other.answer.text == slot.text->text() ? *slot.text : found_now;
   const ExperimentContext experiment = experiment_of(pair);
   slot.expectations->profile = evidence.profile(experiment, slot.family);
+  slot.expectations->own_containment = evidence.own_containment(experiment, slot.family);
   struct Side {
     const metrics::Observation* observation;
     const metrics::TextTraits* text;

@@ -190,6 +190,15 @@ const metrics::AnswerProfile* EvidenceBook::profile(const ExperimentContext& con
   return of_route ? &profile_of(*of_route, family) : nullptr;
 }
 
+std::optional<double> EvidenceBook::own_containment(const ExperimentContext& context,
+                                                    std::string_view family) {
+  Entry* const of_route = entry(context);
+  if (!of_route) return std::nullopt;
+  const auto& families = of_route->evidence.families();
+  const auto known = families.find(family);
+  return known == families.end() ? std::nullopt : known->second.containment.own_median();
+}
+
 void EvidenceBook::learn(const ExperimentContext& context, std::string_view family,
                          const metrics::Observation& primary, const metrics::TextTraits& text) {
   Entry* const of_route = entry(context);

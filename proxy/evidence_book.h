@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -60,6 +61,8 @@ class EvidenceBook {
                      std::string_view model_id, const std::optional<metrics::Json>& request);
   // What the family's answers have been like so far; null for what comes late.
   const metrics::AnswerProfile* profile(const ExperimentContext& context, std::string_view family);
+  // What two answers of the primary usually share there; none while it is not known.
+  std::optional<double> own_containment(const ExperimentContext& context, std::string_view family);
   // An answer of the primary, once it has been compared.
   void learn(const ExperimentContext& context, std::string_view family,
              const metrics::Observation& primary, const metrics::TextTraits& text);

@@ -98,6 +98,32 @@ json describe_times(const metrics::TimeSketch& sketch) {
           {"p99", describe_quantile(sketch, 0.99)}};
 }
 
+json describe_containment(const metrics::ContainmentCounts& counts) {
+  json described{{"triples", counts.triples()},
+                 {"own_median", or_null(counts.own_median())},
+                 {"excess", json()},
+                 {"interval", json()}};
+  if (const auto excess = counts.excess()) {
+    described["excess"] = excess->mean;
+    described["interval"] = {excess->interval.low, excess->interval.high};
+  }
+  return described;
+}
+
+// Of all traffic, and of families of which enough is known: what the candidate's answers share with
+// the primary's, held against what two of the primary's share. Told, never judged.
+json describe_containment(const RouteEvidence& evidence) {
+  json described = describe_containment(evidence.pooled().containment);
+  described["families"] = json::array();
+  for (const auto& [name, family] : evidence.families()) {
+    if (!family.containment.excess()) continue;
+    json one = describe_containment(family.containment);
+    one["family"] = name;
+    described["families"].push_back(std::move(one));
+  }
+  return described;
+}
+
 std::string shape_text(const metrics::ExamplePair& pair) {
   std::string text = "candidate: ";
   if (!pair.detail.empty()) text += pair.detail + "; ";
@@ -140,7 +166,8 @@ nlohmann::json describe_evidence(const RouteEvidence* evidence) {
             {"candidate", describe_times(of.latency(Variant::candidate))}}},
           {"first_token",
            {{"primary", describe_times(of.first_token(Variant::primary))},
-            {"candidate", describe_times(of.first_token(Variant::candidate))}}}};
+            {"candidate", describe_times(of.first_token(Variant::candidate))}}},
+          {"containment", describe_containment(of)}};
 }
 
 }  // namespace understudy::proxy

@@ -1,6 +1,7 @@
 #pragma once
-// What the evidence of a route tells besides its gates, as the admin port tells it: money, times
-// and what the candidate said to the requests it refused. Pure functions; any thread.
+// What the evidence of a route tells besides its gates, as the admin port tells it: money, times,
+// what the candidate said to the requests it refused, and how far its answers are from the
+// primary's beyond the primary's own spread. Pure functions; any thread.
 
 #include <nlohmann/json_fwd.hpp>
 
@@ -9,8 +10,8 @@
 
 namespace understudy::proxy {
 
-// {"cost", "validation_errors", "latency", "first_token"}: fields of a route's object. Null
-// evidence is none yet; what is not known is null, never zero.
+// {"cost", "validation_errors", "latency", "first_token", "containment"}: fields of a route's
+// object. Null evidence is none yet; what is not known is null, never zero.
 nlohmann::json describe_evidence(const metrics::RouteEvidence* evidence);
 
 // `examples`: pairs of the gates that alarm, most telling gate first. How the answers differ is

@@ -6,6 +6,8 @@ namespace understudy::metrics::divergence {
 namespace {
 
 constexpr double kOffTopic = 0.15;
+// Where the primary's own answers share no more, few shared words are how the family is.
+constexpr double kKeepsToTopic = 0.3;
 
 }  // namespace
 
@@ -14,7 +16,10 @@ std::optional<Finding> containment(const Pair& pair) {
   if (!both_answered(pair)) return std::nullopt;
   const auto share = word_share(served.answer.text, other.answer.text);
   if (!share) return std::nullopt;
-  Finding finding{.signal = Signal::containment, .diverges = *share < kOffTopic, .value = *share};
+  const bool keeps_to_topic = expected.own_containment.value_or(1.0) > kKeepsToTopic;
+  Finding finding{.signal = Signal::containment,
+                  .diverges = *share < kOffTopic && keeps_to_topic,
+                  .value = *share};
   if (finding.diverges) finding.detail = "off_topic";
   return finding;
 }

@@ -26,6 +26,9 @@ struct Expectations {
   std::vector<DemandedTool> tools;  // sorted by name; empty where the request offers none
   std::string question;             // the last user message, at most kMaxQuestion
   std::string prefill;              // how the request begins the answer itself, at most kMaxPrefill
+  // Of the family: the share of words that two answers of the primary usually have in common
+  // (evidence/containment_counts.h). None: not known yet.
+  std::optional<double> own_containment;
   // Share of the primary's number within which another is the same (routing::VerdictConfig).
   double number_tolerance = 1e-6;
   // Learned from the family's earlier answers of the primary; not owned, may be null. It must not

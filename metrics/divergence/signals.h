@@ -94,7 +94,8 @@ std::optional<Finding> number_agreement(const Pair& pair);
 // many, not the request's.
 std::optional<Finding> language(const Pair& pair);
 // Share of the smaller vocabulary that the other side has too. Applies to texts of some words;
-// diverges below 0.15, where the two are about different things.
+// diverges below 0.15, where the two are about different things, unless the primary's own answers
+// are known to share no more than 0.3 by the median.
 std::optional<Finding> containment(const Pair& pair);
 // Information only: ln(characters other / characters served).
 std::optional<Finding> verbosity(const Pair& pair);

@@ -29,11 +29,15 @@ const std::array<std::optional<Signal>, kGateCount> kSignalOfGate = [] {
   return signals;
 }();
 
-const Finding* find(const Comparison& comparison, std::size_t gate) noexcept {
+const Finding* find(const Comparison& comparison, std::optional<Signal> signal) noexcept {
   for (const Finding& finding : comparison.findings) {
-    if (finding.signal == kSignalOfGate[gate]) return &finding;
+    if (finding.signal == signal) return &finding;
   }
   return nullptr;
+}
+
+const Finding* find(const Comparison& comparison, std::size_t gate) noexcept {
+  return find(comparison, kSignalOfGate[gate]);
 }
 
 bool is_about_errors(std::size_t gate) noexcept {
@@ -132,6 +136,15 @@ std::optional<PairSpend> spend_of(const PairOutcome& pair) noexcept {
   return spend;
 }
 
+// By how much less of their words the two answers share than two of the primary usually do, in
+// tenths, so that pairs which are about as far apart count as equal. 0 where that is not known.
+double beyond_spread(const FamilyEvidence& family, const Comparison& comparison) noexcept {
+  const Finding* shared = find(comparison, Signal::containment);
+  const auto own = family.containment.own_median();
+  if (!shared || !own) return 0.0;
+  return std::round(10.0 * std::max(0.0, *own - shared->value)) / 10.0;
+}
+
 // How much a pair says against the candidate at a gate; 0: nothing.
 double weight_of(std::size_t gate, const Finding& finding) noexcept {
   switch (gate_kind(gate)) {
@@ -210,6 +223,7 @@ void FamilyEvidence::merge(const FamilyEvidence& other) {
   recent.merge(other.recent);
   primary.merge(other.primary);
   candidate.merge(other.candidate);
+  containment.merge(other.containment);
 }
 
 RouteEvidence::RouteEvidence(std::string experiment, std::chrono::system_clock::time_point since)
@@ -276,8 +290,11 @@ void RouteEvidence::record_pair(std::string_view family_name, const PairOutcome&
 void RouteEvidence::record_triple(std::string_view family_name, const Comparison& shadow,
                                   const Comparison& control, bool in_pool) {
   const PairMarks marks = marks_of_triple(shadow, control);
+  const Finding* const own = find(control, Signal::containment);
+  const Finding* const other = find(shadow, Signal::containment);
   const auto count = [&](FamilyEvidence& evidence) {
     ++evidence.triples;
+    if (own && other) evidence.containment.add(own->value, other->value);
     evidence.add(marks, last_hour_, stage_.has_value());
   };
   count(family(family_name));
@@ -299,9 +316,14 @@ void RouteEvidence::record_examples(std::string_view family_name, const PairOutc
   if (pair.exchange_id.empty()) return;
   const std::int64_t second =
       std::chrono::floor<std::chrono::seconds>(now).time_since_epoch().count();
+  const auto known = families_.find(family_name);
+  const double farther =
+      known == families_.end() ? 0.0 : beyond_spread(known->second, pair.comparison);
   for (const Finding& finding : pair.comparison.findings) {
     const auto gate = routing::gate_of(label(finding.signal));
-    const double weight = gate ? weight_of(*gate, finding) : 0.0;
+    double weight = gate ? weight_of(*gate, finding) : 0.0;
+    // Of pairs that are as bad, the one that shows most.
+    if (weight > 0.0 && gate_kind(*gate) != GateKind::ratio) weight += farther;
     if (weight > 0.0 && examples_.wants(*gate, weight, second))
       examples_.add(*gate, example_of(family_name, pair, finding, weight, second));
   }

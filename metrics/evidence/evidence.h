@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "metrics/comparison.h"
+#include "metrics/evidence/containment_counts.h"
 #include "metrics/evidence/example_pairs.h"
 #include "metrics/evidence/gate_counts.h"
 #include "metrics/evidence/message_counts.h"
@@ -57,6 +58,7 @@ struct FamilyEvidence {
   std::array<ProcessOrigin, kGateCount> alarmed_by{};
   std::array<double, kGateCount> alarmed_at{};
   PairedSpend primary, candidate;
+  ContainmentCounts containment;
 
   void add(const PairMarks& marks, std::int64_t hour, bool in_stage);
   // The first alarm stays, unless another says more.

@@ -15,10 +15,11 @@ namespace {
 
 using nlohmann::json;
 
-// Version 4 had no gate json_agreement: of that, its triples say nothing. Version 3 did not tell at
-// which threshold a gate had alarmed, and a family could be called as all of them together are.
-// Version 2 had no recent past, no stage and did not tell which process alarmed. Version 1 had no
-// traffic and no messages either, and knew too little of what was spent to go on from.
+// Version 4 had no gate json_agreement, of which its triples say nothing, and no containment.
+// Version 3 did not tell at which threshold a gate had alarmed, and a family could be called as all
+// of them together are. Version 2 had no recent past, no stage and did not tell which process
+// alarmed. Version 1 had no traffic and no messages either, and knew too little of what was spent
+// to go on from.
 constexpr std::uint64_t kVersion = 5;
 constexpr std::size_t kDayBytes = 10;  // "2026-11-20"
 
@@ -125,7 +126,8 @@ json family_json(const FamilyEvidence& family) {
           {"stage", span_json(family.stage)},
           {"alarmed", alarms_json(family)},
           {"primary", to_json(family.primary)},
-          {"candidate", to_json(family.candidate)}};
+          {"candidate", to_json(family.candidate)},
+          {"containment", family.containment.to_json()}};
 }
 
 FamilyEvidence read_family(const json& from) {
@@ -141,6 +143,8 @@ FamilyEvidence read_family(const json& from) {
   read_alarms(from.at("alarmed"), family);
   family.primary = spend_from_json(from.at("primary"));
   family.candidate = spend_from_json(from.at("candidate"));
+  if (from.contains("containment"))
+    family.containment = ContainmentCounts::from_json(from["containment"]);
   return family;
 }
 

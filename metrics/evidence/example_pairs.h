@@ -17,7 +17,9 @@ namespace understudy::metrics {
 struct ExamplePair {
   std::string exchange_id;
   std::string family;
-  double weight = 0.0;  // 1 where the candidate alone is bad; of a ratio: its logarithm
+  // 1 where the candidate alone is bad, and up to 1 more for words that are not the primary's,
+  // beyond its own spread (containment_counts.h); of a ratio its logarithm.
+  double weight = 0.0;
   std::int64_t unix_seconds = 0;
   std::string detail;  // of the closed words of divergence/signals.h
   std::uint64_t primary_characters = 0;

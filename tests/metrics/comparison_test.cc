@@ -193,6 +193,12 @@ TEST(Compare, SeesThatTwoTextsAreAboutDifferentThings) {
   EXPECT_TRUE(unlike->diverges);
   EXPECT_LT(unlike->value, 0.15);
   EXPECT_TRUE(compare(answer(bread), answer(orbit)).any_divergence());
+  Expectations of_family;
+  for (const auto& [own, off_topic] : {std::pair{.2, false}, {.3, false}, {.31, true}}) {
+    of_family.own_containment = own;
+    const auto seen = find(compare(answer(bread), answer(orbit), of_family), Signal::containment);
+    EXPECT_EQ(seen->diverges, off_topic) << "where two answers of the primary share " << own;
+  }
   const auto same = find(compare(answer(bread), answer(bread)), Signal::containment);
   ASSERT_TRUE(same);
   EXPECT_DOUBLE_EQ(same->value, 1.0);

@@ -29,6 +29,10 @@ RouteEvidence some_evidence() {
   finding.signal = Signal::json_contract;
   finding.diverges = finding.other_bad = true;
   comparison.findings.push_back(finding);
+  Finding shared;
+  shared.signal = Signal::containment;
+  shared.value = 0.4;
+  comparison.findings.push_back(shared);
   for (int i = 0; i < 30; ++i) {
     evidence.record_pair("family \"quoted\" \xc3\xa9", {comparison, served, other},
                          kMorning + i * 1h);
