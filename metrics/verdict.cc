@@ -239,6 +239,12 @@ std::vector<std::string> not_seen_yet(const RouteEvidence& evidence, const Verdi
     missing.push_back("pairs from " + std::to_string(evidence.hours()) + " of " +
                       std::to_string(rules.min_hours) + " hours (min_hours)");
   }
+  if (!saw_peak(evidence, rules)) {
+    const auto peak = evidence.traffic().peak();
+    missing.push_back("no pair from a peak: the busiest hour of the last week had " +
+                      std::to_string(peak->requests) + " requests, the busiest with pairs " +
+                      std::to_string(peak->requests_with_pairs) + " (min_hours)");
+  }
   for_each_unseen_family(
       evidence, rules, [&](const std::string& name, const FamilyEvidence& family, double) {
         missing.push_back("family " + name + ": " + std::to_string(family.pairs) + " of " +
@@ -366,6 +372,11 @@ std::set<std::string, std::less<>> settled_families(const RouteEvidence& evidenc
       settled.insert(name);
   }
   return settled;
+}
+
+bool saw_peak(const RouteEvidence& evidence, const VerdictConfig& rules) noexcept {
+  const auto peak = evidence.traffic().peak();
+  return rules.min_hours == 0 || !peak || peak->is_covered();
 }
 
 Verdict judge(const RouteEvidence& evidence, const VerdictConfig& rules,

@@ -91,6 +91,10 @@ struct Verdict {
 std::set<std::string, std::less<>> settled_families(const RouteEvidence& evidence,
                                                     const routing::VerdictConfig& rules);
 
+// Whether pairs came at a peak of the traffic, as far as that was watched; asked along with
+// min_hours.
+bool saw_peak(const RouteEvidence& evidence, const routing::VerdictConfig& rules) noexcept;
+
 Verdict judge(const RouteEvidence& evidence, const routing::VerdictConfig& rules,
               const CoverageFacts& facts);
 

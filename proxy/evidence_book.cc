@@ -71,7 +71,7 @@ EvidenceBook::Entry* EvidenceBook::entry(const ExperimentContext& context) {
     if (context.generation < found->second.generation) return nullptr;
     save(context.route, found->second);
     save_profiles(context.route, found->second);
-    found->second = begin(context);
+    found->second = begin(context, found->second.evidence.traffic());
   }
   Entry& entry = found->second;
   entry.generation = std::max(entry.generation, context.generation);
@@ -104,8 +104,10 @@ EvidenceBook::Entry EvidenceBook::go_on_with(metrics::RouteEvidence saved,
   return entry;
 }
 
-// The evidence that was saved, or none at all where another experiment made it.
-EvidenceBook::Entry EvidenceBook::begin(const ExperimentContext& context) {
+// The evidence that was saved. Where another experiment made it, none but of the route's traffic:
+// `traffic` is what is known without a file.
+EvidenceBook::Entry EvidenceBook::begin(const ExperimentContext& context,
+                                        const metrics::TrafficTally& traffic) {
   auto loaded = files_.load(context.route);
   if (!loaded.problem.empty()) log_warn("evidence_not_loaded", {{"what", loaded.problem}});
   if (loaded.evidence && loaded.evidence->experiment() == context.experiment)
@@ -116,7 +118,9 @@ EvidenceBook::Entry EvidenceBook::begin(const ExperimentContext& context) {
                                       {"why", "models, upstreams or rewrites changed"},
                                       {"former_experiment", loaded.evidence->experiment()}});
   }
-  return Entry{{std::string(context.experiment), Clock::now()}};
+  Entry anew{{std::string(context.experiment), Clock::now()}};
+  anew.evidence.record_former_traffic(loaded.evidence ? loaded.evidence->traffic() : traffic);
+  return anew;
 }
 
 void EvidenceBook::begin_stage(std::string_view route, std::string_view stage) {

@@ -97,7 +97,7 @@ class EvidenceBook {
   Entry* entry(const ExperimentContext& context);  // null: it comes late
   static bool is_repeat(Entry& entry, std::string_view request_body);
   metrics::AnswerProfile& profile_of(Entry& entry, std::string_view family);
-  Entry begin(const ExperimentContext& context);
+  Entry begin(const ExperimentContext& context, const metrics::TrafficTally& traffic = {});
   Entry go_on_with(metrics::RouteEvidence saved, const ExperimentContext& context);
   void look(Entry& entry);
   void take_new_stages();

@@ -115,7 +115,8 @@ void add_objections(FleetText& to, const Snapshot& snapshot, std::size_t route,
   const auto dropped = static_cast<double>(facts.dropped);
   const double allowed =
       config.routes[route].verdict.max_dropped.fraction() * static_cast<double>(facts.drawn);
-  add(fleet_metric::kCoverage, dropped > allowed ? 1 : 0);
+  const bool saw_peak = !evidence || metrics::saw_peak(*evidence, config.routes[route].verdict);
+  add(fleet_metric::kCoverage, dropped > allowed || !saw_peak ? 1 : 0);
 }
 
 // Labelled by what the state is of, not by the config in force: a reload brings that a moment

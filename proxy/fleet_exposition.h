@@ -22,7 +22,8 @@ namespace fleet_metric {
 inline constexpr std::string_view kEvidence = "understudy_evidence_total";
 inline constexpr std::string_view kHours = "understudy_evidence_hours";
 // What only this proxy can know and what the whole fleet heeds, by `kind`: alarms in families that
-// are not exported, and 1 under `coverage` where its own limits drop too many copies.
+// are not exported, and 1 under `coverage` where its own limits drop too many copies or no pair
+// came at a peak of its traffic.
 inline constexpr std::string_view kObjections = "understudy_evidence_objections";
 inline constexpr std::string_view kAlarms = "alarms", kCoverage = "coverage";
 // The rollout; the moments are Unix seconds, to the millisecond.

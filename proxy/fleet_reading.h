@@ -32,7 +32,7 @@ struct FleetReading {
   std::optional<routing::RolloutFleet> rollout{};
   std::size_t replicas = 0;       // that Prometheus sees now, this one included
   std::uint64_t alarms = 0;       // of families that only their own proxy knows
-  std::size_t badly_covered = 0;  // replicas that drop too many copies
+  std::size_t badly_covered = 0;  // replicas that drop too many copies, or saw no peak
 };
 
 // What proxies must have in common to decide together: what is compared, and the rollout's plan.

@@ -104,6 +104,15 @@ json describe_families(const metrics::RouteEvidence& evidence, const Verdict& ve
   return families;
 }
 
+// Null of a fleet's sums: each proxy watches its own traffic, and objects.
+json describe_peak(const metrics::TrafficTally& traffic) {
+  const auto peak = traffic.peak();
+  if (!peak) return nullptr;
+  return {{"busiest_hour_requests", peak->requests},
+          {"busiest_hour_with_pairs_requests", peak->requests_with_pairs},
+          {"covered", peak->is_covered()}};
+}
+
 json describe_coverage(const Verdict& verdict, const metrics::RouteEvidence* evidence) {
   if (!evidence) return {{"pairs", 0}, {"triples", 0}, {"hours", 0}, {"families", json::array()}};
   const auto since = std::chrono::floor<std::chrono::seconds>(evidence->since());
@@ -114,6 +123,7 @@ json describe_coverage(const Verdict& verdict, const metrics::RouteEvidence* evi
           {"repeats", evidence->repeats()},
           {"experiment", evidence->experiment()},
           {"since_unix_seconds", since.time_since_epoch().count()},
+          {"peak", describe_peak(evidence->traffic())},
           {"families", describe_families(*evidence, verdict)}};
 }
 
@@ -165,7 +175,8 @@ void heed_objections(Verdict& verdict, const FleetReading& fleet) {
   } else if (verdict.state == VerdictState::safe_to_promote && fleet.badly_covered > 0) {
     replace(verdict, VerdictState::keep_shadowing, "Keep shadowing",
             std::to_string(fleet.badly_covered) +
-                " of the fleet's proxies drop too many copies (max_dropped_percent)");
+                " of the fleet's proxies drop too many copies (max_dropped_percent) or have no "
+                "pair from a peak (min_hours)");
   }
 }
 

@@ -275,7 +275,10 @@ void RouteEvidence::record_pair(std::string_view family_name, const PairOutcome&
     evidence.candidate.merge(spend->candidate);
   };
   count(family(family_name));
-  if (pair.in_pool) count(pooled_);
+  if (pair.in_pool) {
+    count(pooled_);
+    traffic_.add_pair(now);
+  }
   record_examples(family_name.empty() ? kOther : family_name, pair, now);
   if (spend && pair.cost && pair.in_pool)
     record_prices(pair.cost->prices_as_of, pair.cost->prices_as_of);

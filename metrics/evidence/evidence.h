@@ -162,6 +162,8 @@ class RouteEvidence {
                       std::chrono::system_clock::time_point now) {
     traffic_.add(requests, watched, now);
   }
+  // The traffic of before: it is the route's, whatever is compared there.
+  void record_former_traffic(const TrafficTally& former) { traffic_.merge(former.without_pairs()); }
 
   // Pairs from now on are also counted by themselves, until the next stage begins. A stage that
   // goes on already is left alone.

@@ -187,6 +187,30 @@ TEST(TrafficTally, AddsTheRequestsOfAFleetAndNotItsHours) {
   EXPECT_EQ(one.pace()->watched, 60s);
 }
 
+TEST(TrafficTally, KnowsThePeakAndWhetherPairsCameThen) {
+  TrafficTally one, other;
+  EXPECT_FALSE(one.peak());
+  one.add(100, 1h, sys_days{kToday});
+  one.add(300, 1h, sys_days{kToday} + 8h);
+  one.add_pair(sys_days{kToday});
+  EXPECT_EQ(one.peak()->requests, 300u);
+  EXPECT_EQ(one.peak()->requests_with_pairs, 100u);
+  EXPECT_FALSE(one.peak()->is_covered());
+  other.add_pair(sys_days{kToday} + 8h);
+  one.merge(other);
+  EXPECT_TRUE(one.peak()->is_covered()) << "a proxy of the same fleet saw the peak";
+  EXPECT_EQ(TrafficTally::from_json(one.to_json()), one);
+  EXPECT_EQ(one.without_pairs().peak()->requests, 300u);
+  EXPECT_EQ(one.without_pairs().peak()->requests_with_pairs, 0u);
+}
+
+TEST(TrafficTally, ReadsHoursOfFormerVersionsThatDidNotTellTheirPairs) {
+  const auto tally = TrafficTally::from_json(nlohmann::json::parse("[[497000,12,3600000]]"));
+  ASSERT_TRUE(tally.peak());
+  EXPECT_EQ(tally.peak()->requests, 12u);
+  EXPECT_EQ(tally.peak()->requests_with_pairs, 0u);
+}
+
 TEST(TrafficTally, KeepsAWeek) {
   TrafficTally tally;
   for (int hour = 0; hour < 1000; ++hour)

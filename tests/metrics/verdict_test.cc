@@ -140,6 +140,32 @@ TEST(Verdict, SaysWhatIsMissingAndHowManyPairsItNeeds) {
   EXPECT_LT(*refusal.pairs_needed, 1'000u);
 }
 
+TEST(Verdict, IsNotSafeBeforePairsCameAtAPeakOfTheTraffic) {
+  Evidence seen;
+  seen.pairs(3'000);  // in the 48 hours from kMorning on
+  for (int hour = 0; hour < 48; ++hour)
+    seen.evidence.record_traffic(700, 1h, kMorning + std::chrono::hours{hour});
+  ASSERT_EQ(seen.verdict().state, VerdictState::safe_to_promote) << seen.verdict().text;
+  const auto monday = kMorning + 60h;
+  seen.evidence.record_traffic(1'000, 1h, monday);
+  const Verdict verdict = seen.verdict();
+  EXPECT_EQ(verdict.state, VerdictState::keep_shadowing);
+  ASSERT_EQ(verdict.missing.size(), 1u);
+  EXPECT_EQ(verdict.missing.front(),
+            "no pair from a peak: the busiest hour of the last week had 1000 requests, the busiest "
+            "with pairs 700 (min_hours)");
+  seen.evidence.record_traffic(100, 1h, kMorning);
+  EXPECT_EQ(seen.verdict().state, VerdictState::safe_to_promote) << "four fifths are a peak, too";
+}
+
+TEST(Verdict, AsksForNoPeakWhereItAsksForNoHours) {
+  Evidence seen;
+  seen.pairs(3'000);
+  seen.evidence.record_traffic(1'000, 1h, kMorning + 60h);
+  seen.rules.min_hours = 0;
+  EXPECT_EQ(seen.verdict().state, VerdictState::safe_to_promote) << seen.verdict().text;
+}
+
 TEST(Verdict, IsNotSafeWithoutCoverage) {
   Evidence seen;
   seen.pairs(3'000);

@@ -9,6 +9,7 @@
 #include <string>
 #include <thread>
 
+#include "metrics/evidence/evidence_files.h"
 #include "metrics/verdict.h"
 
 namespace understudy::proxy {
@@ -197,6 +198,23 @@ TEST_F(EvidenceBookTest, BeginsAnewWhenTheExperimentChangesAndKeepsTheFormerAsid
   ASSERT_TRUE(evidence);
   EXPECT_EQ(evidence->experiment(), "two");
   EXPECT_TRUE(std::filesystem::exists(file().string() + ".one"));
+}
+
+TEST_F(EvidenceBookTest, KnowsTheRoutesTrafficFromBeforeTheExperimentChanged) {
+  {
+    auto former = metrics::RouteEvidence("one", EvidenceBook::Clock::now());
+    former.record_traffic(500, 1h, EvidenceBook::Clock::now() - 5h);
+    metrics::EvidenceFiles(directory_).save("sonnet", former);
+  }
+  EvidenceBook book(directory_);
+  record(book, body(10), "two");
+  auto evidence = shown(book, 1);
+  ASSERT_TRUE(evidence && evidence->traffic().peak());
+  EXPECT_EQ(evidence->traffic().peak()->requests, 500u);
+  EXPECT_FALSE(metrics::saw_peak(*evidence, rules_)) << "its pairs are of now";
+  EvidenceBook forgetful("");
+  record(forgetful, body(10), "two");
+  EXPECT_TRUE(metrics::saw_peak(*shown(forgetful, 1), rules_)) << "nothing is known of a peak";
 }
 
 // A reload replaces the experiment while copies of the one before are still on their way.

@@ -451,6 +451,23 @@ TEST_F(Watch, IsToldOfAPauseByTheSeriesThatThisReplicaExports) {
   EXPECT_THAT(page(), testing::ContainsRegex("rollout_resumed_timestamp_seconds\\{[^}]*\\} [1-9]"));
 }
 
+TEST_F(Watch, IsToldByAReplicaThatNoPairCameAtItsPeak) {
+  const auto now = std::chrono::system_clock::now();
+  auto evidence = std::make_shared<metrics::RouteEvidence>(experiment, now);
+  const auto page = [&] {
+    return fleet_exposition(
+        *proxy->server().snapshot(), kA, [&](auto) { return evidence; },
+        [&](auto route) { return proxy->rollouts().view(route); });
+  };
+  evidence->record_traffic(10, 1h, now);
+  const metrics::Observation answer;
+  evidence->record_pair(
+      "letters", {.comparison = metrics::Comparison{}, .served = answer, .other = answer}, now);
+  EXPECT_THAT(page(), testing::ContainsRegex("objections\\{[^}]*kind=\"coverage\"\\} 0\n"));
+  evidence->record_traffic(100, 1h, now - 3h);
+  EXPECT_THAT(page(), testing::ContainsRegex("objections\\{[^}]*kind=\"coverage\"\\} 1\n"));
+}
+
 // A reload puts the config in force a moment before its rollouts: a scrape may fall in between.
 TEST_F(Watch, IsToldOfARolloutBySeriesOfTheSectionThatItsStateIsOf) {
   proxy->rollouts().order("route", routing::RolloutOrder::rollback);
