@@ -19,7 +19,7 @@ using routing::VerdictConfig;
 
 // Safety needs no correction for many gates: every one of them has to be shown safe.
 constexpr double kConfidence = 0.05;
-constexpr double kFamilyWithAShare = 0.02;  // of the pairs: a family that must have been seen
+constexpr double kFamilyWithAShare = 0.02;  // of the traffic: a family that must have been seen
 
 double unit_of_mean(std::size_t gate, double mean) noexcept {
   return kGates[gate].unit == GateUnit::ratio ? ratio_of_mean(mean) - 1.0
@@ -199,14 +199,21 @@ std::string percent_of(double share_of_all) {
   return text_of_number(share_of_all * 100.0) + " %";
 }
 
+// Of the route's traffic: the pool is a uniform sample of it. Where settled families are copied
+// less often, the pairs of the others are more than that.
+double traffic_share(const RouteEvidence& evidence, const FamilyEvidence& family) noexcept {
+  const std::uint64_t in_pool = family.pairs - std::min(family.extra_pairs, family.pairs);
+  return share(in_pool, evidence.pooled().pairs).value_or(0.0);
+}
+
 // Families that are seen too seldom to be called safe.
 template <typename Visit>
 void for_each_unseen_family(const RouteEvidence& evidence, const VerdictConfig& rules,
                             const Visit& visit) {
   for (const auto& [name, family] : evidence.families()) {
-    const auto part = share(family.pairs, evidence.pooled().pairs);
-    if (part && *part >= kFamilyWithAShare && family.pairs < rules.min_pairs_per_family)
-      visit(name, family, *part);
+    if (traffic_share(evidence, family) >= kFamilyWithAShare &&
+        family.pairs < rules.min_pairs_per_family)
+      visit(name, family);
   }
 }
 
@@ -220,11 +227,12 @@ std::optional<std::uint64_t> pairs_needed(const std::vector<GateResult>& results
     if (!result.pairs_needed) return std::nullopt;
     most = std::max(most, *result.pairs_needed);
   }
-  for_each_unseen_family(
-      evidence, rules, [&](const std::string&, const FamilyEvidence& family, double part) {
-        const auto lacking = static_cast<double>(rules.min_pairs_per_family - family.pairs);
-        most = std::max(most, static_cast<std::uint64_t>(std::ceil(lacking / part)));
-      });
+  for_each_unseen_family(evidence, rules, [&](const std::string&, const FamilyEvidence& family) {
+    const auto lacking = static_cast<double>(rules.min_pairs_per_family - family.pairs);
+    // While a pair comes over all traffic, so many come in the family.
+    const double come = share(family.pairs, evidence.pooled().pairs).value_or(1.0);
+    most = std::max(most, static_cast<std::uint64_t>(std::ceil(lacking / come)));
+  });
   return most;
 }
 
@@ -246,7 +254,7 @@ std::vector<std::string> not_seen_yet(const RouteEvidence& evidence, const Verdi
                       std::to_string(peak->requests_with_pairs) + " (min_hours)");
   }
   for_each_unseen_family(
-      evidence, rules, [&](const std::string& name, const FamilyEvidence& family, double) {
+      evidence, rules, [&](const std::string& name, const FamilyEvidence& family) {
         missing.push_back("family " + name + ": " + std::to_string(family.pairs) + " of " +
                           std::to_string(rules.min_pairs_per_family) +
                           " pairs (min_pairs_per_family)");

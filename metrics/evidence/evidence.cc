@@ -216,6 +216,7 @@ void FamilyEvidence::latch(std::size_t gate, ProcessOrigin origin, double thresh
 void FamilyEvidence::merge(const FamilyEvidence& other) {
   pairs += other.pairs;
   triples += other.triples;
+  extra_pairs += other.extra_pairs;
   for (std::size_t gate = 0; gate < kGateCount; ++gate) {
     gates[gate].merge(other.gates[gate]);
     if (other.alarmed.test(gate)) latch(gate, other.alarmed_by[gate], other.alarmed_at[gate]);
@@ -268,6 +269,7 @@ void RouteEvidence::record_pair(std::string_view family_name, const PairOutcome&
   const auto spend = spend_of(pair);
   const auto count = [&](FamilyEvidence& evidence) {
     ++evidence.pairs;
+    evidence.extra_pairs += pair.in_pool ? 0 : 1;
     evidence.add(marks, hour, stage_.has_value());
     // Money is added up over the families, too, so it stays with what stands for all traffic.
     if (!spend || !pair.in_pool) return;

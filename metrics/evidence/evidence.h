@@ -49,6 +49,7 @@ inline constexpr double kAnyThreshold = std::numeric_limits<double>::infinity();
 struct FamilyEvidence {
   std::uint64_t pairs = 0;
   std::uint64_t triples = 0;
+  std::uint64_t extra_pairs = 0;  // of `pairs`: those that do not stand for all traffic
   std::array<GateCounts, kGateCount> gates{};
   RecentPast recent;
   SpanCounts stage;  // since the rollout's stage began

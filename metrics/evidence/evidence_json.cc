@@ -121,6 +121,7 @@ json family_json(const FamilyEvidence& family) {
   }
   return {{"pairs", family.pairs},
           {"triples", family.triples},
+          {"extra_pairs", family.extra_pairs},
           {"gates", std::move(gates)},
           {"recent", recent_json(family.recent)},
           {"stage", span_json(family.stage)},
@@ -134,6 +135,7 @@ FamilyEvidence read_family(const json& from) {
   FamilyEvidence family;
   family.pairs = count_at(from, "pairs");
   family.triples = count_at(from, "triples");
+  if (from.contains("extra_pairs")) family.extra_pairs = count_at(from, "extra_pairs");
   for (const auto& [signal, counts] : from.at("gates").items()) {
     const std::size_t gate = known_gate(signal);
     family.gates[gate] = read_gate(counts, gate);

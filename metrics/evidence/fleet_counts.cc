@@ -44,7 +44,10 @@ std::optional<std::size_t> index_of(std::string_view cell, std::size_t count) no
 }
 
 FamilyCounts counts_of(const FamilyEvidence& family) {
-  return {.pairs = family.pairs, .triples = family.triples, .gates = family.gates};
+  return {.pairs = family.pairs,
+          .triples = family.triples,
+          .extra_pairs = family.extra_pairs,
+          .gates = family.gates};
 }
 
 // What a gate's values and bad answers say of the pairs they are of (see marks_of in evidence.cc).
@@ -61,6 +64,7 @@ void derive(FamilyCounts& family) noexcept {
 std::uint64_t* pair_cell(FleetCounts& counts, FamilyCounts& family, std::string_view cell) {
   if (cell == "pairs") return &family.pairs;
   if (cell == "triples") return &family.triples;
+  if (cell == "extra_pairs") return &family.extra_pairs;
   return cell == "missing" && &family == &counts.all ? &counts.missing : nullptr;
 }
 
@@ -92,6 +96,7 @@ std::uint64_t* cell_of(FleetCounts& counts, FamilyCounts& family, std::string_vi
 void FamilyCounts::add(const FamilyCounts& other) noexcept {
   pairs += other.pairs;
   triples += other.triples;
+  extra_pairs += other.extra_pairs;
   for (std::size_t gate = 0; gate < kGateCount; ++gate) gates[gate].merge(other.gates[gate]);
 }
 
@@ -124,6 +129,7 @@ namespace {
 void tell_family(std::string_view name, const FamilyCounts& family, const CellSink& tell) {
   tell(name, kPair, "pairs", family.pairs);
   tell(name, kPair, "triples", family.triples);
+  tell(name, kPair, "extra_pairs", family.extra_pairs);
   for (std::size_t gate = 0; gate < kGateCount; ++gate) {
     const std::string_view signal = routing::kGates[gate].signal;
     const GateCounts& counts = family.gates[gate];

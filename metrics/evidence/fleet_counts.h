@@ -5,14 +5,14 @@
 // same sums back. Plain values; any thread.
 //
 //   signal            cells
-//   pair              pairs, triples, missing (of `all` only)
+//   pair              pairs, triples, extra_pairs (not of `all`), missing (of `all` only)
 //   a gate's          0, 1, 2: worse for the primary, equal, worse for the candidate; of ratios 0
 //                     to 40. Beside them candidate_bad, primary_bad, and of gates that need a
 //                     control leg candidate_pairs. What follows from these is not exported.
 //   latency_primary, latency_candidate, first_token_primary, first_token_candidate
 //                     the buckets of TimeSketch, 0 to 666; of `all` only
 //
-// Zeros are left out. So a route has at most 149 series a family and 2,669 beside them: 5,798 with
+// Zeros are left out. So a route has at most 150 series a family and 2,669 beside them: 5,819 with
 // 20 families. A usual one has about 50 a family and 600 of times.
 
 #include <array>
@@ -27,7 +27,7 @@
 namespace understudy::metrics {
 
 struct FamilyCounts {
-  std::uint64_t pairs = 0, triples = 0;
+  std::uint64_t pairs = 0, triples = 0, extra_pairs = 0;
   std::array<GateCounts, kGateCount> gates{};
 
   void add(const FamilyCounts& other) noexcept;
@@ -44,7 +44,7 @@ struct FleetCounts {
   friend bool operator==(const FleetCounts&, const FleetCounts&) = default;
 };
 
-inline constexpr std::size_t kMaxFamilySeries = 149, kMaxOtherSeries = 2'669;
+inline constexpr std::size_t kMaxFamilySeries = 150, kMaxOtherSeries = 2'669;
 
 FleetCounts fleet_counts(const RouteEvidence& evidence, std::size_t max_families);
 

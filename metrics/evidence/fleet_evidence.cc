@@ -53,6 +53,7 @@ FamilyEvidence evidence_of(const FleetSums& sums, Select select, const std::stri
   FamilyEvidence evidence;
   evidence.pairs = now.pairs;
   evidence.triples = now.triples;
+  evidence.extra_pairs = now.extra_pairs;
   evidence.gates = now.gates;
   if (sums.stage) evidence.stage = difference(now, select(sums.at_stage, name));
   auto spans = RecentPast::spans_at(hour_of(sums.since), hour_of(sums.at));

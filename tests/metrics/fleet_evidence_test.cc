@@ -101,7 +101,7 @@ TEST(FleetCounts, LeaveOutMinedFamiliesAndThoseBeyondTheLimit) {
 
 TEST(FleetCounts, HaveNoMoreSeriesThanTheHeaderSays) {
   FleetCounts full = fleet_counts(RouteEvidence({}, kMorning), 0);
-  full.missing = full.all.pairs = full.all.triples = 1;
+  full.missing = full.all.pairs = full.all.triples = full.all.extra_pairs = 1;
   for (GateCounts& gate : full.all.gates) {
     gate.values.fill(1);
     gate.candidate_pairs = gate.candidate_bad = gate.primary_pairs = gate.primary_bad = 1;

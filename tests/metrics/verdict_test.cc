@@ -140,6 +140,30 @@ TEST(Verdict, SaysWhatIsMissingAndHowManyPairsItNeeds) {
   EXPECT_LT(*refusal.pairs_needed, 1'000u);
 }
 
+// shadow.settled_percent: what is settled is copied less often, so that others seem to be more.
+TEST(Verdict, AsksForFamiliesByTheirShareOfTheTrafficAndNotOfThePairs) {
+  Evidence seen;
+  seen.pairs(3'000);
+  seen.pairs(50, {}, "rare");
+  const Observation served = good(routing::Variant::primary);
+  const Observation other = good(routing::Variant::candidate);
+  const auto extra = [&](int count) {
+    for (int i = 0; i < count; ++i)
+      seen.evidence.record_pair(
+          "rare", {.comparison = seen.control, .served = served, .other = other, .in_pool = false},
+          kMorning);
+  };
+  seen.rules.min_pairs_per_family = 1'000;
+  extra(900);
+  EXPECT_EQ(seen.verdict().state, VerdictState::safe_to_promote) << "1.6 % of the traffic";
+  seen.pairs(20, {}, "rare");
+  const Verdict verdict = seen.verdict();
+  ASSERT_EQ(verdict.missing.size(), 1u) << "2.3 %";
+  EXPECT_NE(verdict.missing.front().find("family rare: 970 of 1000"), std::string::npos);
+  extra(30);
+  EXPECT_EQ(seen.verdict().state, VerdictState::safe_to_promote);
+}
+
 TEST(Verdict, IsNotSafeBeforePairsCameAtAPeakOfTheTraffic) {
   Evidence seen;
   seen.pairs(3'000);  // in the 48 hours from kMorning on
