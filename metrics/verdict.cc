@@ -272,7 +272,7 @@ std::vector<std::string> lost_copies(const RouteEvidence& evidence, const Verdic
     missing.push_back("the candidate was throttled on " + percent_of(*unanswered) +
                       " of the copies (max_missing_percent): raise its quota or lower the share");
   }
-  const auto dropped = share(facts.dropped, facts.drawn);
+  const auto dropped = share(facts.copies.dropped, facts.copies.drawn);
   if (dropped && *dropped > rules.max_dropped.fraction()) {
     missing.push_back(percent_of(*dropped) +
                       " of the copies were dropped (max_dropped_percent): the reasons stand in "

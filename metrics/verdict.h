@@ -67,8 +67,7 @@ struct QuantileResult {
 
 // What the evidence does not tell by itself.
 struct CoverageFacts {
-  std::uint64_t drawn = 0;    // copies that should have been sent
-  std::uint64_t dropped = 0;  // of those, by our own limits
+  CopyCounts copies{};
   bool candidate_serves = false;
 };
 

@@ -6,6 +6,7 @@
 #include "metrics/divergence/error_headline.h"
 #include "metrics/quantile_gates.h"
 #include "proxy/log.h"
+#include "proxy/verdict_status.h"
 #include "routing/hash.h"
 #include "routing/sampling.h"
 
@@ -25,14 +26,6 @@ constexpr auto kSaveProfilesEvery = 5min;
 constexpr auto kShowTrafficEvery = 10s;
 constexpr auto kWatchEvery = 500ms;
 constexpr std::size_t kConversationBytes = 256u << 10;
-
-// Requests that were answered, copied or not: those that failed cost nothing.
-std::uint64_t requests_of(const metrics::RouteMeter* meter) {
-  if (!meter) return 0;
-  const metrics::RouteCounts counts = meter->counts();
-  const auto failed = counts.skipped.find(std::string(label(routing::SkipReason::primary_failed)));
-  return counts.eligible - (failed == counts.skipped.end() ? 0 : failed->second);
-}
 
 // Counts one refusal as invalid by what the candidate said.
 void count_validation_error(metrics::RouteEvidence& into, std::string_view family,
@@ -62,6 +55,19 @@ EvidenceBook::~EvidenceBook() {
   }
 }
 
+EvidenceBook::Watched EvidenceBook::watched_by(const metrics::RouteMeter& meter) {
+  const metrics::RouteCounts counts = meter.counts();
+  const auto failed = counts.skipped.find(std::string(label(routing::SkipReason::primary_failed)));
+  return {.requests = counts.eligible - (failed == counts.skipped.end() ? 0 : failed->second),
+          .copies = copies_of(counts)};
+}
+
+void EvidenceBook::Watched::rise_to(const Watched& now) noexcept {
+  requests = std::max(requests, now.requests);
+  copies.drawn = std::max(copies.drawn, now.copies.drawn);
+  copies.dropped = std::max(copies.dropped, now.copies.dropped);
+}
+
 EvidenceBook::Entry* EvidenceBook::entry(const ExperimentContext& context) {
   take_new_stages();
   auto found = entries_.find(context.route);
@@ -80,7 +86,7 @@ EvidenceBook::Entry* EvidenceBook::entry(const ExperimentContext& context) {
   entry.rules = context.rules;
   if (context.meter && entry.meter != context.meter) {
     entry.meter = context.meter;
-    entry.requests = requests_of(context.meter);
+    entry.watched = watched_by(*context.meter);
   }
   entry.unpublished = entry.unsaved = true;
   return &entry;
@@ -254,9 +260,12 @@ void EvidenceBook::watch_traffic() {
   if (show) showed_traffic_ = now;
   for (auto& [route, entry] : entries_) {
     if (!entry.meter) continue;
-    const std::uint64_t before = std::exchange(entry.requests, requests_of(entry.meter));
-    entry.evidence.record_traffic(entry.requests - before, watched, Clock::now());
-    entry.unsaved = entry.unsaved || entry.requests != before;
+    const Watched before = entry.watched;
+    entry.watched.rise_to(watched_by(*entry.meter));
+    entry.evidence.record_traffic(entry.watched.requests - before.requests, watched, Clock::now());
+    entry.evidence.record_copies({.drawn = entry.watched.copies.drawn - before.copies.drawn,
+                                  .dropped = entry.watched.copies.dropped - before.copies.dropped});
+    entry.unsaved = entry.unsaved || entry.watched != before;
     entry.unpublished = entry.unpublished || show;
   }
 }

@@ -80,6 +80,15 @@ class EvidenceBook {
   std::shared_ptr<const metrics::RouteEvidence> evidence(std::string_view route) const;
 
  private:
+  // What a route's books tell of all its traffic.
+  struct Watched {
+    std::uint64_t requests =
+        0;  // that were answered, copied or not: those that failed cost nothing
+    metrics::CopyCounts copies{};
+    // The books settle an exchange in steps, so for a moment less may be left of what there was.
+    void rise_to(const Watched& now) noexcept;
+    friend bool operator==(const Watched&, const Watched&) = default;
+  };
   struct Entry {
     metrics::RouteEvidence evidence;
     routing::VerdictConfig rules{};
@@ -88,13 +97,14 @@ class EvidenceBook {
     metrics::FamilyFinder families{};
     metrics::AnswerProfiles profiles{};  // as many families as the evidence keeps
     const metrics::RouteMeter* meter = nullptr;
-    std::uint64_t requests = 0;    // of the meter, when it was last looked at
+    Watched watched{};             // by the meter, when it was last looked at
     std::uint64_t generation = 0;  // the newest that it was fed from
     bool unpublished = true;
     bool unsaved = false;
     bool profiles_unsaved = false;
   };
   Entry* entry(const ExperimentContext& context);  // null: it comes late
+  static Watched watched_by(const metrics::RouteMeter& meter);
   static bool is_repeat(Entry& entry, std::string_view request_body);
   metrics::AnswerProfile& profile_of(Entry& entry, std::string_view family);
   Entry begin(const ExperimentContext& context, const metrics::TrafficTally& traffic = {});

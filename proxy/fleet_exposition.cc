@@ -111,10 +111,10 @@ void add_objections(FleetText& to, const Snapshot& snapshot, std::size_t route,
                                                         config.routes[route].verdict)
                                       : 0);
   const metrics::CoverageFacts facts =
-      coverage_of(config.routes[route], snapshot.meters[route]->counts());
-  const auto dropped = static_cast<double>(facts.dropped);
+      coverage_of(config.routes[route], snapshot.meters[route]->counts(), evidence);
+  const auto dropped = static_cast<double>(facts.copies.dropped);
   const double allowed =
-      config.routes[route].verdict.max_dropped.fraction() * static_cast<double>(facts.drawn);
+      config.routes[route].verdict.max_dropped.fraction() * static_cast<double>(facts.copies.drawn);
   const bool saw_peak = !evidence || metrics::saw_peak(*evidence, config.routes[route].verdict);
   add(fleet_metric::kCoverage, dropped > allowed || !saw_peak ? 1 : 0);
 }

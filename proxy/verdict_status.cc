@@ -123,6 +123,8 @@ json describe_coverage(const Verdict& verdict, const metrics::RouteEvidence* evi
           {"repeats", evidence->repeats()},
           {"experiment", evidence->experiment()},
           {"since_unix_seconds", since.time_since_epoch().count()},
+          {"copies_drawn", evidence->copies().drawn},
+          {"copies_dropped", evidence->copies().dropped},
           {"peak", describe_peak(evidence->traffic())},
           {"families", describe_families(*evidence, verdict)}};
 }
@@ -134,8 +136,7 @@ std::uint64_t total(const std::map<std::string, std::uint64_t>& reasons) {
                          [](std::uint64_t sum, const auto& reason) { return sum + reason.second; });
 }
 
-metrics::CoverageFacts coverage_of(const routing::RouteConfig& route,
-                                   const metrics::RouteCounts& counts) {
+metrics::CopyCounts copies_of(const metrics::RouteCounts& counts) {
   using routing::SkipReason;
   std::uint64_t undrawn = 0;
   for (const SkipReason reason : {SkipReason::not_sampled, SkipReason::settled}) {
@@ -143,13 +144,20 @@ metrics::CoverageFacts coverage_of(const routing::RouteConfig& route,
     if (skipped != counts.skipped.end()) undrawn += skipped->second;
   }
   return {.drawn = counts.eligible - std::min(undrawn, counts.eligible),
-          .dropped = total(counts.dropped),
+          .dropped = total(counts.dropped)};
+}
+
+metrics::CoverageFacts coverage_of(const routing::RouteConfig& route,
+                                   const metrics::RouteCounts& counts,
+                                   const metrics::RouteEvidence* evidence) {
+  const bool tells = evidence && evidence->copies().drawn > 0;
+  return {.copies = tells ? evidence->copies() : copies_of(counts),
           .candidate_serves = route.canary.ceiling() > routing::Percent{}};
 }
 
 metrics::Verdict judge_route(const routing::RouteConfig& route, const metrics::RouteCounts& counts,
                              const metrics::RouteEvidence* evidence) {
-  const metrics::CoverageFacts facts = coverage_of(route, counts);
+  const metrics::CoverageFacts facts = coverage_of(route, counts, evidence);
   if (evidence) return metrics::judge(*evidence, route.verdict, facts);
   return metrics::judge(metrics::RouteEvidence({}, {}), route.verdict, facts);
 }

@@ -23,9 +23,14 @@ using EvidenceSource =
 // A route's count of one kind, whatever the reasons.
 std::uint64_t total(const std::map<std::string, std::uint64_t>& reasons);
 
-// What a route's counters say of how well the copies cover it.
+// What a route's books say of its copies since the process began.
+metrics::CopyCounts copies_of(const metrics::RouteCounts& counts);
+
+// How well the copies cover the route: since its evidence began, restarts included. As the books
+// have it where the evidence does not tell: before its first pair, or from a former version.
 metrics::CoverageFacts coverage_of(const routing::RouteConfig& route,
-                                   const metrics::RouteCounts& counts);
+                                   const metrics::RouteCounts& counts,
+                                   const metrics::RouteEvidence* evidence);
 
 // The verdict on one route as things are.
 metrics::Verdict judge_route(const routing::RouteConfig& route, const metrics::RouteCounts& counts,

@@ -79,7 +79,7 @@ metrics::RouteEvidence full_evidence(int bad_hours) {
 void VerdictOfAFullRoute(benchmark::State& state) {
   const metrics::RouteEvidence evidence = full_evidence(static_cast<int>(state.range(0)));
   const routing::VerdictConfig rules;
-  const metrics::CoverageFacts facts{.drawn = evidence.pooled().pairs};
+  const metrics::CoverageFacts facts{.copies = {.drawn = evidence.pooled().pairs}};
   for (auto _ : state) {
     auto verdict = metrics::judge(evidence, rules, facts);
     benchmark::DoNotOptimize(verdict);

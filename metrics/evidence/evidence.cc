@@ -407,6 +407,7 @@ void RouteEvidence::merge(const RouteEvidence& other) {
   validation_errors_.merge(other.validation_errors_);
   examples_.merge(other.examples_);
   traffic_.merge(other.traffic_);
+  record_copies(other.copies_);
   record_prices(other.oldest_prices_, other.newest_prices_);
   // Proxies of one fleet see the same hours.
   hours_ = std::max(hours_, other.hours_);

@@ -122,6 +122,13 @@ struct Stage {
   friend bool operator==(const Stage&, const Stage&) = default;
 };
 
+// Copies of the route's requests, as its books have them.
+struct CopyCounts {
+  std::uint64_t drawn = 0;    // that should have been sent
+  std::uint64_t dropped = 0;  // of those, by our own limits
+  friend bool operator==(const CopyCounts&, const CopyCounts&) = default;
+};
+
 // Counts that others made: a fleet's, put together from its sums (evidence/fleet_evidence.h). What
 // they cost and which pairs show it is not among them.
 struct CountedEvidence {
@@ -163,6 +170,11 @@ class RouteEvidence {
                       std::chrono::system_clock::time_point now) {
     traffic_.add(requests, watched, now);
   }
+  // Copies that were drawn since they were last told of.
+  void record_copies(const CopyCounts& more) noexcept {
+    copies_.drawn += more.drawn;
+    copies_.dropped += more.dropped;
+  }
   // The traffic of before: it is the route's, whatever is compared there.
   void record_former_traffic(const TrafficTally& former) { traffic_.merge(former.without_pairs()); }
 
@@ -203,6 +215,7 @@ class RouteEvidence {
   const MessageCounts& validation_errors() const noexcept { return validation_errors_; }
   const ExamplePairs& examples() const noexcept { return examples_; }
   const TrafficTally& traffic() const noexcept { return traffic_; }
+  const CopyCounts& copies() const noexcept { return copies_; }
   // Of the pairs' costs: a day, or "from to to" where the prices changed; empty without costs.
   std::string prices_as_of() const;
   const std::optional<Stage>& stage() const noexcept { return stage_; }
@@ -236,6 +249,7 @@ class RouteEvidence {
   MessageCounts validation_errors_;
   ExamplePairs examples_;
   TrafficTally traffic_;
+  CopyCounts copies_;
   std::string oldest_prices_, newest_prices_;  // days as in "2026-11-20"
   std::optional<Stage> stage_;
   std::array<TimeSketch, 2> latency_, first_token_;

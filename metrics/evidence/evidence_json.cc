@@ -225,6 +225,7 @@ struct EvidenceFormat {
                 {"validation_errors", evidence.validation_errors_.to_json()},
                 {"examples", evidence.examples_.to_json()},
                 {"traffic", evidence.traffic_.to_json()},
+                {"copies", {evidence.copies_.drawn, evidence.copies_.dropped}},
                 {"prices", {evidence.oldest_prices_, evidence.newest_prices_}},
                 {"stage", stage_json(evidence.stage_)},
                 {"quantile_alarms", evidence.quantile_alarms_.to_json()},
@@ -253,6 +254,8 @@ struct EvidenceFormat {
     evidence.validation_errors_ = MessageCounts::from_json(from.at("validation_errors"));
     if (from.contains("examples")) evidence.examples_ = ExamplePairs::from_json(from["examples"]);
     evidence.traffic_ = TrafficTally::from_json(from.at("traffic"));
+    if (from.contains("copies"))
+      evidence.copies_ = {count_of(from["copies"].at(0)), count_of(from["copies"].at(1))};
     evidence.oldest_prices_ = read_day(from.at("prices").at(0));
     evidence.newest_prices_ = read_day(from.at("prices").at(1));
     evidence.stage_ = read_stage(from);

@@ -340,7 +340,7 @@ Command verdict_command() {
           "their state directories (evidence-ROUTE.json), is added up and judged as one by the "
           "rules of --config, all its routes with a candidate or those that --route names. Copies "
           "that a proxy dropped\n"
-          "count (max_dropped_percent) where its admin port is asked; files do not tell of them.\n"
+          "count with its evidence (max_dropped_percent).\n"
           "Exit status 0: every route is safe to promote; 1: one is to be fixed or rolled back; "
           "3: not known yet, or the\n"
           "proxy cannot be asked.",

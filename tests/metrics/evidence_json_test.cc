@@ -40,6 +40,7 @@ RouteEvidence some_evidence() {
   evidence.record_triple("invoices", comparison, comparison);
   evidence.record_missing();
   evidence.record_repeat();
+  evidence.record_copies({.drawn = 40, .dropped = 3});
   evidence.latch("invoices", 3);
   evidence.latch_pooled(5);
   evidence.latch_quantile(1, 2, 0.25);
@@ -56,6 +57,7 @@ TEST(EvidenceJson, ComesBackAsItWas) {
   EXPECT_EQ(after.hours(), before.hours());
   EXPECT_EQ(after.missing(), 1u);
   EXPECT_EQ(after.repeats(), 1u);
+  EXPECT_EQ(after.copies(), before.copies());
   EXPECT_EQ(after.pooled(), before.pooled());
   EXPECT_EQ(after.families(), before.families());
   EXPECT_EQ(after.quantile_alarms(), before.quantile_alarms());

@@ -96,7 +96,7 @@ TEST(PairsNeeded, ComeWithTheHoursThatAreMissing) {
 TEST(PairsNeeded, AreNoPromiseWhereCopiesAreLost) {
   Route route;
   route.hour(100);
-  route.facts = {.drawn = 1'000, .dropped = 900};
+  route.facts.copies = {.drawn = 1'000, .dropped = 900};
   EXPECT_FALSE(route.verdict().pairs_needed);
   EXPECT_FALSE(route.verdict().hours_needed);
   route.facts = {};

@@ -197,7 +197,7 @@ TEST(Verdict, IsNotSafeWithoutCoverage) {
   EXPECT_EQ(seen.verdict().state, VerdictState::keep_shadowing);
   seen.rules.min_hours = 24;
   ASSERT_EQ(seen.verdict().state, VerdictState::safe_to_promote);
-  seen.facts = {.drawn = 100, .dropped = 6};
+  seen.facts.copies = {.drawn = 100, .dropped = 6};
   EXPECT_EQ(seen.verdict().state, VerdictState::keep_shadowing);
   EXPECT_NE(seen.verdict().missing.at(0).find("max_dropped_percent"), std::string::npos);
   seen.facts = {};

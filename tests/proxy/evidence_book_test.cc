@@ -336,6 +336,29 @@ TEST_F(EvidenceBookTest, WatchesAllTrafficOfARouteFromTheFirstPairOn) {
   EXPECT_EQ(requests, 36u) << "answered requests, copied or not";
 }
 
+TEST_F(EvidenceBookTest, CountsDroppedCopiesThroughRestarts) {
+  for (const std::uint64_t drawn : {10u, 20u}) {
+    const auto recorder = metrics::make_prometheus_recorder();
+    metrics::RouteMeter& meter = recorder->route("sonnet");
+    EvidenceBook book(directory_);
+    ExperimentContext watched = context();
+    watched.meter = &meter;
+    book.take_up(watched);
+    book.profile(watched, "invoices");
+    for (int i = 0; i < 10; ++i) meter.eligible();
+    for (int i = 0; i < 4; ++i) meter.dropped(metrics::DropReason::rate);
+    const auto deadline = std::chrono::steady_clock::now() + 10s;
+    metrics::CopyCounts copies;
+    while (copies.drawn < drawn && std::chrono::steady_clock::now() < deadline) {
+      book.profile(watched, "invoices");  // what is new is shown
+      book.publish();
+      if (const auto evidence = book.evidence("sonnet")) copies = evidence->copies();
+      std::this_thread::sleep_for(1ms);
+    }
+    EXPECT_EQ(copies, (metrics::CopyCounts{.drawn = drawn, .dropped = drawn * 4 / 10}));
+  }
+}
+
 TEST_F(EvidenceBookTest, KeepsAnAlarmOnceItHasPublishedIt) {
   EvidenceBook book("");
   metrics::Finding empty;
