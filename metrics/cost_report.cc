@@ -133,6 +133,20 @@ CostEffects scaled(CostEffects effects, double by) noexcept {
   return effects;
 }
 
+// By the gate's values, whether it is on or not.
+std::optional<CostReport::Ratio> ratio_of_pairs(const RouteEvidence& evidence) noexcept {
+  constexpr double kConfidence = 0.05;
+  constexpr std::size_t kCost = *routing::gate_of("cost");
+  const GateCounts& counts = evidence.pooled().gates[kCost];
+  const std::uint64_t pairs = counts.total();
+  if (pairs == 0) return std::nullopt;
+  const ValueCounts values = counts.counts(kCost);
+  const Interval mean = confidence_sequence(values, kConfidence);
+  return CostReport::Ratio{.pairs = pairs,
+                           .mean = ratio_of_mean(mean_of(values)),
+                           .interval = {ratio_of_mean(mean.low), ratio_of_mean(mean.high)}};
+}
+
 // Family by family: what a family's mix with others does to a mean is no effect of its own.
 std::optional<CostEffects> effects_of_families(const RouteEvidence& evidence) {
   std::optional<CostEffects> sum;
@@ -175,6 +189,12 @@ std::string effects_text(const CostEffects& effects) {
   return text.empty() ? text : ": " + text;
 }
 
+// ", by the pair 0.67 times as much (with 95 % between 0.65 and 0.69)"
+std::string ratio_text(const CostReport::Ratio& ratio) {
+  return ", by the pair " + text_of_number(ratio.mean) + " times as much (with 95 % between " +
+         text_of_number(ratio.interval.low) + " and " + text_of_number(ratio.interval.high) + ")";
+}
+
 std::string watched_text(std::chrono::seconds watched) {
   const double hours = static_cast<double>(watched.count()) / 3600.0;
   if (hours >= 48.0) return text_of_number(hours / 24.0) + " days";
@@ -213,6 +233,7 @@ CostReport cost_report(const RouteEvidence& evidence) {
   report.primary_cache_share = cached(primary);
   report.candidate_cache_share = cached(candidate);
   if (report.priced == 0) return report;
+  report.ratio = ratio_of_pairs(evidence);
   const double per_thousand = 1000.0 / static_cast<double>(report.priced);
   report.primary_usd = primary.cost_usd * per_thousand;
   report.candidate_usd = candidate.cost_usd * per_thousand;
@@ -237,6 +258,7 @@ std::string text_of(const CostReport& report) {
   std::string text = "1,000 requests cost " + dollars(*report.primary_usd) + " now and " +
                      dollars(*report.candidate_usd) + " with the candidate" +
                      change(*report.primary_usd, *report.candidate_usd);
+  if (report.ratio) text += ratio_text(*report.ratio);
   if (report.effects) text += effects_text(*report.effects);
   text += ". Prices of " + report.prices_as_of + ", " + std::to_string(report.priced) + " pairs.";
   if (!report.month) return text;

@@ -33,6 +33,14 @@ struct CostReport {
   // Of one thousand requests. None without a priced pair.
   std::optional<double> primary_usd, candidate_usd;
   std::optional<CostEffects> effects;
+  // What a request costs with the candidate, over what it costs now: the geometric mean over the
+  // pairs, with its confidence sequence, 95 %.
+  struct Ratio {
+    std::uint64_t pairs = 0;
+    double mean = 1.0;
+    Interval interval;
+  };
+  std::optional<Ratio> ratio;
   // If as much of the candidate's prompts came from its cache as of the primary's: a copy of a
   // share of the traffic finds a colder cache than all of it would.
   std::optional<double> candidate_usd_with_primarys_cache;

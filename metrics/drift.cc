@@ -28,15 +28,6 @@ std::int64_t hour_of(sys_seconds moment) noexcept {
   return std::chrono::floor<hours>(moment).time_since_epoch().count();
 }
 
-double mean_of(ValueCounts counts) noexcept {
-  double seen = 0.0, sum = 0.0;
-  for (std::size_t k = 0; k < counts.size(); ++k) {
-    seen += static_cast<double>(counts[k]);
-    sum += static_cast<double>(counts[k]) * static_cast<double>(k);
-  }
-  return seen == 0.0 ? 0.0 : sum / (seen * static_cast<double>(counts.size() - 1));
-}
-
 double allow_difference(double mean, double allowance) {
   return mean_of_difference(difference_of_mean(mean) + allowance);
 }

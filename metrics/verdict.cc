@@ -31,15 +31,6 @@ std::optional<double> share(std::uint64_t hits, std::uint64_t total) noexcept {
   return static_cast<double>(hits) / static_cast<double>(total);
 }
 
-double mean_of(ValueCounts counts) noexcept {
-  double seen = 0.0, sum = 0.0;
-  for (std::size_t k = 0; k < counts.size(); ++k) {
-    seen += static_cast<double>(counts[k]);
-    sum += static_cast<double>(counts[k] * k);
-  }
-  return sum / seen / static_cast<double>(counts.size() - 1);
-}
-
 // A primary's failure after which nobody asked the candidate says nothing for its safety: a tie. In
 // these counts the candidate was seen less often than there are values.
 GateCounts cautious(GateCounts counts, std::size_t gate) noexcept {

@@ -47,6 +47,13 @@ json describe_month(const CostReport::Month& month) {
   return described;
 }
 
+json describe_ratio(const std::optional<CostReport::Ratio>& ratio) {
+  if (!ratio) return nullptr;
+  return {{"pairs", ratio->pairs},
+          {"geometric_mean", ratio->mean},
+          {"interval", {ratio->interval.low, ratio->interval.high}}};
+}
+
 json describe_cost(const CostReport& report) {
   json per_thousand;
   if (report.primary_usd && report.candidate_usd)
@@ -57,6 +64,7 @@ json describe_cost(const CostReport& report) {
       {"priced_pairs", report.priced},
       {"prices_as_of", report.prices_as_of.empty() ? json() : json(report.prices_as_of)},
       {"per_1000_requests", std::move(per_thousand)},
+      {"ratio", describe_ratio(report.ratio)},
       {"decomposition", report.effects ? describe_effects(*report.effects) : json()},
       {"tokenizer_factor",
        {{"input", or_null(report.input_tokenizer)}, {"output", or_null(report.output_tokenizer)}}},

@@ -8,7 +8,7 @@
 #include <optional>
 #include <utility>
 
-#include "metrics/statistics/proportions.h"
+#include "metrics/statistics/rate_sequences.h"
 #include "proxy/evidence_status.h"
 #include "proxy/route_parameters.h"
 #include "proxy/tool_call_note.h"
@@ -21,6 +21,7 @@ using metrics::Interval;
 using metrics::Proportion;
 using metrics::Signal;
 using metrics::SignalCounts;
+using metrics::StyleCounts;
 using nlohmann::json;
 
 // How a signal's count is told. Where a signal holds two answers against each other, the rates are
@@ -81,17 +82,31 @@ std::string share_text(Proportion share) {
          number_text("%.2f", share.rate() * 100.0) + " %)";
 }
 
-std::string value_text(Signal signal, const SignalCounts& counts) {
-  const double mean = counts.value_sum / static_cast<double>(counts.pairs);
-  if (signal == Signal::verbosity || signal == Signal::first_token) {
-    return "; copies have " + number_text("%.2f", std::exp(mean)) + " times as much on average";
-  }
-  if (signal == Signal::containment)
-    return "; " + number_text("%.0f", mean * 100.0) + " % of the words are shared on average";
-  return "";
+using Figure = std::optional<StyleCounts::Figure>;
+
+std::string bounds_text(const Figure& figure, const char* format, double scale) {
+  if (!figure) return "";
+  return " (with 95 % between " + number_text(format, figure->interval.low * scale) + " and " +
+         number_text(format, figure->interval.high * scale) + ")";
 }
 
-std::string text_of(Signal signal, const SignalCounts& counts, const Rates& seen) {
+std::string value_text(Signal signal, const SignalCounts& counts, const Figure& figure) {
+  const double mean = counts.value_sum / static_cast<double>(counts.pairs);
+  if (signal == Signal::verbosity || signal == Signal::first_token) {
+    return "; copies have " + number_text("%.2f", std::exp(mean)) + " times as much on average" +
+           bounds_text(figure, "%.2f", 1.0);
+  }
+  if (signal != Signal::containment) return "";
+  const std::string shared =
+      "; " + number_text("%.0f", mean * 100.0) + " % of the words are shared on average";
+  if (!figure) return shared;
+  return shared + ", " + number_text("%.1f", figure->mean * 100.0) +
+         " points fewer than between two answers of the primary" +
+         bounds_text(figure, "%.1f", 100.0);
+}
+
+std::string text_of(Signal signal, const SignalCounts& counts, const Rates& seen,
+                    const Figure& figure) {
   const Wording words = wording(signal);
   if (counts.pairs == 0)
     return "No pair yet in which it could be said whether " + std::string(words.what) + ".";
@@ -105,7 +120,7 @@ std::string text_of(Signal signal, const SignalCounts& counts, const Rates& seen
                 ? share_text(seen.primary) + " between two answers of the same variant"
                 : "not measured between two answers of the same variant";
   }
-  text += value_text(signal, counts) + ".";
+  text += value_text(signal, counts, figure) + ".";
   text.front() = static_cast<char>(text.front() - 'a' + 'A');
   return text;
 }
@@ -114,13 +129,30 @@ json rate_or_null(Proportion share) {
   return share.total == 0 ? json() : json(share.rate());
 }
 
-json describe_reason(Signal signal, const SignalCounts& counts, const SignalCounts& noise) {
+// Of what is a number in every pair: ratios of the candidate's to the primary's, containment the
+// share of words that is lost.
+json describe_figure(const Figure& figure) {
+  if (!figure) return nullptr;
+  return {{"mean", figure->mean},
+          {"interval", {figure->interval.low, figure->interval.high}},
+          {"pairs", figure->pairs}};
+}
+
+// The noise is of pairs of its own.
+Interval interval_of(Signal signal, const SignalCounts& counts, const Rates& seen) {
+  return wording(signal).relative
+             ? metrics::difference_sequence(seen.primary, seen.candidate)
+             : metrics::paired_difference_sequence(seen.primary, seen.candidate, counts.divergent);
+}
+
+json describe_reason(Signal signal, const SignalCounts& counts, const SignalCounts& noise,
+                     const Figure& figure) {
   const Rates seen = rates(signal, counts, noise);
   json reason = {
       {"family", "all"},
       {"signal", label(signal)},
       {"state", "info"},
-      {"text", text_of(signal, counts, seen)},
+      {"text", text_of(signal, counts, seen, figure)},
       {"pairs", counts.pairs},
       {"divergent", counts.divergent},
       {"control_pairs", noise.pairs},
@@ -128,9 +160,10 @@ json describe_reason(Signal signal, const SignalCounts& counts, const SignalCoun
       {"candidate_rate", rate_or_null(seen.candidate)},
       {"difference", nullptr},
       {"interval", nullptr},
+      {"figure", describe_figure(figure)},
   };
   if (seen.known()) {
-    const Interval interval = newcombe(seen.primary, seen.candidate);
+    const Interval interval = interval_of(signal, counts, seen);
     reason["difference"] = seen.candidate.rate() - seen.primary.rate();
     reason["interval"] = {interval.low, interval.high};
   }
@@ -251,15 +284,16 @@ json Measured::describe() const {
 }  // namespace
 
 nlohmann::json describe_information(const std::map<Signal, SignalCounts>& signals,
-                                    const std::map<Signal, SignalCounts>& noise) {
+                                    const std::map<Signal, SignalCounts>& noise,
+                                    const StyleCounts& style) {
   std::vector<json> reasons;
   for (const Signal signal : metrics::kSignals) {
     if (routing::gate_of(label(signal))) continue;
-    reasons.push_back(
-        describe_reason(signal, counts_of(signals, signal), counts_of(noise, signal)));
+    reasons.push_back(describe_reason(signal, counts_of(signals, signal), counts_of(noise, signal),
+                                      style.figure(signal)));
   }
   reasons.push_back(describe_tool_calls(counts_of(signals, Signal::tool_agreement),
-                                        counts_of(noise, Signal::tool_agreement)));
+                                        counts_of(noise, Signal::tool_agreement), style));
   std::stable_sort(reasons.begin(), reasons.end(),
                    [](const json& a, const json& b) { return tellingness(a) > tellingness(b); });
   return reasons;
@@ -303,7 +337,8 @@ nlohmann::json describe_route(const routing::Config& config, const routing::Rout
   const bool records_shape = !config.records.directory.empty() &&
                              config.records.content != routing::RecordsConfig::Content::none;
   described["examples"] = describe_examples(evidence.get(), verdict, records_shape);
-  for (json& signal : describe_information(meter.signals(), meter.control_signals()))
+  const StyleCounts style = evidence ? evidence->style() : StyleCounts{};
+  for (json& signal : describe_information(meter.signals(), meter.control_signals(), style))
     described["reasons"].push_back(std::move(signal));
   return described;
 }

@@ -25,9 +25,11 @@ nlohmann::json describe_route(const routing::Config& config, const routing::Rout
                               const FleetReading* fleet);
 
 // One entry per signal that is for information only, and the number of tool calls, most telling
-// first. `noise` are the signals of the control legs.
+// first. `noise` are the signals of the control legs, `style` is what the evidence measured. All
+// intervals are confidence sequences, 95 %.
 nlohmann::json describe_information(const std::map<metrics::Signal, metrics::SignalCounts>& signals,
-                                    const std::map<metrics::Signal, metrics::SignalCounts>& noise);
+                                    const std::map<metrics::Signal, metrics::SignalCounts>& noise,
+                                    const metrics::StyleCounts& style = {});
 
 // Latency, first token, tokens and cost of each variant and leg that was asked.
 nlohmann::json describe_measurements(std::string_view route, const std::vector<Sample>& samples);

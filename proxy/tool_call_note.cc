@@ -47,8 +47,10 @@ std::string text_of(const SignalCounts& agreement, const SignalCounts& noise) {
 
 }  // namespace
 
-json describe_tool_calls(const SignalCounts& agreement, const SignalCounts& noise) {
+json describe_tool_calls(const SignalCounts& agreement, const SignalCounts& noise,
+                         const metrics::StyleCounts& style) {
   const auto calls = factor(agreement);
+  const auto figure = style.figure(metrics::Signal::tool_agreement);
   return {{"family", "all"},
           {"signal", "tool_calls"},
           {"state", "info"},
@@ -58,7 +60,8 @@ json describe_tool_calls(const SignalCounts& agreement, const SignalCounts& nois
           {"primary_rate", nullptr},
           {"candidate_rate", nullptr},
           {"difference", calls ? json(*calls - 1.0) : json()},
-          {"interval", nullptr}};
+          {"interval",
+           figure ? json{figure->interval.low - 1.0, figure->interval.high - 1.0} : json()}};
 }
 
 }  // namespace understudy::proxy

@@ -285,6 +285,7 @@ void RouteEvidence::record_pair(std::string_view family_name, const PairOutcome&
   if (spend && pair.cost && pair.in_pool)
     record_prices(pair.cost->prices_as_of, pair.cost->prices_as_of);
   if (!both_answered(pair) || !pair.in_pool) return;
+  style_.add_pair(pair.comparison);
   for (const Observation* seen : {&pair.served, &pair.other}) {
     const auto variant = static_cast<std::size_t>(seen->variant);
     latency_[variant].add(milliseconds(seen->total));
@@ -303,7 +304,9 @@ void RouteEvidence::record_triple(std::string_view family_name, const Comparison
     evidence.add(marks, last_hour_, stage_.has_value());
   };
   count(family(family_name));
-  if (in_pool) count(pooled_);
+  if (!in_pool) return;
+  count(pooled_);
+  style_.add_triple(shadow, control);
 }
 
 void RouteEvidence::record_failure(std::string_view family_name, const FailedAttempts& failed,
@@ -417,6 +420,7 @@ void RouteEvidence::merge(const RouteEvidence& other) {
     first_token_[variant].merge(other.first_token_[variant]);
   }
   quantile_alarms_.merge(other.quantile_alarms_);
+  style_.merge(other.style_);
 }
 
 }  // namespace understudy::metrics

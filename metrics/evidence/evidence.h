@@ -22,6 +22,7 @@
 #include "metrics/evidence/quantile_alarms.h"
 #include "metrics/evidence/recent_past.h"
 #include "metrics/evidence/spend.h"
+#include "metrics/evidence/style_counts.h"
 #include "metrics/evidence/traffic.h"
 #include "metrics/observation.h"
 #include "metrics/statistics/quantiles.h"
@@ -228,6 +229,7 @@ class RouteEvidence {
     return first_token_[static_cast<std::size_t>(variant)];
   }
   const QuantileAlarms& quantile_alarms() const noexcept { return quantile_alarms_; }
+  const StyleCounts& style() const noexcept { return style_; }
 
  private:
   friend struct EvidenceFormat;  // evidence_json.cc
@@ -254,6 +256,7 @@ class RouteEvidence {
   std::optional<Stage> stage_;
   std::array<TimeSketch, 2> latency_, first_token_;
   QuantileAlarms quantile_alarms_;
+  StyleCounts style_;
 };
 
 }  // namespace understudy::metrics

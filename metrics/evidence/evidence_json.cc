@@ -229,6 +229,7 @@ struct EvidenceFormat {
                 {"prices", {evidence.oldest_prices_, evidence.newest_prices_}},
                 {"stage", stage_json(evidence.stage_)},
                 {"quantile_alarms", evidence.quantile_alarms_.to_json()},
+                {"style", evidence.style_.to_json()},
                 {"all", family_json(evidence.pooled_)},
                 {"families", std::move(families)},
                 {"shared", evidence.shared_}};
@@ -261,6 +262,7 @@ struct EvidenceFormat {
     evidence.stage_ = read_stage(from);
     if (from.contains("quantile_alarms"))
       evidence.quantile_alarms_ = QuantileAlarms::from_json(from["quantile_alarms"]);
+    if (from.contains("style")) evidence.style_ = StyleCounts::from_json(from["style"]);
     evidence.pooled_ = read_family(from.at("all"));
     const json& families = from.at("families");
     if (families.size() > RouteEvidence::kMaxFamilies)

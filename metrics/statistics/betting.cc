@@ -139,6 +139,15 @@ double log_threshold(double alpha) noexcept {
   return -std::log(alpha);
 }
 
+double mean_of(ValueCounts counts) noexcept {
+  double seen = 0.0, sum = 0.0;
+  for (std::size_t k = 0; k < counts.size(); ++k) {
+    seen += static_cast<double>(counts[k]);
+    sum += static_cast<double>(counts[k]) * static_cast<double>(k);
+  }
+  return seen == 0.0 ? 0.0 : sum / (seen * static_cast<double>(counts.size() - 1));
+}
+
 Interval confidence_sequence(ValueCounts counts, double alpha) noexcept {
   double seen = 0.0, sum = 0.0;
   for (std::size_t k = 0; k < counts.size(); ++k) {

@@ -53,6 +53,9 @@ double log_threshold(double alpha) noexcept;
 std::optional<double> more_to_reject(ValueCounts counts, std::span<const double> rates, Null null,
                                      double mean, double alpha) noexcept;
 
+// The mean of the values; 0 where nothing was counted.
+double mean_of(ValueCounts counts) noexcept;
+
 // The confidence sequence of the mean: holds the true one at all times with probability 1 - alpha.
 // [0, 1] where nothing was counted.
 Interval confidence_sequence(ValueCounts counts, double alpha) noexcept;

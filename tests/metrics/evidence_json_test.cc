@@ -37,7 +37,13 @@ RouteEvidence some_evidence() {
     evidence.record_pair("family \"quoted\" \xc3\xa9", {comparison, served, other},
                          kMorning + i * 1h);
   }
-  evidence.record_triple("invoices", comparison, comparison);
+  Finding shared;
+  shared.signal = Signal::containment;
+  shared.value = 0.8;
+  comparison.findings.push_back(shared);
+  Comparison control = comparison;
+  control.findings.back().value = 0.9;
+  evidence.record_triple("invoices", comparison, control);
   evidence.record_missing();
   evidence.record_repeat();
   evidence.record_copies({.drawn = 40, .dropped = 3});
@@ -58,6 +64,8 @@ TEST(EvidenceJson, ComesBackAsItWas) {
   EXPECT_EQ(after.missing(), 1u);
   EXPECT_EQ(after.repeats(), 1u);
   EXPECT_EQ(after.copies(), before.copies());
+  EXPECT_EQ(after.style(), before.style());
+  EXPECT_EQ(after.style().figure(Signal::containment)->pairs, 1u);
   EXPECT_EQ(after.pooled(), before.pooled());
   EXPECT_EQ(after.families(), before.families());
   EXPECT_EQ(after.quantile_alarms(), before.quantile_alarms());
