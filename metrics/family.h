@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "metrics/family_miner.h"
 #include "metrics/json_reader.h"
@@ -26,10 +27,14 @@ std::string named_family(std::string_view tag, std::string_view model_id,
 
 class FamilyFinder {
  public:
+  FamilyFinder() = default;
+  explicit FamilyFinder(FamilyMiner miner) : miner_(std::move(miner)) {}
+
   // named_family(), or else what FamilyMiner finds, or else empty. No text of a prompt ever stands
   // in it. Call it once for a request: the miner counts.
   std::string family_of(std::string_view tag, std::string_view model_id,
                         const std::optional<Json>& body);
+  const FamilyMiner& miner() const noexcept { return miner_; }
 
  private:
   FamilyMiner miner_;

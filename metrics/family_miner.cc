@@ -19,9 +19,8 @@ constexpr std::size_t kUserLastWords = 150;
 constexpr std::uint32_t kFrequent = 6;  // requests with the same shingle: no chance any more
 constexpr std::size_t kFewestShared = 2;
 constexpr double kJoins = 0.5;
-constexpr std::uint32_t kRefreshEvery = 16;  // joins
-constexpr std::uint32_t kHalveAt = 512;      // members
-constexpr std::uint32_t kSettled = 20;       // members of a family that is kept
+constexpr std::uint32_t kHalveAt = 512;  // members
+constexpr std::uint32_t kSettled = 20;   // members of a family that is kept
 
 // What a template's filling looks like. Compiled once; RE2 takes time linear in the text.
 const RE2& fillings() {
@@ -145,6 +144,7 @@ FamilyMiner::Family& FamilyMiner::open(const Shingles& shingles) {
                                shingles.size() * sizeof shingles[0]);
   family.name = std::string(kPrefix) + routing::hex(routing::hash64(bytes)).substr(0, 8);
   family.shingles = shingles;
+  ++opened_;
   return families_.emplace_back(std::move(family));
 }
 

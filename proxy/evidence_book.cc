@@ -49,10 +49,7 @@ EvidenceBook::EvidenceBook(const std::string& state_directory)
       showed_traffic_(saved_) {}
 
 EvidenceBook::~EvidenceBook() {
-  for (auto& [route, entry] : entries_) {
-    save(route, entry);
-    save_profiles(route, entry);
-  }
+  for (auto& [route, entry] : entries_) save_all(route, entry);
 }
 
 EvidenceBook::Watched EvidenceBook::watched_by(const metrics::RouteMeter& meter) {
@@ -75,8 +72,7 @@ EvidenceBook::Entry* EvidenceBook::entry(const ExperimentContext& context) {
     found = entries_.emplace(std::string(context.route), begin(context)).first;
   } else if (found->second.evidence.experiment() != context.experiment) {
     if (context.generation < found->second.generation) return nullptr;
-    save(context.route, found->second);
-    save_profiles(context.route, found->second);
+    save_all(context.route, found->second);
     found->second = begin(context, found->second.evidence.traffic());
   }
   Entry& entry = found->second;
@@ -105,8 +101,11 @@ EvidenceBook::Entry EvidenceBook::go_on_with(metrics::RouteEvidence saved,
                                              const ExperimentContext& context) {
   auto learned = files_.load_profiles(context.route, context.experiment);
   if (!learned.problem.empty()) log_warn("profiles_not_loaded", {{"what", learned.problem}});
+  auto mined = files_.load_miner(context.route, context.experiment);
+  if (!mined.problem.empty()) log_warn("families_not_loaded", {{"what", mined.problem}});
   Entry entry{std::move(saved)};
   entry.profiles = std::move(learned.profiles);
+  entry.families = metrics::FamilyFinder(std::move(mined.miner));
   return entry;
 }
 
@@ -183,8 +182,9 @@ std::string EvidenceBook::family(const ExperimentContext& context, std::string_v
                                  std::string_view model_id,
                                  const std::optional<metrics::Json>& request) {
   Entry* const of_route = entry(context);
-  return of_route ? of_route->families.family_of(tag, model_id, request)
-                  : std::string(metrics::RouteEvidence::kOther);
+  if (!of_route) return std::string(metrics::RouteEvidence::kOther);
+  of_route->miner_unsaved = true;
+  return of_route->families.family_of(tag, model_id, request);
 }
 
 metrics::AnswerProfile& EvidenceBook::profile_of(Entry& entry, std::string_view family) {
@@ -249,6 +249,9 @@ void EvidenceBook::publish() {
     }
     if (save_now) save(route, entry);
     if (save_profiles_now) save_profiles(route, entry);
+    // A family's name goes with the pairs that are counted by it.
+    const bool has_new = entry.families.miner().opened() != entry.saved_families;
+    if (save_profiles_now || (save_now && has_new)) save_miner(route, entry);
   }
 }
 
@@ -285,6 +288,24 @@ void EvidenceBook::save_profiles(std::string_view route, Entry& entry) {
   if (problem.empty()) return;
   entry.profiles_unsaved = true;  // tried again next time
   log_warn("profiles_not_saved", {{"route", route}, {"what", problem}});
+}
+
+void EvidenceBook::save_miner(std::string_view route, Entry& entry) {
+  if (!std::exchange(entry.miner_unsaved, false)) return;
+  const metrics::FamilyMiner& miner = entry.families.miner();
+  const std::string problem = files_.save_miner(route, entry.evidence.experiment(), miner);
+  if (problem.empty()) {
+    entry.saved_families = miner.opened();
+    return;
+  }
+  entry.miner_unsaved = true;  // tried again next time
+  log_warn("families_not_saved", {{"route", route}, {"what", problem}});
+}
+
+void EvidenceBook::save_all(std::string_view route, Entry& entry) {
+  save(route, entry);
+  save_profiles(route, entry);
+  save_miner(route, entry);
 }
 
 std::shared_ptr<const metrics::RouteEvidence> EvidenceBook::evidence(std::string_view route) const {

@@ -102,6 +102,8 @@ class EvidenceBook {
     bool unpublished = true;
     bool unsaved = false;
     bool profiles_unsaved = false;
+    bool miner_unsaved = false;
+    std::uint64_t saved_families = 0;  // that the miner had opened when it was last saved
   };
   Entry* entry(const ExperimentContext& context);  // null: it comes late
   static Watched watched_by(const metrics::RouteMeter& meter);
@@ -113,6 +115,8 @@ class EvidenceBook {
   void take_new_stages();
   void save(std::string_view route, Entry& entry);
   void save_profiles(std::string_view route, Entry& entry);
+  void save_miner(std::string_view route, Entry& entry);
+  void save_all(std::string_view route, Entry& entry);
   void watch_traffic();
 
   // The analysis thread's.

@@ -72,6 +72,24 @@ std::string EvidenceFiles::save_profiles(std::string_view route, std::string_vie
   return write_state_file(profiles_path_of(route), to_json_text(profiles, experiment));
 }
 
+std::filesystem::path EvidenceFiles::miner_path_of(std::string_view route) const {
+  return directory_ / ("families-" + std::string(route) + ".json");
+}
+
+EvidenceFiles::LoadedMiner EvidenceFiles::load_miner(std::string_view route,
+                                                     std::string_view experiment) {
+  if (directory_.empty()) return {};
+  auto read = read_file(miner_path_of(route), miner_from_json);
+  if (!read.told || read.told->experiment != experiment) return {{}, std::move(read.problem)};
+  return {std::move(read.told->miner), {}};
+}
+
+std::string EvidenceFiles::save_miner(std::string_view route, std::string_view experiment,
+                                      const FamilyMiner& miner) {
+  if (directory_.empty()) return {};
+  return write_state_file(miner_path_of(route), to_json_text(miner, experiment));
+}
+
 std::filesystem::path EvidenceFiles::fleet_alarms_path_of(std::string_view route) const {
   return directory_ / ("fleet-alarms-" + std::string(route) + ".json");
 }

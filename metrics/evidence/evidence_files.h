@@ -1,7 +1,7 @@
 #pragma once
-// Where evidence lives between two runs: one file a route (one of its families' profiles, and one
-// of a fleet's alarms), written whole under another name and renamed, so that a reader or a crash
-// never meets half of one. One thread.
+// Where evidence lives between two runs: one file a route (one of its families' profiles, one of
+// the miner that finds families, and one of a fleet's alarms), written whole under another name and
+// renamed, so that a reader or a crash never meets half of one. One thread.
 
 #include <filesystem>
 #include <optional>
@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "metrics/evidence/evidence.h"
+#include "metrics/evidence/miner_json.h"
 #include "metrics/evidence/profiles_json.h"
 
 namespace understudy::metrics {
@@ -39,6 +40,15 @@ class EvidenceFiles {
   std::string save_profiles(std::string_view route, std::string_view experiment,
                             const AnswerProfiles& profiles);
 
+  // The miner that names the route's families, beside its evidence: families-ROUTE.json.
+  struct LoadedMiner {
+    FamilyMiner miner;    // none of another experiment
+    std::string problem;  // why a file that was there could not be used; it was set aside
+  };
+  LoadedMiner load_miner(std::string_view route, std::string_view experiment);
+  std::string save_miner(std::string_view route, std::string_view experiment,
+                         const FamilyMiner& miner);
+
   // What the fleet's sums alarmed by, beside this proxy's own evidence: fleet-alarms-ROUTE.json.
   // Those of another experiment are left alone until others are saved in their place.
   struct LoadedAlarms {
@@ -52,6 +62,7 @@ class EvidenceFiles {
  private:
   std::filesystem::path path_of(std::string_view route) const;
   std::filesystem::path profiles_path_of(std::string_view route) const;
+  std::filesystem::path miner_path_of(std::string_view route) const;
   std::filesystem::path fleet_alarms_path_of(std::string_view route) const;
   std::filesystem::path directory_;
 };

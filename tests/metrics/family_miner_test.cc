@@ -4,6 +4,7 @@
 
 #include <array>
 #include <map>
+#include <nlohmann/json.hpp>
 #include <random>
 #include <set>
 #include <string>
@@ -134,6 +135,64 @@ TEST(FamilyMiner, TakesHostileText) {
     prompt.system = text;
     for (int i = 0; i < 8; ++i) (void)miner.family_of(prompt);
   }
+}
+
+// A restart must not give a family another name: its evidence is counted by it.
+TEST(FamilyMiner, GoesOnWithTheFamiliesItHadAfterARestart) {
+  FamilyMiner before;
+  std::minstd_rand random(7);
+  for (int i = 0; i < 100; ++i) {
+    before.family_of(user(invoice(random)));
+    before.family_of(user(ticket(random)));
+  }
+  FamilyMiner after = FamilyMiner::from_json(nlohmann::json::parse(before.to_json().dump()));
+  EXPECT_EQ(after.families(), before.families());
+  for (int i = 0; i < 100; ++i) {
+    const PromptText one = user(invoice(random)), other = user(ticket(random));
+    EXPECT_EQ(after.family_of(one), before.family_of(one));
+    EXPECT_EQ(after.family_of(other), before.family_of(other));
+  }
+}
+
+TEST(FamilyMiner, SavesNoTextOfAPrompt) {
+  FamilyMiner miner;
+  std::minstd_rand random(8);
+  for (int i = 0; i < 50; ++i) miner.family_of(user(invoice(random)));
+  const std::string saved = miner.to_json().dump();
+  for (const std::string_view word : {"nvoice", "currency", "river"})
+    EXPECT_EQ(saved.find(word), saved.npos) << word;
+}
+
+TEST(FamilyMiner, RefusesWhatItDidNotSave) {
+  FamilyMiner miner;
+  std::minstd_rand random(9);
+  for (int i = 0; i < 50; ++i) miner.family_of(user(invoice(random)));
+  const nlohmann::json good = miner.to_json();
+  ASSERT_FALSE(good["families"].empty());
+  const auto refuses = [](const nlohmann::json& bad) {
+    EXPECT_ANY_THROW(FamilyMiner::from_json(bad)) << bad.dump().substr(0, 200);
+  };
+  nlohmann::json bad = good;
+  bad["families"].push_back(bad["families"][0]);
+  refuses(bad);
+  bad = good;
+  bad["families"][0]["name"] = "mined-<script>";
+  refuses(bad);
+  bad = good;
+  bad["families"][0]["shingles"] = {2, 1};
+  refuses(bad);
+  bad = good;
+  bad["seen_in"].push_back(1);
+  refuses(bad);
+  bad = good;
+  bad["seen_in"][1] = -1;
+  refuses(bad);
+  bad = good;
+  bad["families"] = nlohmann::json::array();
+  for (std::size_t i = 0; i <= FamilyMiner::kMaxFamilies; ++i)
+    bad["families"].push_back(good["families"][0]);
+  refuses(bad);
+  refuses(nullptr);
 }
 
 }  // namespace

@@ -173,6 +173,32 @@ TEST_F(EvidenceBookTest, RemembersWhatAFamilysAnswersAreLikeAfterARestart) {
   EXPECT_EQ(book.profile(context(), "another")->answers(), 0u);
 }
 
+TEST_F(EvidenceBookTest, FindsTheFamiliesItHadMinedAfterARestart) {
+  const auto family_of = [&](EvidenceBook& book, int n) {
+    metrics::JsonParser parser;
+    const std::string request =
+        R"({"messages":[{"role":"user","content":"Translate the customer's letter below into )"
+        R"(plain English and keep its tone, please: )" +
+        std::string(static_cast<std::size_t>(n) + 1, 'x') + R"("}]})";
+    return book.family(context(), "", "anthropic.claude-sonnet-5", parser.parse(request));
+  };
+  std::string name;
+  {
+    EvidenceBook book(directory_);
+    for (int i = 0; i < 20; ++i) name = family_of(book, i);
+    record(book, body(1));
+  }
+  ASSERT_TRUE(name.starts_with("mined-")) << name;
+  {
+    EvidenceBook book(directory_);
+    EXPECT_EQ(family_of(book, 30), name) << "with its first request";
+  }
+  std::ofstream(directory_ / "families-sonnet.json") << "no families";
+  EvidenceBook book(directory_);
+  EXPECT_EQ(family_of(book, 31), "");
+  EXPECT_TRUE(std::filesystem::exists(directory_ / "families-sonnet.json.damaged"));
+}
+
 TEST_F(EvidenceBookTest, SetsDamagedProfilesAsideAndLearnsAnew) {
   {
     EvidenceBook book(directory_);
