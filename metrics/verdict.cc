@@ -8,6 +8,7 @@
 
 #include "metrics/evidence/alarm_watch.h"
 #include "metrics/quantile_gates.h"
+#include "metrics/safety_forecast.h"
 #include "metrics/verdict_text.h"
 
 namespace understudy::metrics {
@@ -17,8 +18,7 @@ using routing::GateUnit;
 using routing::kGates;
 using routing::VerdictConfig;
 
-// Safety needs no correction for many gates: every one of them has to be shown safe.
-constexpr double kConfidence = 0.05;
+constexpr double kConfidence = 0.05;        // of the confidence sequences
 constexpr double kFamilyWithAShare = 0.02;  // of the traffic: a family that must have been seen
 
 double unit_of_mean(std::size_t gate, double mean) noexcept {
@@ -44,8 +44,8 @@ GateCounts cautious(GateCounts counts, std::size_t gate) noexcept {
 }
 
 // How many values come with a pair. What a noise gate is judged by comes only with those that have
-// a second answer of the primary, and `control_percent: auto` asks for fewer of these once there
-// are enough: so their share is that of the newest hours.
+// a second answer of the primary, and `control_percent: auto` asks for fewer of these once they are
+// not what is lacking: so their share is that of the newest hours.
 double values_a_pair(const FamilyEvidence& evidence, std::size_t gate) noexcept {
   if (gate_kind(gate) != GateKind::noise) return 1.0;
   constexpr std::uint64_t kEnoughToTell = 500;  // pairs
@@ -63,27 +63,6 @@ double values_a_pair(const FamilyEvidence& evidence, std::size_t gate) noexcept 
   return share(values, pairs).value_or(0.0);
 }
 
-// How often each value will come with a pair, if all goes on as it does; none where no value came.
-// As long as nothing tells the two variants apart, what differed did so by chance, and will speak
-// for either side: only how often counts, not whom it spoke against. A few values know even that
-// badly; half a value is added to those that differ.
-std::optional<std::array<double, kRatioValues>> rates_to_come(const GateCounts& counts,
-                                                              std::size_t gate,
-                                                              const GateResult& result,
-                                                              double values_a_pair) noexcept {
-  if (result.pairs == 0) return std::nullopt;
-  const double each = values_a_pair / static_cast<double>(result.pairs);
-  std::array<double, kRatioValues> rates{};
-  for (std::size_t k = 0; k < rates.size(); ++k)
-    rates[k] = each * static_cast<double>(counts.values[k]);
-  const bool by_chance = result.interval.low <= 0.0 && result.interval.high >= 0.0;
-  if (gate_kind(gate) == GateKind::ratio || !by_chance) return rates;
-  const double differ = rates[0] + rates[2] + 0.5 * each;
-  rates[1] = std::max(0.0, rates[1] - 0.5 * each);
-  rates[0] = rates[2] = differ / 2.0;
-  return rates;
-}
-
 GateResult measure(const GateCounts& counts, std::size_t gate,
                    const routing::GateThresholds& thresholds, double values_a_pair) {
   const ValueCounts values = counts.counts(gate);
@@ -99,15 +78,12 @@ GateResult measure(const GateCounts& counts, std::size_t gate,
   result.interval = {unit_of_mean(gate, mean.low), unit_of_mean(gate, mean.high)};
   if (result.pairs > 0) result.difference = unit_of_mean(gate, mean_of(values));
   result.log_e_worse = log_e(values, Null::mean_at_most, mean_at(gate, thresholds.alarm));
-  const double margin = mean_at(gate, thresholds.margin);
   const GateCounts of_safety = cautious(counts, gate);
-  const ValueCounts safety = of_safety.counts(gate);
-  result.log_e_safe = log_e(safety, Null::mean_at_least, margin);
-  if (const auto rates = rates_to_come(of_safety, gate, result, values_a_pair)) {
-    const auto more = more_to_reject(safety, std::span(*rates).first(safety.size()),
-                                     Null::mean_at_least, margin, kConfidence);
-    if (more) result.pairs_needed = static_cast<std::uint64_t>(std::ceil(*more));
-  }
+  result.log_e_safe =
+      log_e(of_safety.counts(gate), Null::mean_at_least, mean_at(gate, thresholds.margin));
+  const bool by_chance = result.interval.low <= 0.0 && result.interval.high >= 0.0;
+  result.pairs_needed =
+      pairs_until_safe(of_safety, gate, thresholds.margin, values_a_pair, by_chance);
   return result;
 }
 
@@ -162,7 +138,7 @@ GateResult judge_pooled(const RouteEvidence& evidence, const VerdictConfig& rule
   }
   GateResult result = measure(all.gates[gate], gate, *thresholds, coming);
   result.log_e_worse = std::max(result.log_e_worse, weight.log_e);
-  if (result.log_e_safe >= log_threshold(kConfidence)) result.state = GateState::safe;
+  if (result.log_e_safe >= log_threshold(kSafetyAlpha)) result.state = GateState::safe;
   return result;
 }
 
@@ -292,7 +268,7 @@ bool all_gates_safe(const std::string& name, const FamilyEvidence& family,
     const GateCounts counts = cautious(family.gates[gate], gate);
     const double safe =
         log_e(counts.counts(gate), Null::mean_at_least, mean_at(gate, thresholds->margin));
-    if (safe < log_threshold(kConfidence)) return false;
+    if (safe < log_threshold(kSafetyAlpha)) return false;
   }
   return true;
 }

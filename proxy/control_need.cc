@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "metrics/safety_forecast.h"
+
 namespace understudy::proxy {
 
 using metrics::FamilyEvidence;
@@ -20,6 +22,15 @@ std::uint64_t triples_of(const FamilyEvidence& evidence) noexcept {
   return fewest;
 }
 
+// `until_safe`: no more than kFewestTriples without it.
+bool is_needed(const FamilyEvidence* evidence, std::uint64_t answered,
+               const routing::VerdictConfig* until_safe) noexcept {
+  const std::uint64_t triples = std::max(answered, evidence ? triples_of(*evidence) : 0);
+  if (triples < metrics::kFewestTriples) return true;
+  return evidence && until_safe && triples < metrics::kMostTriples &&
+         metrics::wants_triples(*evidence, *until_safe);
+}
+
 }  // namespace
 
 void ControlNeed::begin(std::string_view experiment) {
@@ -33,24 +44,26 @@ const RouteEvidence* ControlNeed::of_this_experiment(const RouteEvidence* known)
   return known && known->experiment() == experiment_ ? known : nullptr;
 }
 
-bool ControlNeed::of_all(const RouteEvidence* known) const noexcept {
+bool ControlNeed::of_all(const RouteEvidence* known, const Rules& rules) const noexcept {
   const RouteEvidence* evidence = of_this_experiment(known);
-  return std::max(answered_, evidence ? triples_of(evidence->pooled()) : 0) < kTriplesWanted;
+  return is_needed(evidence ? &evidence->pooled() : nullptr, answered_, &rules.verdict);
 }
 
-bool ControlNeed::of_family(const RouteEvidence* known, std::string_view family) const {
+bool ControlNeed::of_family(const RouteEvidence* known, std::string_view family,
+                            const Rules& rules) const {
   if (family.empty() || family == RouteEvidence::kOther) return false;
   const auto here = families_.find(family);
   if (here == families_.end() && families_.size() >= RouteEvidence::kMaxFamilies) return false;
-  std::uint64_t triples = here == families_.end() ? 0 : here->second;
+  const FamilyEvidence* of_family = nullptr;
   if (const RouteEvidence* evidence = of_this_experiment(known)) {
     const auto& families = evidence->families();
     const auto counted = families.find(family);
     // What comes when the evidence is full counts as `other`.
     if (counted == families.end() && families.size() >= RouteEvidence::kMaxFamilies) return false;
-    if (counted != families.end()) triples = std::max(triples, triples_of(counted->second));
+    if (counted != families.end()) of_family = &counted->second;
   }
-  return triples < kTriplesWanted;
+  return is_needed(of_family, here == families_.end() ? 0 : here->second,
+                   rules.settles_families ? &rules.verdict : nullptr);
 }
 
 void ControlNeed::answered(std::string_view family) {

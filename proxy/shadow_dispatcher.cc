@@ -241,9 +241,12 @@ struct ShadowDispatcher::Impl {
     if (!control.automatic || job.served != routing::Variant::primary) return false;
     state.controls.begin(job.pair.snapshot->experiments[job.pair.route]);
     const auto known = analysis.evidence().evidence(route_of(job).name);
-    if (state.controls.of_all(known.get())) return true;
+    const ControlNeed::Rules rules{
+        .verdict = route_of(job).verdict,
+        .settles_families = route_of(job).shadow.settled < routing::kAllTraffic};
+    if (state.controls.of_all(known.get(), rules)) return true;
     std::string family = family_named_by(job.pair);
-    if (!state.controls.of_family(known.get(), family)) return false;
+    if (!state.controls.of_family(known.get(), family, rules)) return false;
     job.pair.control_family = std::move(family);
     return true;
   }

@@ -8,6 +8,7 @@
 #include "bench/detectors/rivals.h"
 #include "metrics/evidence/alarm_watch.h"
 #include "metrics/quantile_gates.h"
+#include "metrics/safety_forecast.h"
 #include "metrics/verdict.h"
 
 namespace understudy::bench {
@@ -86,9 +87,9 @@ std::string name_family(Engine& engine, PairStream& stream, std::uint64_t most) 
 
 // As control_percent does, but for the families' own controls, which stay out of the pool.
 bool is_asked_again(const Engine& engine, Controls controls, std::uint64_t pair) {
-  constexpr std::uint64_t kTriplesWanted = 400, kOneIn = 50;  // proxy/control_need.h; 2 %
-  return controls == Controls::of_all || engine.evidence().pooled().triples < kTriplesWanted ||
-         pair % kOneIn == 0;
+  constexpr std::uint64_t kOneIn = 50;  // 2 %
+  return controls == Controls::of_all || pair % kOneIn == 0 ||
+         metrics::wants_triples(engine.evidence().pooled(), engine.rules);
 }
 
 std::size_t affected_in(int run) {
