@@ -6,7 +6,7 @@ namespace understudy::routing {
 namespace {
 
 // Raised when families come to mean something else.
-constexpr std::string_view kFamiliesVersion = "families 1";
+constexpr std::string_view kFamiliesVersion = "families 2";
 
 void append_variant(const Config& config, const VariantConfig& variant, std::string& out) {
   const UpstreamConfig& upstream = config.upstreams.at(variant.upstream);

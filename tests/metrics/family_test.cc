@@ -56,6 +56,62 @@ TEST(Family, IsNamedByItsToolsInAnyOrderAndOfEveryApi) {
   EXPECT_NE(converse, family_of("", kModel, R"({"tools":[{"name":"book"}]})"));
 }
 
+TEST(Family, IsAnotherWhereTheToolsTakeOtherArguments) {
+  const auto with = [](std::string_view schema) {
+    return family_of(
+        "", kModel,
+        R"({"toolConfig":{"tools":[{"toolSpec":{"name":"book","inputSchema":{"json":)" +
+            std::string(schema) + "}}}]}}");
+  };
+  const std::string plain = with(R"({"type":"object","properties":{"day":{"type":"string"}}})");
+  EXPECT_TRUE(plain.starts_with("tools-book-")) << plain;
+  EXPECT_NE(plain, with(R"({"type":"object","properties":{"day":{"type":"number"}}})"));
+  EXPECT_NE(plain, with(R"({"type":"object","properties":{"date":{"type":"string"}}})"));
+  EXPECT_EQ(plain, with(R"({"properties":{"day":{"type":"string"}},"type":"object"})"))
+      << "keys have no order";
+  EXPECT_EQ(plain, with(R"({"type":"object","description":"As of today, Saturday.",
+                            "properties":{"day":{"type":"string","description":"A day."}}})"))
+      << "prose is no contract";
+  EXPECT_NE(with(R"({"properties":{"description":{"type":"string"}}})"),
+            with(R"({"properties":{"description":{"type":"number"}}})"))
+      << "an argument may be called so";
+  EXPECT_EQ(plain, family_of("", kModel, R"({"tools":[{"name":"book","input_schema":
+                {"type":"object","properties":{"day":{"type":"string"}}}}]})"));
+  EXPECT_EQ(plain, family_of("", kModel, R"({"tools":[{"type":"function","function":{"name":"book",
+                "parameters":{"type":"object","properties":{"day":{"type":"string"}}}}}]})"));
+}
+
+TEST(Family, IsAnotherWithPicturesAndWithWhatToolsGaveBack) {
+  const std::string tools = R"({"tools":[{"name":"book"}],"messages":)";
+  const std::string plain = family_of("", kModel, tools + R"([{"role":"user","content":"hi"}]})");
+  EXPECT_EQ(family_of("", kModel, tools + R"([{"role":"user","content":[
+      {"type":"image","source":{"type":"base64"}}]}]})"),
+            plain + ".media");
+  EXPECT_EQ(family_of("", kModel, tools + R"([{"role":"user","content":"hi"},
+      {"role":"user","content":[{"type":"tool_result","content":"ok"}]}]})"),
+            plain + ".results");
+  EXPECT_EQ(family_of("", kModel, tools + R"([{"role":"user","content":[
+      {"toolResult":{"toolUseId":"1"}},{"image":{"format":"png"}}]}]})"),
+            plain + ".media.results");
+  EXPECT_EQ(family_of("", kModel, tools + R"([{"role":"tool","content":"ok"}]})"),
+            plain + ".results");
+  EXPECT_EQ(family_of("", kModel, tools + R"([{"role":"user","content":[{"type":"tool_result"}]},
+      {"role":"assistant","content":"a"},{"role":"user","content":"and now?"}]})"),
+            plain)
+      << "that turn is over";
+  EXPECT_EQ(family_of("tagged", kModel, tools + R"([{"role":"tool","content":"ok"}]})"), "tagged");
+}
+
+TEST(Family, HasRoomForItsFormBesideManyTools) {
+  std::string tools;
+  for (int i = 0; i < 40; ++i)
+    tools += std::string(i ? "," : "") + R"({"name":"tool_)" + std::to_string(i) + R"("})";
+  const std::string family =
+      family_of("", kModel, R"({"tools":[)" + tools + R"(],"messages":[{"role":"tool"}]})");
+  EXPECT_TRUE(family.ends_with(".results")) << family;
+  EXPECT_LE(family.size(), 64u);
+}
+
 TEST(Family, IsFoundByTheWordsOfAPromptWhereNothingNamesIt) {
   FamilyFinder finder;
   std::string family;
