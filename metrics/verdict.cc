@@ -162,6 +162,21 @@ std::vector<GateResult> family_alarms(const RouteEvidence& evidence, const Verdi
   return alarms;
 }
 
+std::map<std::string, Verdict::Worst, std::less<>> worst_of_families(const RouteEvidence& evidence,
+                                                                     const VerdictConfig& rules,
+                                                                     const AlarmWatch& watch) {
+  std::map<std::string, Verdict::Worst, std::less<>> worst;
+  for (const auto& [name, family] : evidence.families()) {
+    for (std::size_t gate = 0; gate < kGateCount; ++gate) {
+      const double log_e = watch.weight(name, gate).log_e;
+      if (!rules.gates[gate] || !std::isfinite(log_e)) continue;
+      const auto [known, is_first] = worst.try_emplace(name, Verdict::Worst{gate, log_e});
+      if (!is_first && log_e > known->second.log_e) known->second = {gate, log_e};
+    }
+  }
+  return worst;
+}
+
 std::string percent_of(double share_of_all) {
   return text_of_number(share_of_all * 100.0) + " %";
 }
@@ -367,6 +382,7 @@ Verdict judge(const RouteEvidence& evidence, const VerdictConfig& rules,
   for (GateResult& alarm : family_alarms(evidence, rules, watch))
     verdict.reasons.push_back(std::move(alarm));
   std::ranges::stable_sort(verdict.reasons, {}, rank);
+  verdict.worst = worst_of_families(evidence, rules, watch);
   verdict.missing = not_seen_yet(evidence, rules);
   const std::vector<std::string> lost = lost_copies(evidence, rules, facts);
   verdict.missing.insert(verdict.missing.end(), lost.begin(), lost.end());

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -75,6 +76,12 @@ struct Verdict {
   VerdictState state = VerdictState::keep_shadowing;
   std::string text;                 // one sentence
   std::vector<GateResult> reasons;  // the most telling first: alarms, then what is open, then safe
+  // By family: the gate that says most against the candidate there; none where nothing does.
+  struct Worst {
+    std::size_t gate = 0;
+    double log_e = 0.0;  // against "not worse"
+  };
+  std::map<std::string, Worst, std::less<>> worst{};
   std::vector<QuantileResult> quantiles;  // of latency and time to first token
   std::vector<std::string> missing;       // why it is not safe_to_promote, where no gate says so
   std::uint64_t pairs = 0, triples = 0, hours = 0;

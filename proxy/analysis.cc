@@ -117,6 +117,7 @@ metrics::Comparison compare_and_weigh(const PairContext& pair, metrics::Leg leg,
                                                   .other = *candidate.observation,
                                                   .cost = cost ? &*cost : nullptr,
                                                   .exchange_id = pair.exchange_id,
+                                                  .language = primary.text->language(),
                                                   .in_pool = pair.in_pool});
     evidence.learn(experiment, slot.family, *primary.observation, *primary.text);
   }

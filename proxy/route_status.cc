@@ -12,6 +12,7 @@
 #include "proxy/evidence_status.h"
 #include "proxy/route_parameters.h"
 #include "proxy/tool_call_note.h"
+#include "proxy/untested.h"
 #include "proxy/verdict_status.h"
 
 namespace understudy::proxy {
@@ -334,6 +335,8 @@ nlohmann::json describe_route(const routing::Config& config, const routing::Rout
   const auto [verdict, judged] = judge_now(route, counts, evidence, fleet);
   described.update(describe_verdict(verdict, judged.get(), evidence.get()));
   described["fleet"] = describe_fleet(fleet);
+  described["untested"] = untested(route, counts, meter.signals(), evidence.get());
+  described["reproduction"] = reproduction(route.name);
   const bool records_shape = !config.records.directory.empty() &&
                              config.records.content != routing::RecordsConfig::Content::none;
   described["examples"] = describe_examples(evidence.get(), verdict, records_shape);

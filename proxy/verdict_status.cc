@@ -88,6 +88,12 @@ json describe_slow_quantile(const metrics::QuantileResult& result) {
           {"leading_family", json()}};
 }
 
+json describe_worst(const Verdict& verdict, const std::string& family) {
+  const auto worst = verdict.worst.find(family);
+  if (worst == verdict.worst.end()) return nullptr;
+  return {{"signal", routing::kGates[worst->second.gate].signal}, {"log_e", worst->second.log_e}};
+}
+
 // Alarms are those that stand: what was raised under a stricter threshold does not.
 json describe_families(const metrics::RouteEvidence& evidence, const Verdict& verdict) {
   json families = json::array();
@@ -99,7 +105,8 @@ json describe_families(const metrics::RouteEvidence& evidence, const Verdict& ve
     families.push_back({{"family", entry.first},
                         {"pairs", family.pairs},
                         {"triples", family.triples},
-                        {"alarms", alarms}});
+                        {"alarms", alarms},
+                        {"worst", describe_worst(verdict, entry.first)}});
   }
   return families;
 }
@@ -125,6 +132,7 @@ json describe_coverage(const Verdict& verdict, const metrics::RouteEvidence* evi
           {"since_unix_seconds", since.time_since_epoch().count()},
           {"copies_drawn", evidence->copies().drawn},
           {"copies_dropped", evidence->copies().dropped},
+          {"languages", evidence->languages()},
           {"peak", describe_peak(evidence->traffic())},
           {"families", describe_families(*evidence, verdict)}};
 }

@@ -286,6 +286,7 @@ void RouteEvidence::record_pair(std::string_view family_name, const PairOutcome&
     record_prices(pair.cost->prices_as_of, pair.cost->prices_as_of);
   if (!both_answered(pair) || !pair.in_pool) return;
   style_.add_pair(pair.comparison);
+  count_language(pair.language, 1);
   for (const Observation* seen : {&pair.served, &pair.other}) {
     const auto variant = static_cast<std::size_t>(seen->variant);
     latency_[variant].add(milliseconds(seen->total));
@@ -340,6 +341,18 @@ void RouteEvidence::record_examples(std::string_view family_name, const PairOutc
 void RouteEvidence::record_validation_error(std::string_view family_name,
                                             std::string_view headline) {
   validation_errors_.add(headline, family_name.empty() ? kOther : family_name);
+}
+
+// Languages beyond the bound are another one.
+void RouteEvidence::count_language(std::string_view language, std::uint64_t pairs) {
+  if (language.empty()) return;
+  const auto known = languages_.find(language);
+  if (known != languages_.end()) {
+    known->second += pairs;
+    return;
+  }
+  const bool room = languages_.size() + (languages_.contains(kOther) ? 0 : 1) < kMaxLanguages;
+  languages_[std::string(room ? language : kOther)] += pairs;
 }
 
 // Days written like this sort as they follow each other.
@@ -421,6 +434,7 @@ void RouteEvidence::merge(const RouteEvidence& other) {
   }
   quantile_alarms_.merge(other.quantile_alarms_);
   style_.merge(other.style_);
+  for (const auto& [language, pairs] : other.languages_) count_language(language, pairs);
 }
 
 }  // namespace understudy::metrics

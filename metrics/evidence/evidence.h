@@ -83,6 +83,7 @@ struct PairOutcome {
   const Observation& other;
   const PairCost* cost = nullptr;  // none: not known
   std::string_view exchange_id{};  // names it in the records; empty: it is no example
+  std::string_view language{};     // of the primary's answer; empty: not known
   // It stands for all traffic. A pair of a family that is copied more often than others does not:
   // it counts in its family alone, so that the pool stays a uniform sample.
   bool in_pool = true;
@@ -147,6 +148,7 @@ class RouteEvidence {
   static constexpr std::size_t kMaxFamilies = 256;
   static constexpr std::size_t kMaxShared = 20;
   static constexpr std::string_view kOther = "other";  // what found no family, or no room
+  static constexpr std::size_t kMaxLanguages = 32;     // that are counted by name
 
   // `experiment` identifies what is compared: models, rewrites, families' definition.
   RouteEvidence(std::string experiment, std::chrono::system_clock::time_point since);
@@ -230,6 +232,11 @@ class RouteEvidence {
   }
   const QuantileAlarms& quantile_alarms() const noexcept { return quantile_alarms_; }
   const StyleCounts& style() const noexcept { return style_; }
+  // Pairs by the language of the primary's answer, as far as that could be told: what no pair is of
+  // was not tested.
+  const std::map<std::string, std::uint64_t, std::less<>>& languages() const noexcept {
+    return languages_;
+  }
 
  private:
   friend struct EvidenceFormat;  // evidence_json.cc
@@ -239,6 +246,7 @@ class RouteEvidence {
                        std::chrono::system_clock::time_point now);
   void record_prices(std::string_view oldest, std::string_view newest);
   void merge_stage(const RouteEvidence& other);
+  void count_language(std::string_view language, std::uint64_t pairs);
 
   std::string experiment_;
   std::chrono::system_clock::time_point since_;
@@ -257,6 +265,7 @@ class RouteEvidence {
   std::array<TimeSketch, 2> latency_, first_token_;
   QuantileAlarms quantile_alarms_;
   StyleCounts style_;
+  std::map<std::string, std::uint64_t, std::less<>> languages_;
 };
 
 }  // namespace understudy::metrics

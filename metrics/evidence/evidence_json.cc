@@ -230,6 +230,7 @@ struct EvidenceFormat {
                 {"stage", stage_json(evidence.stage_)},
                 {"quantile_alarms", evidence.quantile_alarms_.to_json()},
                 {"style", evidence.style_.to_json()},
+                {"languages", evidence.languages_},
                 {"all", family_json(evidence.pooled_)},
                 {"families", std::move(families)},
                 {"shared", evidence.shared_}};
@@ -263,6 +264,7 @@ struct EvidenceFormat {
     if (from.contains("quantile_alarms"))
       evidence.quantile_alarms_ = QuantileAlarms::from_json(from["quantile_alarms"]);
     if (from.contains("style")) evidence.style_ = StyleCounts::from_json(from["style"]);
+    read_languages(from, evidence);
     evidence.pooled_ = read_family(from.at("all"));
     const json& families = from.at("families");
     if (families.size() > RouteEvidence::kMaxFamilies)
@@ -278,6 +280,15 @@ struct EvidenceFormat {
       evidence.first_token_[variant] = read_sketch(from.at("first_token").at(variant));
     }
     return evidence;
+  }
+
+  static void read_languages(const json& from, RouteEvidence& evidence) {
+    if (!from.contains("languages")) return;
+    for (const auto& [language, pairs] : from["languages"].items()) {
+      if (language.size() > kMaxNameBytes)
+        throw std::invalid_argument("a language's name is too long");
+      evidence.count_language(language, count_of(pairs));
+    }
   }
 
   // Files from before there were fleets: as if the families had come in the order of their names.

@@ -213,7 +213,7 @@ void print_names(const std::vector<json>& reasons, std::string_view label, std::
 }
 
 void print_reasons(const json& reasons, std::ostream& out) {
-  std::vector<json> safe, untested;
+  std::vector<json> safe, untested, told;
   for (const json& reason : reasons) {
     const std::string state = text_at(reason, "state");
     if (state == "safe") {
@@ -222,10 +222,13 @@ void print_reasons(const json& reasons, std::ostream& out) {
       untested.push_back(reason);
     } else if (state != "info") {
       print_reason(reason, out);
+    } else if (reason.value("pairs", 0) > 0) {
+      told.push_back(reason);
     }
   }
   print_names(untested, "no pairs", out);
   print_names(safe, "safe", out);
+  for (const json& reason : told) print_reason(reason, out);
 }
 
 std::string times_text(const json& times) {
@@ -274,6 +277,9 @@ void print_route(const json& route, std::ostream& out) {
   print_reasons(route.value("reasons", json::array()), out);
   print_line("time", times_text(route.value("latency", json::object())), out);
   print_line("cost", text_at(route.value("cost", json::object()), "text"), out);
+  for (const json& untested : route.value("untested", json::array())) {
+    if (untested.is_string()) print_line("untested", untested.get<std::string>(), out);
+  }
   out << "\n";
 }
 

@@ -29,13 +29,11 @@ RouteEvidence some_evidence() {
   finding.signal = Signal::json_contract;
   finding.diverges = finding.other_bad = true;
   comparison.findings.push_back(finding);
-  Finding shared;
-  shared.signal = Signal::containment;
-  shared.value = 0.4;
-  comparison.findings.push_back(shared);
   for (int i = 0; i < 30; ++i) {
-    evidence.record_pair("family \"quoted\" \xc3\xa9", {comparison, served, other},
-                         kMorning + i * 1h);
+    evidence.record_pair(
+        "family \"quoted\" \xc3\xa9",
+        {.comparison = comparison, .served = served, .other = other, .language = "fi"},
+        kMorning + i * 1h);
   }
   Finding shared;
   shared.signal = Signal::containment;
@@ -65,6 +63,8 @@ TEST(EvidenceJson, ComesBackAsItWas) {
   EXPECT_EQ(after.repeats(), 1u);
   EXPECT_EQ(after.copies(), before.copies());
   EXPECT_EQ(after.style(), before.style());
+  EXPECT_EQ(after.languages(), before.languages());
+  EXPECT_EQ(after.languages().at("fi"), 30u);
   EXPECT_EQ(after.style().figure(Signal::containment)->pairs, 1u);
   EXPECT_EQ(after.pooled(), before.pooled());
   EXPECT_EQ(after.families(), before.families());

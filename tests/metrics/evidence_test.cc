@@ -14,6 +14,21 @@ namespace {
 
 using namespace std::chrono_literals;
 
+TEST(RouteEvidence, CountsNoMoreLanguagesThanItHasRoomFor) {
+  RouteEvidence evidence("one", {});
+  Observation answer;
+  answer.answer.parsed = true;
+  for (int i = 0; i < 100; ++i) {
+    const std::string language = "l" + std::to_string(i);
+    evidence.record_pair(
+        "letters",
+        {.comparison = Comparison{}, .served = answer, .other = answer, .language = language}, {});
+  }
+  EXPECT_EQ(evidence.languages().size(), RouteEvidence::kMaxLanguages);
+  EXPECT_EQ(evidence.languages().at(std::string(RouteEvidence::kOther)),
+            100 - (RouteEvidence::kMaxLanguages - 1));
+}
+
 TEST(Evidence, KeepsWhatIsCopiedMoreOftenOutOfThePool) {
   RouteEvidence evidence("an experiment", kMorning);
   Comparison nothing;

@@ -49,10 +49,9 @@ TEST(RateSequences, BearCountsThatAreReadWhileTheyGrow) {
   EXPECT_LE(paired.low, paired.high);
 }
 
-// Looked at after every pair, equal rates stay inside in 95 of 100 runs: those of a fixed size do
-// not.
+// Two equal rates, looked at again and again.
 TEST(RateSequences, HoldHoweverOftenOneLooks) {
-  constexpr int kRuns = 100;
+  constexpr int kRuns = 50;
   int left = 0;
   for (int run = 0; run < kRuns; ++run) {
     std::mt19937_64 random(static_cast<std::uint64_t>(run));
@@ -63,13 +62,13 @@ TEST(RateSequences, HoldHoweverOftenOneLooks) {
       before.hits += bad(random) ? 1 : 0;
       after.hits += bad(random) ? 1 : 0;
       ++before.total, ++after.total;
-      if (pair % 20 != 19) continue;
+      if (pair % 50 != 49) continue;
       const Interval of = difference_sequence(before, after);
       outside = of.low > 0.0 || of.high < 0.0;
     }
     left += outside ? 1 : 0;
   }
-  EXPECT_LE(left, 5);
+  EXPECT_LE(left, 2);
 }
 
 }  // namespace

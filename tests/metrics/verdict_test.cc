@@ -84,6 +84,20 @@ TEST(Verdict, AsksToFixAFamilyFirstAndNamesIt) {
   EXPECT_NE(invoices.text.find("invoices"), std::string::npos);
 }
 
+TEST(Verdict, TellsWhatSpeaksMostAgainstTheCandidateInEachFamily) {
+  Evidence seen;
+  seen.pairs(300, {}, "letters");
+  seen.pairs(280, {}, "invoices");
+  seen.pairs(20, {flag(Signal::truncation, false, true)}, "invoices");
+  const Verdict verdict = seen.verdict();
+  ASSERT_TRUE(verdict.worst.contains("invoices"));
+  EXPECT_EQ(routing::kGates[verdict.worst.at("invoices").gate].signal, "truncation");
+  EXPECT_GT(verdict.worst.at("invoices").log_e, 3.0);
+  const auto letters = verdict.worst.find("letters");
+  const double of_letters = letters == verdict.worst.end() ? 0.0 : letters->second.log_e;
+  EXPECT_LT(of_letters, verdict.worst.at("invoices").log_e);
+}
+
 TEST(Verdict, AsksToFixWhatIsNotCriticalFirst) {
   Evidence seen;
   Finding slower = flag(Signal::latency, false, false);
