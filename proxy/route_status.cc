@@ -91,6 +91,18 @@ std::string bounds_text(const Figure& figure, const char* format, double scale) 
          number_text(format, figure->interval.high * scale) + ")";
 }
 
+// Of pairs that an earlier process saw nothing but the figure is known.
+std::string figure_text(Signal signal, const StyleCounts::Figure& figure) {
+  const std::string pairs = ", " + std::to_string(figure.pairs) + " pairs.";
+  if (signal == Signal::containment) {
+    return "Answers share " + number_text("%.1f", figure.mean * 100.0) +
+           " points of their words fewer than two answers of the primary" +
+           bounds_text(figure, "%.1f", 100.0) + pairs;
+  }
+  return "Copies have " + number_text("%.2f", figure.mean) + " times as much on average" +
+         bounds_text(figure, "%.2f", 1.0) + pairs;
+}
+
 std::string value_text(Signal signal, const SignalCounts& counts, const Figure& figure) {
   const double mean = counts.value_sum / static_cast<double>(counts.pairs);
   if (signal == Signal::verbosity || signal == Signal::first_token) {
@@ -109,6 +121,7 @@ std::string value_text(Signal signal, const SignalCounts& counts, const Figure& 
 std::string text_of(Signal signal, const SignalCounts& counts, const Rates& seen,
                     const Figure& figure) {
   const Wording words = wording(signal);
+  if (counts.pairs == 0 && figure) return figure_text(signal, *figure);
   if (counts.pairs == 0)
     return "No pair yet in which it could be said whether " + std::string(words.what) + ".";
   std::string text = std::string(words.what) + ": ";
