@@ -157,7 +157,8 @@ RouteSources route_sources(const AdminSources& sources) {
           .volumes = sources.volumes,
           .quotas = sources.quotas,
           .models = sources.process().models,
-          .fleet = sources.fleet};
+          .fleet = sources.fleet,
+          .family_lines = sources.family_lines};
 }
 
 AdminReply metrics_page(const AdminSources& sources) {

@@ -38,6 +38,7 @@ struct AdminSources {
   std::string replica{};                            // replica_id()
   FleetSource fleet{};                              // none: each proxy decides by itself
   std::function<std::string()> fleet_exposition{};  // FleetWatch::exposition
+  FamilyLinesSource family_lines{};                 // none: nobody learns them
 };
 
 struct AdminRequest {

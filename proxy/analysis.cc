@@ -31,8 +31,8 @@ void price(metrics::Observation& observation, const metrics::Prices& prices) {
 
 ExperimentContext experiment_of(const Snapshot& snapshot, std::size_t route) {
   const routing::RouteConfig& config = snapshot.config().routes[route];
-  return {config.name, snapshot.experiments[route], config.verdict, snapshot.meters[route],
-          snapshot.generation};
+  return {config.name,         snapshot.experiments[route],  config.verdict, snapshot.meters[route],
+          snapshot.generation, keeps_text(snapshot.config())};
 }
 
 ExperimentContext experiment_of(const PairContext& pair) {

@@ -184,7 +184,13 @@ std::string EvidenceBook::family(const ExperimentContext& context, std::string_v
   Entry* const of_route = entry(context);
   if (!of_route) return std::string(metrics::RouteEvidence::kOther);
   of_route->miner_unsaved = true;
-  return of_route->families.family_of(tag, model_id, request);
+  std::string family = of_route->families.family_of(tag, model_id, request);
+  if (!context.keeps_text) {
+    of_route->lines.clear();
+  } else if (request && family.starts_with(metrics::FamilyMiner::kPrefix)) {
+    of_route->lines.learn(family, metrics::prompt_text(*request));
+  }
+  return family;
 }
 
 metrics::AnswerProfile& EvidenceBook::profile_of(Entry& entry, std::string_view family) {
@@ -260,7 +266,10 @@ void EvidenceBook::watch_traffic() {
   const auto watched = std::chrono::floor<std::chrono::milliseconds>(now - watched_);
   watched_ = now;
   const bool show = now - showed_traffic_ >= kShowTrafficEvery;
-  if (show) showed_traffic_ = now;
+  if (show) {
+    showed_traffic_ = now;
+    show_family_lines();
+  }
   for (auto& [route, entry] : entries_) {
     if (!entry.meter) continue;
     const Watched before = entry.watched;
@@ -270,6 +279,15 @@ void EvidenceBook::watch_traffic() {
                                   .dropped = entry.watched.copies.dropped - before.copies.dropped});
     entry.unsaved = entry.unsaved || entry.watched != before;
     entry.unpublished = entry.unpublished || show;
+  }
+}
+
+void EvidenceBook::show_family_lines() {
+  for (const auto& [route, entry] : entries_) {
+    auto lines = std::make_shared<const metrics::FamilyLines::Lines>(entry.lines.lines());
+    if (lines->empty()) lines.reset();
+    const std::lock_guard lock(mutex_);
+    lines_.insert_or_assign(route, std::move(lines));
   }
 }
 
@@ -312,6 +330,13 @@ std::shared_ptr<const metrics::RouteEvidence> EvidenceBook::evidence(std::string
   const std::lock_guard lock(mutex_);
   const auto found = shown_.find(route);
   return found == shown_.end() ? nullptr : found->second;
+}
+
+std::shared_ptr<const metrics::FamilyLines::Lines> EvidenceBook::family_lines(
+    std::string_view route) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = lines_.find(route);
+  return found == lines_.end() ? nullptr : found->second;
 }
 
 }  // namespace understudy::proxy

@@ -18,6 +18,7 @@
 #include "metrics/evidence/profiles_json.h"
 #include "metrics/evidence/repeats.h"
 #include "metrics/family.h"
+#include "metrics/family_lines.h"
 #include "metrics/recorder.h"
 #include "routing/config.h"
 
@@ -30,7 +31,14 @@ struct ExperimentContext {
   const routing::VerdictConfig& rules;
   const metrics::RouteMeter* meter = nullptr;  // of all its traffic; none: it is not projected
   std::uint64_t generation = 0;                // of the config that the pair was made under
+  bool keeps_text = false;                     // records may hold text as it is
 };
+
+// Whether the operator lets text of prompts be kept as it is.
+inline bool keeps_text(const routing::Config& config) noexcept {
+  return !config.records.directory.empty() &&
+         config.records.content == routing::RecordsConfig::Content::full;
+}
 
 class EvidenceBook {
  public:
@@ -68,6 +76,8 @@ class EvidenceBook {
              const metrics::Observation& primary, const metrics::TextTraits& text);
   // The candidate was throttled.
   void record_missing(const ExperimentContext& context);
+  // Shows readers the lines of mined families as they are now; publish() does now and then.
+  void show_family_lines();
   // Shows what is new to readers, remembers its alarms, and saves it when it is time. Call it every
   // few milliseconds.
   void publish();
@@ -78,6 +88,8 @@ class EvidenceBook {
 
   // --- Any thread. The newest published evidence of a route; null before its first pair.
   std::shared_ptr<const metrics::RouteEvidence> evidence(std::string_view route) const;
+  // --- Any thread. Lines that the route's mined families are known by; null where no text is kept.
+  std::shared_ptr<const metrics::FamilyLines::Lines> family_lines(std::string_view route) const;
 
  private:
   // What a route's books tell of all its traffic.
@@ -95,6 +107,7 @@ class EvidenceBook {
     std::unique_ptr<metrics::AlarmWatch> watch{};  // of these rules, once it was looked
     metrics::RepeatGuard repeats{};
     metrics::FamilyFinder families{};
+    metrics::FamilyLines lines{};        // of those that are mined
     metrics::AnswerProfiles profiles{};  // as many families as the evidence keeps
     const metrics::RouteMeter* meter = nullptr;
     Watched watched{};             // by the meter, when it was last looked at
@@ -131,6 +144,7 @@ class EvidenceBook {
   mutable std::mutex mutex_;
   std::map<std::string, std::string, std::less<>> new_stages_;
   std::map<std::string, std::shared_ptr<const metrics::RouteEvidence>, std::less<>> shown_;
+  std::map<std::string, std::shared_ptr<const metrics::FamilyLines::Lines>, std::less<>> lines_;
 };
 
 }  // namespace understudy::proxy

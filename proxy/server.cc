@@ -212,6 +212,11 @@ std::shared_ptr<const metrics::RouteEvidence> Server::evidence(std::string_view 
   return impl_->analysis.evidence().evidence(route);
 }
 
+std::shared_ptr<const metrics::FamilyLines::Lines> Server::family_lines(
+    std::string_view route) const {
+  return impl_->analysis.evidence().family_lines(route);
+}
+
 std::shared_ptr<const ShadowAccount> Server::shadow_account(std::string_view route) const {
   return impl_->dispatcher.known_account(route);
 }

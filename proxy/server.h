@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "metrics/evidence/evidence.h"
+#include "metrics/family_lines.h"
 #include "metrics/recorder.h"
 #include "proxy/credentials.h"
 #include "proxy/error.h"
@@ -63,6 +64,8 @@ class Server {
   Load load() const;  // any thread
   // The newest evidence of a route; null before its first pair. Any thread.
   std::shared_ptr<const metrics::RouteEvidence> evidence(std::string_view route) const;
+  // What its mined families are known by: EvidenceBook::family_lines(). Any thread.
+  std::shared_ptr<const metrics::FamilyLines::Lines> family_lines(std::string_view route) const;
   // What the copies of a route may use; null for a name that is no route's. Any thread.
   std::shared_ptr<const ShadowAccount> shadow_account(std::string_view route) const;
   // From the next pair on, a rollout's stage of that name is judged by itself, too. Nothing happens

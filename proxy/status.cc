@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "proxy/credential_report.h"
+#include "proxy/evidence_book.h"
 #include "proxy/exposition.h"
 #include "proxy/keep_warm.h"
 #include "proxy/lifecycle_report.h"
@@ -78,6 +79,17 @@ json describe_way_back(const RollbackReadiness& readiness) {
           {"last_success_seconds_ago", age ? json(age->count()) : json()}};
 }
 
+// A help for people, in no metric: only where the config lets such text be kept.
+void add_lines(json& families, const FamilyLinesSource& source, std::string_view route) {
+  const auto lines = source ? source(route) : nullptr;
+  for (json& family : families) {
+    family["line"] = nullptr;
+    if (!lines) continue;
+    const auto found = lines->find(family["family"].get<std::string>());
+    if (found != lines->end()) family["line"] = found->second;
+  }
+}
+
 json describe_one(const Snapshot& snapshot, std::size_t route, const std::vector<Sample>& samples,
                   const RouteSources& sources) {
   const routing::Config& config = snapshot.config();
@@ -86,6 +98,7 @@ json describe_one(const Snapshot& snapshot, std::size_t route, const std::vector
   const auto fleet = sources.fleet ? sources.fleet(name) : nullptr;
   json described = describe_route(config, config.routes[route], *snapshot.meters.at(route), samples,
                                   of_route, fleet.get());
+  if (keeps_text(config)) add_lines(described["coverage"]["families"], sources.family_lines, name);
   described["canary_percent"] = snapshot.routes.served_share(route).value();
   const auto rollout = sources.rollouts(name);
   described["rollout"] =

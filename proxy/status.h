@@ -3,12 +3,14 @@
 // in; any thread.
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "metrics/family_lines.h"
 #include "proxy/model_book.h"
 #include "proxy/reload.h"
 #include "proxy/rollout_status.h"
@@ -31,6 +33,10 @@ struct ProcessStatus {
   std::shared_ptr<const metrics::Lifecycles> lifecycles{};  // null: there are no dates
 };
 
+// Null where no text of prompts is kept.
+using FamilyLinesSource =
+    std::function<std::shared_ptr<const metrics::FamilyLines::Lines>(std::string_view route)>;
+
 // Where the facts about routes come from.
 struct RouteSources {
   EvidenceSource evidence;
@@ -40,6 +46,7 @@ struct RouteSources {
   QuotaSource quotas{};                    // none: none is read
   std::vector<ModelBook::Entry> models{};  // that were asked
   FleetSource fleet{};                     // none: each proxy decides by itself
+  FamilyLinesSource family_lines{};        // none: nobody learns them
 };
 
 // The whole picture; `routes` holds what /api/routes/{name} answers. `exposition` is

@@ -333,7 +333,8 @@ class Program {
             .events = events_,
             .replica = replica_,
             .fleet = [this](std::string_view route) { return fleet_watch_.reading(route); },
-            .fleet_exposition = [this] { return fleet_watch_.exposition(); }};
+            .fleet_exposition = [this] { return fleet_watch_.exposition(); },
+            .family_lines = [this](auto route) { return server_->family_lines(route); }};
   }
 
   ProcessStatus status() const {

@@ -199,6 +199,30 @@ TEST_F(EvidenceBookTest, FindsTheFamiliesItHadMinedAfterARestart) {
   EXPECT_TRUE(std::filesystem::exists(directory_ / "families-sonnet.json.damaged"));
 }
 
+TEST_F(EvidenceBookTest, ShowsALineOfMinedFamiliesOnlyWhereTextMayBeKept) {
+  const std::string line = "Translate the customer's letter below into plain English, please.";
+  EvidenceBook book(directory_);
+  ExperimentContext open = context();
+  std::string name;
+  const auto ask = [&](bool keeps_text, int times) {
+    open.keeps_text = keeps_text;
+    for (int i = 0; i < times; ++i) {
+      metrics::JsonParser parser;
+      const std::string request = R"({"messages":[{"role":"user","content":")" + line + " " +
+                                  std::string(static_cast<std::size_t>(i) + 1, 'x') + R"("}]})";
+      name = book.family(open, "", "anthropic.claude-sonnet-5", parser.parse(request));
+    }
+    book.show_family_lines();
+  };
+  ask(false, 60);
+  EXPECT_FALSE(book.family_lines("sonnet"));
+  ask(true, 60);
+  ASSERT_TRUE(book.family_lines("sonnet"));
+  EXPECT_EQ(book.family_lines("sonnet")->at(name), line);
+  ask(false, 1);
+  EXPECT_FALSE(book.family_lines("sonnet")) << "the config forbids it now";
+}
+
 TEST_F(EvidenceBookTest, SetsDamagedProfilesAsideAndLearnsAnew) {
   {
     EvidenceBook book(directory_);
