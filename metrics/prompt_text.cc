@@ -17,13 +17,10 @@ void append_bounded(std::string& to, std::string_view text) {
 }
 
 // A string, or blocks with text in them.
-void append_content(Json holder, std::string_view key, std::string& to, bool& has_media) {
+void append_content(Json holder, std::string_view key, std::string& to) {
   if (const auto text = string_at(holder, key)) return append_bounded(to, *text);
   for_each_at(holder, key, [&](Json block) {
     if (const auto text = string_at(block, "text")) append_bounded(to, *text);
-    for (const std::string_view media : {"image", "document", "video", "source", "image_url"}) {
-      if (member(block, media)) has_media = true;
-    }
   });
 }
 
@@ -36,10 +33,10 @@ void read_messages(Json body, PromptText& into) {
   for (const std::string_view key : {"messages", "input"}) {
     for_each_at(body, key, [&](Json message) {
       if (is_role(message, "system") || is_role(message, "developer")) {
-        append_content(message, "content", into.system, into.has_media);
+        append_content(message, "content", into.system);
       } else if (is_role(message, "user") && !seen_user) {
         seen_user = true;
-        append_content(message, "content", into.user, into.has_media);
+        append_content(message, "content", into.user);
       }
     });
   }
@@ -50,7 +47,7 @@ void read_messages(Json body, PromptText& into) {
 PromptText prompt_text(Json body) {
   PromptText found;
   for (const std::string_view key : {"system", "instructions", "preamble"})
-    append_content(body, key, found.system, found.has_media);
+    append_content(body, key, found.system);
   read_messages(body, found);
   if (!found.user.empty()) return found;
   for (const std::string_view key : {"prompt", "inputText", "message", "input"}) {

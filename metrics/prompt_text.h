@@ -11,7 +11,6 @@ namespace understudy::metrics {
 struct PromptText {
   std::string system;
   std::string user;
-  bool has_media = false;  // an image or a document beside the text
 };
 
 // At most kMaxBytes of each part, its beginning and its end: more than the words that tell

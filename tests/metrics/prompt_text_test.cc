@@ -20,7 +20,6 @@ TEST(PromptText, IsReadFromEveryApi) {
                   {"role":"user","content":[{"text":"more"}]}]})");
   EXPECT_EQ(converse.system, "be brief");
   EXPECT_EQ(converse.user, "hello") << "the first turn alone";
-  EXPECT_TRUE(converse.has_media);
   const auto anthropic =
       prompt_text(R"({"system":"be brief","messages":[{"role":"user","content":"hello"}]})");
   EXPECT_EQ(anthropic.system, "be brief");
