@@ -86,11 +86,11 @@ void FleetWatch::read_all(const std::shared_ptr<const Snapshot>& snapshot) {
     reading.rollout.reset();
     Status read = states ? Status{} : Status{states.error()};
     if (states) read = read_route(*snapshot, i, *states, reading);
-    count(read);
     reading.fresh = static_cast<bool>(read);
     reading.problem = read ? "" : read.error().context;
     if (problem.empty()) problem = reading.problem;
     publish(name, std::move(reading));
+    count(read);  // whoever sees the count finds what was read
   }
   tell(problem);
 }
