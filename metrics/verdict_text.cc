@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstdio>
 #include <ctime>
+#include <utility>
 
 namespace understudy::metrics {
 namespace {
@@ -134,12 +135,21 @@ std::string text_of_number(double number) {
   return text.data();
 }
 
+namespace {
+
+// Some begin with a name in capitals.
+std::string as_sentence(std::string text) {
+  text.front() = static_cast<char>(std::toupper(static_cast<unsigned char>(text.front())));
+  return text;
+}
+
+}  // namespace
+
 std::string text_of(const GateResult& result) {
   std::string text =
       gate_kind(result.gate) == GateKind::ratio ? ratio_text(result) : share_text(result);
   text += what_next(result) + ".";
-  text.front() = static_cast<char>(text.front() - 'a' + 'A');
-  return text;
+  return as_sentence(std::move(text));
 }
 
 std::string text_of(const QuantileResult& result) {
@@ -175,8 +185,7 @@ std::string needed_text(const Verdict& verdict) {
     needed += number_of(static_cast<std::ptrdiff_t>(*verdict.hours_needed), "hour", "hours");
   }
   if (needed.empty()) return {};
-  needed.front() = static_cast<char>(std::toupper(static_cast<unsigned char>(needed.front())));
-  return " " + needed + " more are needed if it goes on like this.";
+  return " " + as_sentence(std::move(needed)) + " more are needed if it goes on like this.";
 }
 
 }  // namespace

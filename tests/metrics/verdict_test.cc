@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cctype>
 #include <cmath>
 #include <random>
 #include <stdexcept>
@@ -228,6 +229,14 @@ TEST(Verdict, WaitsForEveryFamilyOfSomeSize) {
   EXPECT_NE(seen.verdict().missing.at(0).find("family new"), std::string::npos);
   seen.pairs(20, {}, "new");
   EXPECT_EQ(seen.verdict().state, VerdictState::safe_to_promote);
+}
+
+TEST(Verdict, TellsEveryGateInASentenceThatBeginsWithACapital) {
+  const RouteEvidence evidence("experiment", {});
+  for (const GateResult& reason : judge(evidence, {}, {}).reasons) {
+    EXPECT_TRUE(std::isupper(static_cast<unsigned char>(reason.text.front()))) << reason.text;
+    EXPECT_EQ(reason.text.back(), '.') << reason.text;
+  }
 }
 
 TEST(Verdict, LeavesOutGatesThatAreOff) {
