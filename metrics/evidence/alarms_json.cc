@@ -84,11 +84,7 @@ std::string alarms_to_json_text(const RouteEvidence& evidence) {
 }
 
 std::variant<RouteEvidence, EvidenceProblem> alarms_from_json(std::string_view text) {
-  try {
-    return read_route(parse_shallow(text));
-  } catch (const std::exception& problem) {
-    return EvidenceProblem{problem.what()};
-  }
+  return read_or_tell(text, read_route);
 }
 
 }  // namespace understudy::metrics

@@ -4,8 +4,8 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <numeric>
-#include <stdexcept>
-#include <vector>
+
+#include "metrics/evidence/json_parts.h"
 
 namespace understudy::metrics {
 namespace {
@@ -13,27 +13,6 @@ namespace {
 using nlohmann::json;
 
 constexpr double kConfidence = 0.05;
-
-// Without the zeros behind the last one.
-template <std::size_t kSize>
-json counts_json(const std::array<std::uint64_t, kSize>& counts) {
-  const auto used =
-      std::find_if(counts.rbegin(), counts.rend(), [](std::uint64_t count) { return count > 0; });
-  return std::vector<std::uint64_t>(counts.begin(), used.base());
-}
-
-template <std::size_t kSize>
-std::array<std::uint64_t, kSize> read_counts(const json& from) {
-  std::array<std::uint64_t, kSize> counts{};
-  if (!from.is_array() || from.size() > kSize)
-    throw std::invalid_argument("containment has more values than this version knows");
-  for (std::size_t k = 0; k < from.size(); ++k) {
-    if (!from[k].is_number_unsigned())
-      throw std::invalid_argument("a count of containment is not a whole number");
-    counts[k] = from[k].get<std::uint64_t>();
-  }
-  return counts;
-}
 
 }  // namespace
 
@@ -81,8 +60,8 @@ json ContainmentCounts::to_json() const {
 
 ContainmentCounts ContainmentCounts::from_json(const json& from) {
   ContainmentCounts counts;
-  counts.own_ = read_counts<kValues>(from.at("own"));
-  counts.excess_ = read_counts<kValues>(from.at("excess"));
+  read_counts(from.at("own"), counts.own_);
+  read_counts(from.at("excess"), counts.excess_);
   return counts;
 }
 

@@ -23,20 +23,8 @@ using nlohmann::json;
 constexpr std::uint64_t kVersion = 5;
 constexpr std::size_t kDayBytes = 10;  // "2026-11-20"
 
-std::uint64_t count_of(const json& value) {
-  if (!value.is_number_unsigned()) throw std::invalid_argument("a count is not a whole number");
-  return value.get<std::uint64_t>();
-}
-
 std::uint64_t count_at(const json& object, const char* key) {
   return count_of(object.at(key));
-}
-
-// Counts without the zeros behind the last one.
-json counts_json(ValueCounts counts) {
-  std::size_t used = counts.size();
-  while (used > 0 && counts[used - 1] == 0) --used;
-  return json(std::vector<std::uint64_t>(counts.begin(), counts.begin() + static_cast<long>(used)));
 }
 
 json gate_json(const GateCounts& counts, std::size_t gate) {
@@ -47,10 +35,7 @@ json gate_json(const GateCounts& counts, std::size_t gate) {
 
 GateCounts read_gate(const json& from, std::size_t gate) {
   GateCounts counts;
-  const json& values = from.at("values");
-  if (!values.is_array() || values.size() > gate_values(gate))
-    throw std::invalid_argument("a gate has more values than this version knows");
-  for (std::size_t k = 0; k < values.size(); ++k) counts.values[k] = count_of(values[k]);
+  read_counts(from.at("values"), std::span(counts.values).first(gate_values(gate)));
   counts.candidate_pairs = count_of(from.at("candidate").at(0));
   counts.candidate_bad = count_of(from.at("candidate").at(1));
   counts.primary_pairs = count_of(from.at("primary").at(0));
@@ -313,11 +298,7 @@ std::string to_json_text(const RouteEvidence& evidence) {
 }
 
 std::variant<RouteEvidence, EvidenceProblem> evidence_from_json(std::string_view text) {
-  try {
-    return EvidenceFormat::read(parse_shallow(text));
-  } catch (const std::exception& problem) {
-    return EvidenceProblem{problem.what()};
-  }
+  return read_or_tell(text, EvidenceFormat::read);
 }
 
 }  // namespace understudy::metrics

@@ -27,11 +27,7 @@ std::string to_json_text(const FamilyMiner& miner, std::string_view experiment) 
 }
 
 std::variant<SavedMiner, EvidenceProblem> miner_from_json(std::string_view text) {
-  try {
-    return read(parse_shallow(text));
-  } catch (const std::exception& problem) {
-    return EvidenceProblem{problem.what()};
-  }
+  return read_or_tell(text, read);
 }
 
 }  // namespace understudy::metrics

@@ -39,11 +39,7 @@ std::string to_json_text(const AnswerProfiles& profiles, std::string_view experi
 }
 
 std::variant<SavedProfiles, EvidenceProblem> profiles_from_json(std::string_view text) {
-  try {
-    return read(parse_shallow(text));
-  } catch (const std::exception& problem) {
-    return EvidenceProblem{problem.what()};
-  }
+  return read_or_tell(text, read);
 }
 
 }  // namespace understudy::metrics

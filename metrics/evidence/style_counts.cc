@@ -7,6 +7,8 @@
 #include <stdexcept>
 #include <string>
 
+#include "metrics/evidence/json_parts.h"
+
 namespace understudy::metrics {
 namespace {
 
@@ -77,10 +79,9 @@ StyleCounts StyleCounts::from_json(const nlohmann::json& json) {
   for (std::size_t i = 0; i < counts.values_.size(); ++i) {
     const auto told = json.find(std::string(label(kMeasured[i])));
     if (told == json.end()) continue;
-    if (!told->is_array() || told->size() != kRatioValues ||
-        !std::ranges::all_of(*told, [](const auto& count) { return count.is_number_unsigned(); }))
+    if (told->size() != kRatioValues)
       throw std::invalid_argument("a measured signal has other counts than this version knows");
-    counts.values_[i] = told->get<Values>();
+    read_counts(*told, counts.values_[i]);
   }
   return counts;
 }

@@ -51,6 +51,9 @@ TEST(ContainmentCounts, ComeBackAsTheyWereAndRefuseTheRest) {
                           R"({"own": [1.5], "excess": []})", R"({"own": 1, "excess": []})"}) {
     EXPECT_ANY_THROW(ContainmentCounts::from_json(nlohmann::json::parse(bad))) << bad;
   }
+  // Sums of these would begin anew at zero, and no median would be among them.
+  EXPECT_ANY_THROW(ContainmentCounts::from_json(
+      nlohmann::json::parse(R"({"own": [9223372036854775809], "excess": []})")));
   nlohmann::json longer = counts.to_json();
   longer["own"] = std::vector<int>(1'000, 1);
   EXPECT_ANY_THROW(ContainmentCounts::from_json(longer));
