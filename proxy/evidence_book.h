@@ -94,8 +94,8 @@ class EvidenceBook {
  private:
   // What a route's books tell of all its traffic.
   struct Watched {
-    std::uint64_t requests =
-        0;  // that were answered, copied or not: those that failed cost nothing
+    // That were answered, copied or not: those that failed cost nothing.
+    std::uint64_t requests = 0;
     metrics::CopyCounts copies{};
     // The books settle an exchange in steps, so for a moment less may be left of what there was.
     void rise_to(const Watched& now) noexcept;

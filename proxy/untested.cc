@@ -16,8 +16,7 @@ std::string second_turns(const std::map<Signal, metrics::SignalCounts>& signals)
   const auto calls = signals.find(Signal::tool_agreement);
   if (calls == signals.end() || calls->second.pairs == 0) return {};
   return "What follows the candidate's own tool calls: a copy ends with its first answer, and "
-         "later "
-         "turns go on from the calls of whoever served them.";
+         "later turns go on from the calls of whoever served them.";
 }
 
 std::string sizes(const routing::RouteConfig& route, const metrics::RouteCounts& counts) {
