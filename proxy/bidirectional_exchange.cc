@@ -1,7 +1,6 @@
 #include "proxy/bidirectional_exchange.h"
 
 #include <array>
-#include <boost/asio/co_spawn.hpp>
 #include <utility>
 
 #include "proxy/error_answer.h"
@@ -41,7 +40,7 @@ BidirectionalExchange::BidirectionalExchange(WorkerContext& worker, DownstreamRe
       begun_(steady_clock::now()),
       id_(worker.next_id()) {}
 
-asio::awaitable<void> BidirectionalExchange::run() {
+Task<void> BidirectionalExchange::run() {
   const RequestHead& head = *request_.head;
   decision_ = snapshot_->routes.decide(
       {.operation = request_.target.operation,
@@ -85,7 +84,7 @@ metrics::RouteMeter& BidirectionalExchange::meter() const {
 
 // --- The upstream's request
 
-asio::awaitable<Status> BidirectionalExchange::serve() {
+Task<Status> BidirectionalExchange::serve() {
   const UpstreamTarget& upstream = *snapshot_->upstreams[served_variant().upstream];
   auto chain = build_request(upstream);
   if (!chain) co_return chain.error();
@@ -99,14 +98,14 @@ asio::awaitable<Status> BidirectionalExchange::serve() {
   std::optional<EventChain> client;
   if (seed_) client.emplace(std::move(*seed_));
   sending_ = true;
-  asio::co_spawn(worker_.resources.context,
-                 send_request(EventResigner(std::move(client), std::move(*chain))),
-                 [this](std::exception_ptr failure) {
-                   if (failure && !request_failure_)  // a bug or no memory
-                     request_failure_ = Error{ErrorKind::internal, Side::internal, "out of memory"};
-                   sending_ = false;
-                   sent_.wake();
-                 });
+  spawn(worker_.resources.context,
+        send_request(EventResigner(std::move(client), std::move(*chain))),
+        [this](std::exception_ptr failure) {
+          if (failure && !request_failure_)  // a bug or no memory
+            request_failure_ = Error{ErrorKind::internal, Side::internal, "out of memory"};
+          sending_ = false;
+          sent_.wake();
+        });
   co_return co_await relay_answer();
 }
 
@@ -179,7 +178,7 @@ EventChain BidirectionalExchange::sign(const UpstreamTarget& upstream, const Aws
 
 // Asks for the next part only when the upstream has taken the one before: so a slow upstream holds
 // back the client.
-asio::awaitable<void> BidirectionalExchange::send_request(EventResigner events) {
+Task<void> BidirectionalExchange::send_request(EventResigner events) {
   std::string frames;
   bool more = true;
   while (more) {
@@ -203,7 +202,7 @@ asio::awaitable<void> BidirectionalExchange::send_request(EventResigner events) 
   }
 }
 
-asio::awaitable<Status> BidirectionalExchange::relay_answer() {
+Task<Status> BidirectionalExchange::relay_answer() {
   auto head = co_await upstream_->read_head();
   if (!head) co_return head.error();
   if (auto begun = co_await begin_answer(**head); !begun) co_return begun;
@@ -218,7 +217,7 @@ asio::awaitable<Status> BidirectionalExchange::relay_answer() {
   co_return Status{};
 }
 
-asio::awaitable<Status> BidirectionalExchange::begin_answer(const ResponseHead& head) {
+Task<Status> BidirectionalExchange::begin_answer(const ResponseHead& head) {
   const std::array added{
       Field{"x-understudy-variant", label(decision_.served)},
       Field{"x-understudy-route",
@@ -237,7 +236,7 @@ asio::awaitable<Status> BidirectionalExchange::begin_answer(const ResponseHead& 
 
 // --- When it did not work
 
-asio::awaitable<void> BidirectionalExchange::answer_failure(const Error& error) {
+Task<void> BidirectionalExchange::answer_failure(const Error& error) {
   const bool clients_fault = error.side == Side::downstream;
   if (client_gone_ || (clients_fault && error.kind == ErrorKind::closed)) {
     client_gone_ = true;
@@ -261,9 +260,8 @@ asio::awaitable<void> BidirectionalExchange::answer_failure(const Error& error) 
   co_await answer_error(reply.status, reply.type, reply.message, label(error.kind));
 }
 
-asio::awaitable<void> BidirectionalExchange::answer_error(int status, std::string_view type,
-                                                          std::string_view message,
-                                                          std::string_view cause) {
+Task<void> BidirectionalExchange::answer_error(int status, std::string_view type,
+                                               std::string_view message, std::string_view cause) {
   status_ = status;
   answer_begun_ = true;
   // A client that cannot be told is gone anyway.

@@ -3,7 +3,6 @@
 // HTTP/2 at both ends. The events of the request are signed anew one by one; nothing of them is
 // kept, changed or copied. Made and run on an io thread; lives until run() ends.
 
-#include <boost/asio/awaitable.hpp>
 #include <deque>
 #include <memory>
 #include <optional>
@@ -14,6 +13,7 @@
 #include "proxy/downstream.h"
 #include "proxy/event_signing.h"
 #include "proxy/h2_client.h"
+#include "proxy/task.h"
 #include "proxy/waiter.h"
 #include "proxy/worker_context.h"
 #include "routing/route_table.h"
@@ -39,7 +39,7 @@ class RequestSource {
   };
   // Waits until there is something. The client may send as much again when the next part is asked
   // for.
-  virtual boost::asio::awaitable<Result<Part>> read() = 0;
+  virtual Task<Result<Part>> read() = 0;
   // Ends a read() that waits, and all to come, with ErrorKind::cancelled.
   virtual void stop() noexcept = 0;
 };
@@ -54,24 +54,24 @@ class BidirectionalExchange {
   BidirectionalExchange(const BidirectionalExchange&) = delete;
   BidirectionalExchange& operator=(const BidirectionalExchange&) = delete;
 
-  boost::asio::awaitable<void> run();
+  Task<void> run();
 
   // The client is gone: the upstream is told. Called on the exchange's thread while it runs; may
   // end it.
   void client_gone() noexcept;
 
  private:
-  boost::asio::awaitable<Status> serve();
+  Task<Status> serve();
   Result<std::optional<EventChain>> build_request(const UpstreamTarget& upstream);
   EventChain sign(const UpstreamTarget& upstream, const AwsKeys& keys);
   void add_field(std::string_view name, std::string value);
 
-  boost::asio::awaitable<void> send_request(EventResigner events);
-  boost::asio::awaitable<Status> relay_answer();
-  boost::asio::awaitable<Status> begin_answer(const ResponseHead& head);
-  boost::asio::awaitable<void> answer_failure(const Error& error);
-  boost::asio::awaitable<void> answer_error(int status, std::string_view type,
-                                            std::string_view message, std::string_view cause);
+  Task<void> send_request(EventResigner events);
+  Task<Status> relay_answer();
+  Task<Status> begin_answer(const ResponseHead& head);
+  Task<void> answer_failure(const Error& error);
+  Task<void> answer_error(int status, std::string_view type, std::string_view message,
+                          std::string_view cause);
   const routing::VariantConfig& served_variant() const;
   metrics::RouteMeter& meter() const;
 

@@ -81,7 +81,7 @@ Connection::~Connection() {
   worker_.recorder.connection_closed();
 }
 
-asio::awaitable<void> Connection::run() {
+Task<void> Connection::run() {
   // Not `while (co_await one_request()) {}`: g++ 12 resumes that at a wrong place.
   for (bool another = true; another;) another = co_await one_request();
   idle_release_->clear();
@@ -97,7 +97,7 @@ std::optional<Connection::Http2Start> Connection::take_http2() noexcept {
 }
 
 // True when another request may follow.
-asio::awaitable<bool> Connection::one_request() {
+Task<bool> Connection::one_request() {
   limits_ = worker_.current->snapshot().config().limits;
   const auto head = co_await read_head();
   if (const auto* refusal = std::get_if<Refusal>(&head)) {
@@ -201,7 +201,7 @@ void Connection::make_room() {
 
 // Waits until something came in; false when nothing will. A connection that is idle for long waits
 // on without a buffer.
-asio::awaitable<bool> Connection::more_input() {
+Task<bool> Connection::more_input() {
   while (!closed_) {
     make_room();
     if (!has_input()) idle_release_->set(kKeepsBuffer);
@@ -241,7 +241,7 @@ void Connection::hung_up() noexcept {
   exchange_->client_gone();
 }
 
-asio::awaitable<Connection::Outcome<std::size_t>> Connection::read_head() {
+Task<Connection::Outcome<std::size_t>> Connection::read_head() {
   std::size_t searched = 0;
   bool timing_head = has_input();
   if (timing_head) {
@@ -274,7 +274,7 @@ asio::awaitable<Connection::Outcome<std::size_t>> Connection::read_head() {
   }
 }
 
-asio::awaitable<bool> Connection::tell_to_continue() {
+Task<bool> Connection::tell_to_continue() {
   if (!head_.expects_continue || has_input()) co_return true;
   constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
   const std::array buffers{asio::const_buffer(kContinue.data(), kContinue.size())};
@@ -283,8 +283,7 @@ asio::awaitable<bool> Connection::tell_to_continue() {
   co_return !error;
 }
 
-asio::awaitable<std::optional<Connection::Refusal>> Connection::read_body(
-    DownstreamRequest& request) {
+Task<std::optional<Connection::Refusal>> Connection::read_body(DownstreamRequest& request) {
   if (head_.content_length > limits_.max_body_bytes) co_return Refusal{kBodyTooLarge};
   if (!co_await tell_to_continue()) co_return Refusal{Gone{}};
   // Not as one conditional expression: g++ 12 destroys what is awaited in its arms twice.
@@ -317,8 +316,8 @@ bool Connection::take_buffered_body(DownstreamRequest& request) {
 
 // Into the block where the bytes stay: hashed there, sent from there, handed to the copy by
 // reference.
-asio::awaitable<std::optional<Connection::Refusal>> Connection::read_sized_body(
-    BodyPace& pace, DownstreamRequest& request) {
+Task<std::optional<Connection::Refusal>> Connection::read_sized_body(BodyPace& pace,
+                                                                     DownstreamRequest& request) {
   const auto size = static_cast<std::size_t>(head_.content_length);
   metrics::Block& body = request.body;
   body = worker_.resources.blocks.take(size);
@@ -340,8 +339,8 @@ asio::awaitable<std::optional<Connection::Refusal>> Connection::read_sized_body(
   co_return Refusal{kNoRoomForBody};
 }
 
-asio::awaitable<std::optional<Connection::Refusal>> Connection::read_chunked_body(
-    BodyPace& pace, DownstreamRequest& request) {
+Task<std::optional<Connection::Refusal>> Connection::read_chunked_body(BodyPace& pace,
+                                                                       DownstreamRequest& request) {
   ChunkDecoder decoder;
   metrics::Block& body = request.body;
   while (true) {
@@ -372,7 +371,7 @@ asio::awaitable<std::optional<Connection::Refusal>> Connection::read_chunked_bod
 // --- Refusing
 // ------------------------------------------------------------------------------------------------------------
 
-asio::awaitable<void> Connection::refuse(const Refusal& refusal) {
+Task<void> Connection::refuse(const Refusal& refusal) {
   if (std::holds_alternative<Gone>(refusal)) co_return;
   const HeadProblem& problem = std::get<HeadProblem>(refusal);
   worker_.recorder.refused(problem.rule);
@@ -385,7 +384,7 @@ asio::awaitable<void> Connection::refuse(const Refusal& refusal) {
 }
 
 // A close with unread input would reset the connection and could take the answer with it.
-asio::awaitable<void> Connection::linger() {
+Task<void> Connection::linger() {
   co_await transport_->say_end();
   boost::system::error_code ignored;
   transport_->socket().shutdown(asio::ip::tcp::socket::shutdown_send, ignored);
@@ -404,7 +403,7 @@ asio::awaitable<void> Connection::linger() {
 // --- Writing
 // -------------------------------------------------------------------------------------------------------------
 
-asio::awaitable<Status> Connection::send() {
+Task<Status> Connection::send() {
   if (answer_.buffers().empty()) co_return Status{};
   transport_->expire_after(limits_.write_timeout);
   const auto [error, size] = co_await transport_->write(answer_.buffers());
@@ -418,15 +417,15 @@ asio::awaitable<Status> Connection::send() {
   co_return Error{ErrorKind::closed, Side::downstream, "the client does not take the answer"};
 }
 
-asio::awaitable<Status> Connection::begin(const AnswerHead& head,
-                                          std::span<const std::string_view> pieces, bool last) {
+Task<Status> Connection::begin(const AnswerHead& head, std::span<const std::string_view> pieces,
+                               bool last) {
   if (finishing_) keep_alive_ = false;
   keep_alive_ = answer_.begin(head, {.http_1_0 = head_.http_1_0, .keep_alive = keep_alive_});
   answer_.add(pieces, last);
   return send();
 }
 
-asio::awaitable<Status> Connection::write(std::span<const std::string_view> pieces, bool last) {
+Task<Status> Connection::write(std::span<const std::string_view> pieces, bool last) {
   answer_.add(pieces, last);
   return send();
 }

@@ -3,7 +3,6 @@
 // answer each. Belongs to one io thread. Holds no input buffer while an exchange runs or while it
 // is idle for long.
 
-#include <boost/asio/awaitable.hpp>
 #include <memory>
 #include <optional>
 #include <string>
@@ -15,6 +14,7 @@
 #include "proxy/downstream_connection.h"
 #include "proxy/exchange.h"
 #include "proxy/hangup_watch.h"
+#include "proxy/task.h"
 #include "proxy/transport.h"
 #include "proxy/worker_context.h"
 #include "routing/config.h"
@@ -32,7 +32,7 @@ class Connection final : public DownstreamConnection,
              std::unique_ptr<Transport> transport, bool may_be_http2);
   ~Connection() override;
 
-  boost::asio::awaitable<void> run() override;
+  Task<void> run() override;
   void finish() noexcept override;
   void cut() noexcept override;
 
@@ -55,23 +55,21 @@ class Connection final : public DownstreamConnection,
   class IdleRelease;
   class Running;
 
-  boost::asio::awaitable<bool> one_request();
-  boost::asio::awaitable<Outcome<std::size_t>> read_head();
+  Task<bool> one_request();
+  Task<Outcome<std::size_t>> read_head();
   void keep_head(std::size_t size);
   // The request without its body.
   Outcome<DownstreamRequest> examine_head();
   bool take_buffered_body(DownstreamRequest& request);
   // Into the request, like the two below; none: it is whole.
-  boost::asio::awaitable<std::optional<Refusal>> read_body(DownstreamRequest& request);
-  boost::asio::awaitable<std::optional<Refusal>> read_sized_body(BodyPace& pace,
-                                                                 DownstreamRequest& request);
-  boost::asio::awaitable<std::optional<Refusal>> read_chunked_body(BodyPace& pace,
-                                                                   DownstreamRequest& request);
+  Task<std::optional<Refusal>> read_body(DownstreamRequest& request);
+  Task<std::optional<Refusal>> read_sized_body(BodyPace& pace, DownstreamRequest& request);
+  Task<std::optional<Refusal>> read_chunked_body(BodyPace& pace, DownstreamRequest& request);
   std::optional<Refusal> examine_body(DownstreamRequest& request);
-  boost::asio::awaitable<bool> tell_to_continue();
-  boost::asio::awaitable<void> refuse(const Refusal& refusal);
-  boost::asio::awaitable<void> linger();
-  boost::asio::awaitable<bool> more_input();
+  Task<bool> tell_to_continue();
+  Task<void> refuse(const Refusal& refusal);
+  Task<void> linger();
+  Task<bool> more_input();
 
   void make_room();
   void release_idle() noexcept;
@@ -82,13 +80,11 @@ class Connection final : public DownstreamConnection,
   bool has_input() const noexcept { return begin_ != end_; }
 
   // ResponseSink, as HTTP/1.1.
-  boost::asio::awaitable<Status> begin(const AnswerHead& head,
-                                       std::span<const std::string_view> pieces,
-                                       bool last) override;
-  boost::asio::awaitable<Status> write(std::span<const std::string_view> pieces,
-                                       bool last) override;
+  Task<Status> begin(const AnswerHead& head, std::span<const std::string_view> pieces,
+                     bool last) override;
+  Task<Status> write(std::span<const std::string_view> pieces, bool last) override;
   void truncate() noexcept override;
-  boost::asio::awaitable<Status> send();
+  Task<Status> send();
 
   WorkerContext& worker_;
   const ServedListener& listener_;

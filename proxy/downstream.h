@@ -2,7 +2,6 @@
 // What an exchange knows of the client's side. It does not know by which protocol the request came:
 // HTTP/1.1 today.
 
-#include <boost/asio/awaitable.hpp>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -14,6 +13,7 @@
 #include "proxy/error.h"
 #include "proxy/http_head.h"
 #include "proxy/snapshot.h"
+#include "proxy/task.h"
 #include "routing/operation.h"
 
 namespace understudy::proxy {
@@ -47,11 +47,9 @@ class ResponseSink {
   virtual ~ResponseSink() = default;
   // The head and what there is of the body already, in one write where possible. The head is read
   // before begin() returns, the pieces until what it returns has been awaited.
-  virtual boost::asio::awaitable<Status> begin(const AnswerHead& head,
-                                               std::span<const std::string_view> pieces,
-                                               bool last) = 0;
-  virtual boost::asio::awaitable<Status> write(std::span<const std::string_view> pieces,
-                                               bool last) = 0;
+  virtual Task<Status> begin(const AnswerHead& head, std::span<const std::string_view> pieces,
+                             bool last) = 0;
+  virtual Task<Status> write(std::span<const std::string_view> pieces, bool last) = 0;
   // The answer cannot be completed: the client must be able to tell that from an end.
   virtual void truncate() noexcept = 0;
 };

@@ -2,7 +2,7 @@
 // A client's connection as its worker sees it, whatever protocol it speaks. Belongs to one io
 // thread and is held by whoever runs it.
 
-#include <boost/asio/awaitable.hpp>
+#include "proxy/task.h"
 
 namespace understudy::proxy {
 
@@ -14,7 +14,7 @@ class DownstreamConnection {
   DownstreamConnection& operator=(const DownstreamConnection&) = delete;
 
   // Serves it until it ends. The object must live until then.
-  virtual boost::asio::awaitable<void> run() = 0;
+  virtual Task<void> run() = 0;
   // Closes once no exchange runs: now, when it is idle.
   virtual void finish() noexcept = 0;
   // Closes now.

@@ -134,7 +134,7 @@ std::string http_date() {
   return {text, size};
 }
 
-boost::asio::awaitable<Status> send(ResponseSink& client, ErrorAnswer answer) {
+Task<Status> send(ResponseSink& client, ErrorAnswer answer) {
   const std::array<std::string_view, 1> pieces{answer.body};
   co_return co_await client.begin(answer.head(), pieces, true);
 }

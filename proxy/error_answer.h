@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "proxy/downstream.h"
+#include "proxy/task.h"
 #include "routing/operation.h"
 
 namespace understudy::proxy {
@@ -34,7 +35,7 @@ ErrorAnswer make_error_answer(int status, std::string_view type, std::string_vie
                               routing::Wire wire = routing::Wire::bedrock);
 
 // Writes it whole. An error where the client is gone and cannot be told.
-boost::asio::awaitable<Status> send(ResponseSink& client, ErrorAnswer answer);
+Task<Status> send(ResponseSink& client, ErrorAnswer answer);
 
 // What the client is told of an exchange that failed before its answer began.
 struct FailureReply {

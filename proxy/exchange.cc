@@ -27,7 +27,7 @@ Exchange::Exchange(WorkerContext& worker, DownstreamRequest request, ResponseSin
       body_hash_(request_.client.body_hash()),
       capture_(worker) {}
 
-asio::awaitable<void> Exchange::run() {
+Task<void> Exchange::run() {
   decide();
   if (!decision_.upstream) {
     worker_.recorder.refused("no_route");
@@ -105,7 +105,7 @@ metrics::RouteMeter& Exchange::meter() const {
 
 // What the primary cannot answer any more, the candidate does; what the candidate cannot, the
 // primary; as long as no byte went to the client.
-asio::awaitable<Status> Exchange::answer() {
+Task<Status> Exchange::answer() {
   if (decision_.served == Variant::primary) {
     Status outcome = co_await attempt();
     if (!gone_) co_return outcome;
@@ -119,7 +119,7 @@ asio::awaitable<Status> Exchange::answer() {
 }
 
 // One try at the served variant's upstream.
-asio::awaitable<Status> Exchange::attempt() {
+Task<Status> Exchange::attempt() {
   Status outcome;
   if (routing::concerns(served_variant().rewrite, request_.target.operation) ||
       !served_swap().model.empty())
@@ -249,10 +249,11 @@ void Exchange::change_to(Variant variant) {
 
 // --- 3. The served variant's request
 
-asio::awaitable<Status> Exchange::rewrite_body() {
+Task<Status> Exchange::rewrite_body() {
   const auto begun = steady_clock::now();
-  auto made = co_await worker_.rewriter.rewrite(
-      snapshot_, served_variant().rewrite, request_.target.operation, served_swap(), request_.body);
+  auto made = co_await worker_.rewriter.rewrite(worker_.resources.context, snapshot_,
+                                                served_variant().rewrite, request_.target.operation,
+                                                served_swap(), request_.body);
   worker_.recorder.overhead(metrics::Phase::rewrite, steady_clock::now() - begun);
   // A body that cannot be rewritten goes as it is: the candidate's own error tells the client more
   // than ours would.
@@ -296,7 +297,7 @@ Status Exchange::build_request() {
 
 // --- 4. Ask, and relay what comes
 
-asio::awaitable<Status> Exchange::serve() {
+Task<Status> Exchange::serve() {
   const auto& variant = served_variant();
   const auto& config = snapshot_->upstreams[variant.upstream]->config;
   UpstreamCall& call = call_.emplace(
@@ -323,7 +324,7 @@ asio::awaitable<Status> Exchange::serve() {
 }
 
 // An error may say that the model is gone, so it is read before it is passed on.
-asio::awaitable<Status> Exchange::relay_unless_gone(UpstreamCall& call, ResponseHead& head) {
+Task<Status> Exchange::relay_unless_gone(UpstreamCall& call, ResponseHead& head) {
   HeldAnswer held;
   if (auto read = co_await hold_answer(call, head, held); !read) co_return read;
   std::optional<ModelGone> gone;
@@ -340,8 +341,8 @@ asio::awaitable<Status> Exchange::relay_unless_gone(UpstreamCall& call, Response
       UpstreamCall::Part{std::span{pieces}.first(held.body.empty() ? 0 : 1), held.last});
 }
 
-asio::awaitable<Status> Exchange::relay(UpstreamCall& call, const ResponseHead& head,
-                                        Result<UpstreamCall::Part> part) {
+Task<Status> Exchange::relay(UpstreamCall& call, const ResponseHead& head,
+                             Result<UpstreamCall::Part> part) {
   status_ = head.status;
   capture_.begin(head, decision_.shadow ? std::optional{decision_.route->shadow.max_capture_bytes}
                                         : std::nullopt);
@@ -361,8 +362,7 @@ asio::awaitable<Status> Exchange::relay(UpstreamCall& call, const ResponseHead& 
   co_return Status{};
 }
 
-asio::awaitable<Status> Exchange::pass_on(const ResponseHead& head,
-                                          const UpstreamCall::Part& part) {
+Task<Status> Exchange::pass_on(const ResponseHead& head, const UpstreamCall::Part& part) {
   const std::array added{
       Field{"x-understudy-variant", label(decision_.served)},
       Field{"x-understudy-route",
@@ -381,7 +381,7 @@ asio::awaitable<Status> Exchange::pass_on(const ResponseHead& head,
 
 // --- 5. When it did not work
 
-asio::awaitable<void> Exchange::answer_failure(const Error& error) {
+Task<void> Exchange::answer_failure(const Error& error) {
   const bool lost_client =
       client_gone_ || (error.side == Side::downstream && error.kind != ErrorKind::credentials);
   if (lost_client) {
@@ -400,8 +400,8 @@ asio::awaitable<void> Exchange::answer_failure(const Error& error) {
   co_await answer_error(reply.status, reply.type, reply.message, label(error.kind));
 }
 
-asio::awaitable<void> Exchange::answer_error(int status, std::string_view type,
-                                             std::string_view message, std::string_view cause) {
+Task<void> Exchange::answer_error(int status, std::string_view type, std::string_view message,
+                                  std::string_view cause) {
   status_ = status;
   answer_begun_ = true;
   // A client that cannot be told is gone anyway.

@@ -3,7 +3,6 @@
 // does not know by which protocol the request came. Made and run on an io thread; lives until run()
 // ends.
 
-#include <boost/asio/awaitable.hpp>
 #include <memory>
 #include <optional>
 #include <string>
@@ -12,6 +11,7 @@
 #include "proxy/downstream.h"
 #include "proxy/error_answer.h"
 #include "proxy/served_capture.h"
+#include "proxy/task.h"
 #include "proxy/upstream_call.h"
 #include "proxy/upstream_request.h"
 #include "proxy/worker_context.h"
@@ -26,7 +26,7 @@ class Exchange {
   Exchange(const Exchange&) = delete;
   Exchange& operator=(const Exchange&) = delete;
 
-  boost::asio::awaitable<void> run();
+  Task<void> run();
 
   // The client will not read the answer: stop asking for it. Called on the exchange's thread while
   // it runs.
@@ -36,12 +36,12 @@ class Exchange {
   // The steps, in order; the last two in exchange_end.cc.
   void decide();
   void read_body_model();
-  boost::asio::awaitable<Status> answer();
-  boost::asio::awaitable<Status> attempt();
-  boost::asio::awaitable<Status> rewrite_body();
+  Task<Status> answer();
+  Task<Status> attempt();
+  Task<Status> rewrite_body();
   Status build_request();
-  boost::asio::awaitable<Status> serve();
-  boost::asio::awaitable<void> answer_failure(const Error& error);
+  Task<Status> serve();
+  Task<void> answer_failure(const Error& error);
   void record();
   void hand_over(const Status& outcome);
 
@@ -61,12 +61,11 @@ class Exchange {
   void change_to(routing::Variant variant);
   void tell_account(int status, metrics::TimePoint when);
 
-  boost::asio::awaitable<Status> relay_unless_gone(UpstreamCall& call, ResponseHead& head);
-  boost::asio::awaitable<Status> relay(UpstreamCall& call, const ResponseHead& head,
-                                       Result<UpstreamCall::Part> part);
-  boost::asio::awaitable<Status> pass_on(const ResponseHead& head, const UpstreamCall::Part& part);
-  boost::asio::awaitable<void> answer_error(int status, std::string_view type,
-                                            std::string_view message, std::string_view cause);
+  Task<Status> relay_unless_gone(UpstreamCall& call, ResponseHead& head);
+  Task<Status> relay(UpstreamCall& call, const ResponseHead& head, Result<UpstreamCall::Part> part);
+  Task<Status> pass_on(const ResponseHead& head, const UpstreamCall::Part& part);
+  Task<void> answer_error(int status, std::string_view type, std::string_view message,
+                          std::string_view cause);
   std::optional<routing::SkipReason> reason_to_skip(const Status& outcome) const noexcept;
   std::string_view sampling_key() const noexcept;
   void describe(PairContext& pair) const;

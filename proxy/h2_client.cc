@@ -4,8 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
 #include <new>
 #include <optional>
 #include <utility>
@@ -33,6 +31,9 @@ nghttp2_nv pair(const routing::Field& field) noexcept {
   return {bytes(field.name), bytes(field.value), field.name.size(), field.value.size(),
           NGHTTP2_NV_FLAG_NONE};
 }
+
+// What ends a stream is noted in it.
+void unheard(std::exception_ptr) noexcept {}
 
 std::string_view view(const std::uint8_t* data, std::size_t size) noexcept {
   return {reinterpret_cast<const char*>(data), size};
@@ -80,11 +81,11 @@ class H2Client::Stream final : public std::enable_shared_from_this<Stream>, priv
     id_ = nghttp2_submit_request(session_, nullptr, head.data(), head.size(), &provider, nullptr);
     if (id_ < 0) throw std::bad_alloc();
     set(limits_.idle);
-    asio::co_spawn(pool_->resources().context, read_loop(shared_from_this()), asio::detached);
-    asio::co_spawn(pool_->resources().context, write_loop(shared_from_this()), asio::detached);
+    spawn(pool_->resources().context, read_loop(shared_from_this()), unheard);
+    spawn(pool_->resources().context, write_loop(shared_from_this()), unheard);
   }
 
-  asio::awaitable<Status> write(std::string_view bytes, bool last) {
+  Task<Status> write(std::string_view bytes, bool last) {
     if (!closed_ && !failure_) {
       unsent_ = bytes;
       last_given_ = last;
@@ -99,7 +100,7 @@ class H2Client::Stream final : public std::enable_shared_from_this<Stream>, priv
     co_return Status{};
   }
 
-  asio::awaitable<Result<const ResponseHead*>> read_head() {
+  Task<Result<const ResponseHead*>> read_head() {
     while (!head_whole_ && !failure_) co_await came_.wait();
     if (!head_whole_) co_return *failure_;
     if (const auto problem = scan_response_head(
@@ -108,7 +109,7 @@ class H2Client::Stream final : public std::enable_shared_from_this<Stream>, priv
     co_return &head_;
   }
 
-  asio::awaitable<Result<Part>> read() {
+  Task<Result<Part>> read() {
     nghttp2_session_consume(session_, id_, std::exchange(handed_out_, 0));
     want_output();
     while (answer_.empty() && !answer_ended_ && !failure_) co_await came_.wait();
@@ -166,7 +167,7 @@ class H2Client::Stream final : public std::enable_shared_from_this<Stream>, priv
 
   // --- The connection
 
-  static asio::awaitable<void> read_loop(std::shared_ptr<Stream> self) {
+  static Task<void> read_loop(std::shared_ptr<Stream> self) {
     std::array<std::uint8_t, kInputBytes> buffer;
     while (self->transport_->socket().is_open()) {
       const auto [error, size] =
@@ -192,7 +193,7 @@ class H2Client::Stream final : public std::enable_shared_from_this<Stream>, priv
     wake_all();
   }
 
-  static asio::awaitable<void> write_loop(std::shared_ptr<Stream> self) {
+  static Task<void> write_loop(std::shared_ptr<Stream> self) {
     std::string bytes;
     while (self->transport_->socket().is_open()) {
       bytes.clear();
@@ -340,7 +341,7 @@ H2Client::~H2Client() {
   if (stream_) stream_->leave();
 }
 
-asio::awaitable<Status> H2Client::open(std::span<const routing::Field> fields) {
+Task<Status> H2Client::open(std::span<const routing::Field> fields) {
   auto connected =
       co_await pool_->connect(connecting_, limits_.connect, UpstreamPool::Protocol::h2);
   if (!connected) co_return connected.error();
@@ -351,15 +352,15 @@ asio::awaitable<Status> H2Client::open(std::span<const routing::Field> fields) {
   co_return Status{};
 }
 
-asio::awaitable<Status> H2Client::write(std::string_view bytes, bool last) {
+Task<Status> H2Client::write(std::string_view bytes, bool last) {
   return stream_->write(bytes, last);
 }
 
-asio::awaitable<Result<const ResponseHead*>> H2Client::read_head() {
+Task<Result<const ResponseHead*>> H2Client::read_head() {
   return stream_->read_head();
 }
 
-asio::awaitable<Result<H2Client::Part>> H2Client::read() {
+Task<Result<H2Client::Part>> H2Client::read() {
   return stream_->read();
 }
 

@@ -5,7 +5,6 @@
 // may be called by other code of that thread. Destroying it takes back what has not ended: the
 // upstream sees RST_STREAM(CANCEL) and GOAWAY.
 
-#include <boost/asio/awaitable.hpp>
 #include <chrono>
 #include <memory>
 #include <span>
@@ -14,6 +13,7 @@
 
 #include "proxy/error.h"
 #include "proxy/http_head.h"
+#include "proxy/task.h"
 #include "proxy/upstream_pool.h"
 #include "routing/fields.h"
 
@@ -35,22 +35,22 @@ class H2Client {
 
   // Connects and hands in the request's head, pseudo fields first; names in lower case. What the
   // fields refer to must live until it ends.
-  boost::asio::awaitable<Status> open(std::span<const routing::Field> fields);
+  Task<Status> open(std::span<const routing::Field> fields);
 
   // The next bytes of the body; ends when the socket has taken them, so that a slow upstream holds
   // back its client. An error says that nobody will read them, also where the answer is already
   // whole.
-  boost::asio::awaitable<Status> write(std::string_view bytes, bool last);
+  Task<Status> write(std::string_view bytes, bool last);
 
   // The final head; 1xx heads before it are passed over. It lives as long as the call.
-  boost::asio::awaitable<Result<const ResponseHead*>> read_head();
+  Task<Result<const ResponseHead*>> read_head();
   struct Part {
     std::string bytes;
     bool last = false;
   };
   // What has come since; waits until there is something. The upstream may send as much again when
   // the next part is asked for. A reset, GOAWAY or end before the answer's is ErrorKind::closed.
-  boost::asio::awaitable<Result<Part>> read();
+  Task<Result<Part>> read();
 
   // Whatever is waited for ends at once with ErrorKind::cancelled. Any time, any number of times.
   void interrupt() noexcept;

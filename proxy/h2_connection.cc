@@ -1,6 +1,5 @@
 #include "proxy/h2_connection.h"
 
-#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/post.hpp>
 #include <utility>
 #include <vector>
@@ -40,15 +39,15 @@ H2Connection::~H2Connection() {
   worker_.recorder.connection_closed();
 }
 
-asio::awaitable<void> H2Connection::run() {
+Task<void> H2Connection::run() {
   writing_ = true;
-  asio::co_spawn(worker_.resources.context, write_loop(),
-                 [self = shared_from_this()](std::exception_ptr failure) {
-                   if (failure) log_error("connection_failed");
-                   self->writing_ = false;
-                   self->transport_->end_and_close();
-                   self->all_ended_.wake();
-                 });
+  spawn(worker_.resources.context, write_loop(),
+        [self = shared_from_this()](std::exception_ptr failure) {
+          if (failure) log_error("connection_failed");
+          self->writing_ = false;
+          self->transport_->end_and_close();
+          self->all_ended_.wake();
+        });
   if (const metrics::Block first = std::exchange(already_read_, {})) take(first.view());
   co_await read_loop();
 
@@ -76,7 +75,7 @@ void H2Connection::cut() noexcept {
 
 // --- Reading
 
-asio::awaitable<void> H2Connection::read_loop() {
+Task<void> H2Connection::read_loop() {
   watch();
   while (true) {
     if (!input_) input_ = worker_.resources.blocks.take(kInputBlock);
@@ -164,15 +163,15 @@ void H2Connection::handle(const H2Session::Event& event) {
 
 // --- Requests
 
-void H2Connection::start(std::int32_t stream, asio::awaitable<void> answering) {
-  asio::co_spawn(worker_.resources.context, std::move(answering),
-                 [self = shared_from_this(), stream](std::exception_ptr failure) {
-                   if (failure) {  // a bug or no memory; it ends with this request
-                     log_error("request_failed");
-                     if (H2Stream* cut = self->session_.find(stream)) self->session_.cut(*cut);
-                   }
-                   self->ended(stream);
-                 });
+void H2Connection::start(std::int32_t stream, Task<void> answering) {
+  spawn(worker_.resources.context, std::move(answering),
+        [self = shared_from_this(), stream](std::exception_ptr failure) {
+          if (failure) {  // a bug or no memory; it ends with this request
+            log_error("request_failed");
+            if (H2Stream* cut = self->session_.find(stream)) self->session_.cut(*cut);
+          }
+          self->ended(stream);
+        });
 }
 
 void H2Connection::ended(std::int32_t stream) {
@@ -218,7 +217,7 @@ void H2Connection::flush_soon() {
   });
 }
 
-asio::awaitable<void> H2Connection::write_loop() {
+Task<void> H2Connection::write_loop() {
   while (!closed_) {
     bool more = true;
     while (more) more = co_await send_once();
@@ -235,7 +234,7 @@ asio::awaitable<void> H2Connection::write_loop() {
 }
 
 // False when nothing is left to send, or nothing can be.
-asio::awaitable<bool> H2Connection::send_once() {
+Task<bool> H2Connection::send_once() {
   H2Output& output = out_;
   output.clear();
   session_.collect(output, steady_clock::now());

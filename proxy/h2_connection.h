@@ -8,7 +8,6 @@
 // served many streams up to 56 KiB, because the library remembers as many closed streams as may be
 // open (RFC 9113 5.1 wants some told apart).
 
-#include <boost/asio/awaitable.hpp>
 #include <cstdint>
 #include <memory>
 #include <unordered_map>
@@ -18,6 +17,7 @@
 #include "proxy/downstream_connection.h"
 #include "proxy/h2_request.h"
 #include "proxy/h2_session.h"
+#include "proxy/task.h"
 #include "proxy/transport.h"
 #include "proxy/waiter.h"
 #include "proxy/worker_context.h"
@@ -35,7 +35,7 @@ class H2Connection final : public DownstreamConnection,
                std::unique_ptr<Transport> transport, metrics::Block already_read = {});
   ~H2Connection() override;
 
-  boost::asio::awaitable<void> run() override;
+  Task<void> run() override;
   void finish() noexcept override;
   void cut() noexcept override;
 
@@ -46,7 +46,7 @@ class H2Connection final : public DownstreamConnection,
   const routing::LimitsConfig& limits() const noexcept { return limits_; }
   H2Session& session() noexcept { return session_; }
   // Runs what answers a request; ended() follows.
-  void start(std::int32_t stream, boost::asio::awaitable<void> answering);
+  void start(std::int32_t stream, Task<void> answering);
   // Destroys the request.
   void ended(std::int32_t stream);
   // Counts what a request is about to begin against the files of the process. False where it must
@@ -74,9 +74,9 @@ class H2Connection final : public DownstreamConnection,
     H2Connection& connection_;
   };
 
-  boost::asio::awaitable<void> read_loop();
-  boost::asio::awaitable<void> write_loop();
-  boost::asio::awaitable<bool> send_once();
+  Task<void> read_loop();
+  Task<void> write_loop();
+  Task<bool> send_once();
   void take(std::string_view bytes);
   void release_idle() noexcept;
   void handle_events();

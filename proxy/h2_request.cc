@@ -117,14 +117,14 @@ void H2Request::refuse(const HeadProblem& problem) {
   connection_.start(stream_.id, answer_refusal(problem));
 }
 
-asio::awaitable<void> H2Request::answer_refusal(HeadProblem problem) {
+Task<void> H2Request::answer_refusal(HeadProblem problem) {
   auto answer = make_error_answer(problem.status, exception_for(problem), problem.what,
                                   problem.rule, connection_.worker().next_id().view(),
                                   routing::wire_of(head_.target, connection_.listener().base_path));
   (void)co_await send(*this, std::move(answer));  // a client that is gone needs no answer
 }
 
-asio::awaitable<void> H2Request::run_exchange() {
+Task<void> H2Request::run_exchange() {
   WorkerContext& worker = connection_.worker();
   const auto exchange = worker.exchanges.make(worker,
                                               DownstreamRequest{.head = &head_,
@@ -137,7 +137,7 @@ asio::awaitable<void> H2Request::run_exchange() {
   co_await exchange->run();
 }
 
-asio::awaitable<void> H2Request::run_both_ways(std::optional<EventChainSeed> seed) {
+Task<void> H2Request::run_both_ways(std::optional<EventChainSeed> seed) {
   BidirectionalExchange exchange(
       connection_.worker(),
       DownstreamRequest{
@@ -170,21 +170,21 @@ void H2Request::expired() noexcept {
 
 // --- The answer
 
-asio::awaitable<Status> H2Request::begin(const AnswerHead& head,
-                                         std::span<const std::string_view> pieces, bool last) {
+Task<Status> H2Request::begin(const AnswerHead& head, std::span<const std::string_view> pieces,
+                              bool last) {
   AnswerHead answer = head;
   answer.has_body = head.has_body && head_.method != "HEAD";
   connection_.session().answer(stream_, answer, pieces, last);
   return until_sent();
 }
 
-asio::awaitable<Status> H2Request::write(std::span<const std::string_view> pieces, bool last) {
+Task<Status> H2Request::write(std::span<const std::string_view> pieces, bool last) {
   connection_.session().give(stream_, pieces, last);
   return until_sent();
 }
 
 // Until the socket has taken all of it: so a client that reads slowly holds back its upstream.
-asio::awaitable<Status> H2Request::until_sent() {
+Task<Status> H2Request::until_sent() {
   connection_.flush_soon();
   set(connection_.limits().write_timeout);
   while (stream_.sending() || stream_.in_flight) co_await sent_.wait();
@@ -196,7 +196,7 @@ asio::awaitable<Status> H2Request::until_sent() {
 
 // --- A request that is read as it comes
 
-asio::awaitable<Result<RequestSource::Part>> H2Request::read() {
+Task<Result<RequestSource::Part>> H2Request::read() {
   if (handed_out_ > 0) {
     connection_.session().taken(stream_, std::exchange(handed_out_, 0));
     connection_.flush_soon();

@@ -3,7 +3,6 @@
 // sends the answer on its stream. Owned by the H2Connection, on its thread; lives until the answer
 // has ended or the client is gone.
 
-#include <boost/asio/awaitable.hpp>
 #include <cstdint>
 #include <span>
 #include <string_view>
@@ -14,6 +13,7 @@
 #include "proxy/downstream.h"
 #include "proxy/exchange.h"
 #include "proxy/h2_session.h"
+#include "proxy/task.h"
 #include "proxy/waiter.h"
 
 namespace understudy::proxy {
@@ -42,22 +42,20 @@ class H2Request final : private ResponseSink, private RequestSource, private Dea
   void expect_more();
   bool may_begin();
   void refuse(const HeadProblem& problem);
-  boost::asio::awaitable<void> answer_refusal(HeadProblem problem);
-  boost::asio::awaitable<void> run_exchange();
-  boost::asio::awaitable<void> run_both_ways(std::optional<EventChainSeed> seed);
+  Task<void> answer_refusal(HeadProblem problem);
+  Task<void> run_exchange();
+  Task<void> run_both_ways(std::optional<EventChainSeed> seed);
   void expired() noexcept override;
 
   // ResponseSink, as HTTP/2.
-  boost::asio::awaitable<Status> begin(const AnswerHead& head,
-                                       std::span<const std::string_view> pieces,
-                                       bool last) override;
-  boost::asio::awaitable<Status> write(std::span<const std::string_view> pieces,
-                                       bool last) override;
+  Task<Status> begin(const AnswerHead& head, std::span<const std::string_view> pieces,
+                     bool last) override;
+  Task<Status> write(std::span<const std::string_view> pieces, bool last) override;
   void truncate() noexcept override;
-  boost::asio::awaitable<Status> until_sent();
+  Task<Status> until_sent();
 
   // RequestSource.
-  boost::asio::awaitable<Result<Part>> read() override;
+  Task<Result<Part>> read() override;
   void stop() noexcept override;
 
   H2Connection& connection_;

@@ -1,8 +1,6 @@
 #include "proxy/http_call.h"
 
 #include <algorithm>
-#include <boost/asio/awaitable.hpp>
-#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/connect.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
@@ -10,6 +8,7 @@
 #include <boost/beast/ssl.hpp>
 #include <optional>
 
+#include "proxy/task.h"
 #include "proxy/tls.h"
 #include "proxy/transport.h"
 
@@ -41,7 +40,7 @@ std::string bare(const std::string& host) {
 }
 
 template <typename Stream>
-asio::awaitable<boost::system::error_code> exchange(Stream& stream, Running& running) {
+Task<boost::system::error_code> exchange(Stream& stream, Running& running) {
   const auto [write_error, written] = co_await http::async_write(stream, running.request, kAsTuple);
   if (write_error) co_return write_error;
   boost::beast::flat_buffer buffer(kMaxHeadBytes + running.call.max_answer_bytes);
@@ -53,7 +52,7 @@ asio::awaitable<boost::system::error_code> exchange(Stream& stream, Running& run
   co_return read_error;
 }
 
-asio::awaitable<void> run_tls(asio::ip::tcp::socket socket, Running& running) {
+Task<void> run_tls(asio::ip::tcp::socket socket, Running& running) {
   auto context = make_client_tls(running.call.ca_file);
   if (!context) co_return running.fail(ErrorKind::tls, context.error().context);
   auto stream = make_client_stream(std::move(socket), **context, running.call.endpoint.host);
@@ -65,7 +64,7 @@ asio::awaitable<void> run_tls(asio::ip::tcp::socket socket, Running& running) {
     running.fail(ErrorKind::closed, failed.message());
 }
 
-asio::awaitable<void> run(asio::io_context& context, Running& running) {
+Task<void> run(asio::io_context& context, Running& running) {
   const routing::Endpoint& endpoint = running.call.endpoint;
   asio::ip::tcp::resolver resolver(context);
   // Named before it is awaited: g++ 12 destroys the temporaries of a conditional there twice.
@@ -100,7 +99,7 @@ Request request_of(const HttpCall& call) {
 Result<HttpAnswer> call_http(const HttpCall& call) {
   Running running{.call = call, .request = request_of(call)};
   asio::io_context context;
-  asio::co_spawn(context, run(context, running), [&running](std::exception_ptr failure) {
+  spawn(context, run(context, running), [&running](std::exception_ptr failure) {
     if (failure) running.fail(ErrorKind::internal, "not enough memory");
     running.done = true;
   });

@@ -3,7 +3,6 @@
 // the primary. Remembers good answers: an old one is used and renewed in the background, and stays
 // in use for a while although look-ups fail. After that, calls fail as ErrorKind::resolve.
 
-#include <boost/asio/awaitable.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <chrono>
 #include <memory>
@@ -12,6 +11,7 @@
 #include <vector>
 
 #include "proxy/error.h"
+#include "proxy/task.h"
 #include "proxy/waiter.h"
 
 namespace understudy::proxy {

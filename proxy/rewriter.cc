@@ -1,7 +1,6 @@
 #include "proxy/rewriter.h"
 
 #include <boost/asio/post.hpp>
-#include <boost/asio/this_coro.hpp>
 
 #include "proxy/waiter.h"
 
@@ -9,9 +8,11 @@ namespace understudy::proxy {
 
 namespace asio = boost::asio;
 
-asio::awaitable<routing::VariantBody> Rewriter::rewrite(
-    std::shared_ptr<const Snapshot> snapshot, const std::vector<routing::RewriteRule>& rules,
-    routing::Operation operation, routing::ModelSwap swap, metrics::Block body) {
+Task<routing::VariantBody> Rewriter::rewrite(asio::io_context& home,
+                                             std::shared_ptr<const Snapshot> snapshot,
+                                             const std::vector<routing::RewriteRule>& rules,
+                                             routing::Operation operation, routing::ModelSwap swap,
+                                             metrics::Block body) {
   struct Job {
     Waiter finished;
     routing::VariantBody outcome{.bytes = {},
@@ -20,8 +21,7 @@ asio::awaitable<routing::VariantBody> Rewriter::rewrite(
                                  .problem = routing::RewriteProblem{"the rewrite failed"}};
   };
   auto job = std::make_shared<Job>();
-  auto home = co_await asio::this_coro::executor;
-  asio::post(thread_, [job, home, snapshot = std::move(snapshot), &rules, operation, swap,
+  asio::post(thread_, [job, &home, snapshot = std::move(snapshot), &rules, operation, swap,
                        body = std::move(body)] {
     try {
       job->outcome = routing::variant_body(rules, operation, swap, body.view());

@@ -3,7 +3,6 @@
 #include <pthread.h>
 
 #include <algorithm>
-#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -84,7 +83,7 @@ struct ShadowDispatcher::Impl {
         spent_before(spending.load(begun_on)),
         thread_memory(thread_memory_) {
     thread = std::thread([this] {
-      asio::co_spawn(context, look_for_jobs(), [](std::exception_ptr) {});
+      proxy::spawn(context, look_for_jobs(), [](std::exception_ptr) {});
       context.run();
     });
     pthread_setname_np(thread.native_handle(), "shadow");
@@ -99,7 +98,7 @@ struct ShadowDispatcher::Impl {
   // --- Shadow thread
   // -----------------------------------------------------------------------------------------------
 
-  asio::awaitable<void> look_for_jobs() {
+  Task<void> look_for_jobs() {
     asio::steady_timer timer(context);
     auto last_work = steady_clock::now();
     while (!stopping) {
@@ -255,19 +254,19 @@ struct ShadowDispatcher::Impl {
     ++state.in_flight;
     ++in_flight;
     ++job->legs;
-    asio::co_spawn(context, run_leg(legs, job, leg),
-                   [this, &state, job, leg](std::exception_ptr broken, LegResult result) {
-                     --state.in_flight;
-                     --in_flight;
-                     if (broken) {  // not even memory to begin
-                       result.facts.leg = leg;
-                       result.failure = FailReason::transport;
-                     }
-                     settle(state, *job, result);
-                     if (--job->legs == 0) job->leave();
-                     start_waiting(state, steady_clock::now());
-                     if (draining && in_flight == 0) tell_idle();
-                   });
+    proxy::spawn(context, run_leg(legs, job, leg),
+                 [this, &state, job, leg](std::exception_ptr broken, LegResult result) {
+                   --state.in_flight;
+                   --in_flight;
+                   if (broken) {  // not even memory to begin
+                     result.facts.leg = leg;
+                     result.failure = FailReason::transport;
+                   }
+                   settle(state, *job, result);
+                   if (--job->legs == 0) job->leave();
+                   start_waiting(state, steady_clock::now());
+                   if (draining && in_flight == 0) tell_idle();
+                 });
   }
 
   void settle(RouteState& state, const ShadowJob& job, const LegResult& result) {

@@ -4,7 +4,6 @@
 // else happens on the shadow thread. Every copy ends as exactly one of compared, failed, dropped or
 // skipped in its route's books.
 
-#include <boost/asio/awaitable.hpp>
 #include <chrono>
 #include <memory>
 #include <optional>
@@ -19,6 +18,7 @@
 #include "proxy/shadow_memory.h"
 #include "proxy/sigv4.h"
 #include "proxy/snapshot.h"
+#include "proxy/task.h"
 #include "proxy/upstream_request.h"
 
 namespace understudy::proxy {

@@ -121,11 +121,10 @@ void report_failure(const LegRun& run) {
 }
 
 // Sends, and captures what comes.
-asio::awaitable<std::optional<FailReason>> exchange(LegRun& run, std::shared_ptr<UpstreamPool> pool,
-                                                    const routing::ShadowConfig& limits,
-                                                    const routing::UpstreamConfig& upstream,
-                                                    ExchangeScratch& scratch,
-                                                    std::string_view body) {
+Task<std::optional<FailReason>> exchange(LegRun& run, std::shared_ptr<UpstreamPool> pool,
+                                         const routing::ShadowConfig& limits,
+                                         const routing::UpstreamConfig& upstream,
+                                         ExchangeScratch& scratch, std::string_view body) {
   UpstreamCall call(
       std::move(pool),
       {.connect = std::min(limits.connect_timeout, upstream.connect_timeout),
@@ -178,7 +177,7 @@ routing::Variant asked_variant(const ShadowJob& job, metrics::Leg leg) noexcept 
 }
 
 // Makes the request of the variant that is asked, and asks.
-asio::awaitable<std::optional<FailReason>> ask(LegRun& run) {
+Task<std::optional<FailReason>> ask(LegRun& run) {
   const ShadowJob& job = *run.job;
   const auto& route = route_of(job);
   const bool asks_primary = run.result.facts.variant == routing::Variant::primary;
@@ -194,7 +193,8 @@ asio::awaitable<std::optional<FailReason>> ask(LegRun& run) {
   std::string rewritten;
   const auto swap = model_swap(variant, job.pair.asked_model, job.body_model);
   if (routing::concerns(variant.rewrite, job.operation) || !swap.model.empty()) {
-    auto made = co_await run.thread.rewriter.rewrite(job.pair.snapshot, variant.rewrite,
+    auto made = co_await run.thread.rewriter.rewrite(run.thread.resources.context,
+                                                     job.pair.snapshot, variant.rewrite,
                                                      job.operation, swap, job.pair.request_body);
     if (run.thread.cut) co_return FailReason::cancelled;
     if (made.problem) {
@@ -251,8 +251,7 @@ metrics::QuotaRule quota_rule_of(const ShadowJob& job, metrics::Leg leg) {
                     variant.model.empty() ? job.pair.asked_model : variant.model);
 }
 
-asio::awaitable<LegResult> run_leg(ShadowThread& thread, std::shared_ptr<ShadowJob> job,
-                                   metrics::Leg leg) {
+Task<LegResult> run_leg(ShadowThread& thread, std::shared_ptr<ShadowJob> job, metrics::Leg leg) {
   LegRun run{.thread = thread, .job = std::move(job)};
   run.result.facts.leg = leg;
   run.result.facts.variant = asked_variant(*run.job, leg);

@@ -2,7 +2,6 @@
 // One call that is made for a copy: to the other variant (shadow) or once more to the served one
 // (control). Shadow thread only.
 
-#include <boost/asio/awaitable.hpp>
 #include <chrono>
 #include <list>
 #include <memory>
@@ -14,6 +13,7 @@
 #include "proxy/exchange_scratch.h"
 #include "proxy/rewriter.h"
 #include "proxy/shadow_dispatcher.h"
+#include "proxy/task.h"
 #include "proxy/thread_snapshot.h"
 #include "proxy/upstream_call.h"
 
@@ -45,8 +45,7 @@ struct LegResult {
 
 // Sends the job's request, captures the answer within the route's limits and offers it to the
 // analysis. Never throws.
-boost::asio::awaitable<LegResult> run_leg(ShadowThread& thread, std::shared_ptr<ShadowJob> job,
-                                          metrics::Leg leg);
+Task<LegResult> run_leg(ShadowThread& thread, std::shared_ptr<ShadowJob> job, metrics::Leg leg);
 
 // The job's route and its meter.
 const routing::RouteConfig& route_of(const ShadowJob& job);

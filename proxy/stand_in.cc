@@ -68,7 +68,7 @@ std::optional<FallbackReason> fallback_reason(const Error& error) noexcept {
   return std::nullopt;
 }
 
-asio::awaitable<Status> hold_answer(UpstreamCall& call, ResponseHead& head, HeldAnswer& held) {
+Task<Status> hold_answer(UpstreamCall& call, ResponseHead& head, HeldAnswer& held) {
   keep_fields(head, held.fields);
   for (auto part = call.buffered();; part = co_await call.read_part()) {
     if (!part) co_return part.error();

@@ -3,7 +3,6 @@
 // that fails (fallback), the candidate for a primary whose model is gone. Values and pure
 // functions; io thread.
 
-#include <boost/asio/awaitable.hpp>
 #include <cstddef>
 #include <optional>
 #include <string>
@@ -12,6 +11,7 @@
 #include "metrics/served_outcome.h"
 #include "proxy/error.h"
 #include "proxy/http_head.h"
+#include "proxy/task.h"
 #include "proxy/upstream_call.h"
 
 namespace understudy::proxy {
@@ -32,7 +32,6 @@ struct HeldAnswer {
 };
 
 // Reads the body until it ends or kMaxBytes are exceeded. `head` is the one that the call read.
-boost::asio::awaitable<Status> hold_answer(UpstreamCall& call, ResponseHead& head,
-                                           HeldAnswer& held);
+Task<Status> hold_answer(UpstreamCall& call, ResponseHead& head, HeldAnswer& held);
 
 }  // namespace understudy::proxy

@@ -26,7 +26,7 @@ TlsHandshake::TlsHandshake(std::unique_ptr<Transport> transport, std::chrono::mi
       recorder_(recorder),
       listener_(std::move(listener)) {}
 
-asio::awaitable<void> TlsHandshake::run() {
+Task<void> TlsHandshake::run() {
   transport_->expire_after(timeout_);
   const auto handshake = co_await transport_->shake_hands();
   if (!handshake.done) co_return co_await fail(handshake.result);
@@ -43,7 +43,7 @@ void TlsHandshake::cut() noexcept {
   if (transport_) transport_->abort();
 }
 
-asio::awaitable<void> TlsHandshake::fail(std::string_view why) {
+Task<void> TlsHandshake::fail(std::string_view why) {
   if (transport_->aborted()) co_return;
   if (transport_->timed_out()) why = "timeout";
   recorder_.tls_handshake(why);

@@ -8,6 +8,7 @@
 
 #include "metrics/recorder.h"
 #include "proxy/downstream_connection.h"
+#include "proxy/task.h"
 #include "proxy/transport.h"
 
 namespace understudy::proxy {
@@ -18,7 +19,7 @@ class TlsHandshake final : public DownstreamConnection {
   TlsHandshake(std::unique_ptr<Transport> transport, std::chrono::milliseconds timeout,
                metrics::Recorder& recorder, std::string listener);
 
-  boost::asio::awaitable<void> run() override;
+  Task<void> run() override;
   // There is no request yet that would be worth finishing.
   void finish() noexcept override { cut(); }
   void cut() noexcept override;
@@ -27,7 +28,7 @@ class TlsHandshake final : public DownstreamConnection {
   std::unique_ptr<Transport> take() noexcept;
 
  private:
-  boost::asio::awaitable<void> fail(std::string_view why);
+  Task<void> fail(std::string_view why);
 
   std::unique_ptr<Transport> transport_;  // null once taken
   bool done_ = false;

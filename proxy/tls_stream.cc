@@ -6,9 +6,7 @@
 
 #include <algorithm>
 #include <array>
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/error.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <cstring>
 #include <utility>
 
@@ -20,7 +18,6 @@ using boost::system::error_code;
 
 namespace {
 
-constexpr auto kAsTuple = asio::as_tuple(asio::use_awaitable);
 constexpr std::size_t kRecordBytes = 16u << 10;  // RFC 8446 5.1
 
 // Walks over what is to be written. Small pieces are joined, so that an answer's head and body are
@@ -138,7 +135,7 @@ TlsServerStream::TlsServerStream(tcp::socket socket, std::shared_ptr<const TlsSe
 }
 
 // What OpenSSL wants before it goes on; an error where there is no way on.
-asio::awaitable<error_code> TlsServerStream::wait_for(int openssl_wants) {
+Task<error_code> TlsServerStream::wait_for(int openssl_wants) {
   error_code error;
   if (openssl_wants == SSL_ERROR_WANT_READ) {
     std::tie(error) = co_await socket_.async_wait(tcp::socket::wait_read, kAsTuple);
@@ -153,7 +150,7 @@ asio::awaitable<error_code> TlsServerStream::wait_for(int openssl_wants) {
   co_return error;
 }
 
-asio::awaitable<TlsServerStream::Handshake> TlsServerStream::shake_hands() {
+Task<TlsServerStream::Handshake> TlsServerStream::shake_hands() {
   while (usable()) {
     ERR_clear_error();
     const int outcome = SSL_accept(session_.get());
@@ -194,7 +191,7 @@ bool TlsServerStream::has_pending() const noexcept {
   return SSL_has_pending(session_.get()) == 1;
 }
 
-asio::awaitable<TlsServerStream::IoResult> TlsServerStream::read_some(asio::mutable_buffer buffer) {
+Task<TlsServerStream::IoResult> TlsServerStream::read_some(asio::mutable_buffer buffer) {
   while (usable()) {
     ERR_clear_error();
     std::size_t got = 0;
@@ -207,7 +204,7 @@ asio::awaitable<TlsServerStream::IoResult> TlsServerStream::read_some(asio::muta
   co_return IoResult{asio::error::connection_reset, 0};
 }
 
-asio::awaitable<TlsServerStream::IoResult> TlsServerStream::write(
+Task<TlsServerStream::IoResult> TlsServerStream::write(
     std::span<const asio::const_buffer> buffers) {
   std::size_t written = 0;
   for (Pieces pieces(buffers); !pieces.empty();) {
@@ -228,7 +225,7 @@ asio::awaitable<TlsServerStream::IoResult> TlsServerStream::write(
   co_return IoResult{error_code{}, written};
 }
 
-asio::awaitable<void> TlsServerStream::end_writing() {
+Task<void> TlsServerStream::end_writing() {
   while (usable()) {
     ERR_clear_error();
     const int outcome = SSL_shutdown(session_.get());

@@ -3,7 +3,6 @@
 // reader and one writer at a time. Keeps no buffer of its own, so that what an idle connection
 // holds is OpenSSL's state alone (an Asio stream and its pair of BIOs keep 68 KiB).
 
-#include <boost/asio/awaitable.hpp>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <cstddef>
@@ -14,6 +13,7 @@
 #include <tuple>
 #include <vector>
 
+#include "proxy/task.h"
 #include "proxy/tls_server.h"
 
 namespace understudy::proxy {
@@ -31,7 +31,7 @@ class TlsServerStream {
     bool done = false;
     std::string_view result = "other";
   };
-  boost::asio::awaitable<Handshake> shake_hands();
+  Task<Handshake> shake_hands();
   // After the handshake.
   std::string_view protocol() const noexcept;  // by ALPN; empty: the client named none
   // Of the client's verified certificate: URIs, DNS names, mail addresses, then the common name.
@@ -40,19 +40,19 @@ class TlsServerStream {
 
   // Bytes were taken from the socket that nobody has read yet.
   bool has_pending() const noexcept;
-  boost::asio::awaitable<IoResult> read_some(boost::asio::mutable_buffer buffer);
+  Task<IoResult> read_some(boost::asio::mutable_buffer buffer);
   // All of them or an error. The views must live until then.
-  boost::asio::awaitable<IoResult> write(std::span<const boost::asio::const_buffer> buffers);
+  Task<IoResult> write(std::span<const boost::asio::const_buffer> buffers);
   // Tells the client that nothing follows (close_notify), without which it must take what it has
   // for cut off. Waits until the socket takes it.
-  boost::asio::awaitable<void> end_writing();
+  Task<void> end_writing();
   // The same without waiting: sent where there is room for it now.
   void try_end_writing() noexcept;
 
   boost::asio::ip::tcp::socket& socket() noexcept { return socket_; }
 
  private:
-  boost::asio::awaitable<boost::system::error_code> wait_for(int openssl_wants);
+  Task<boost::system::error_code> wait_for(int openssl_wants);
   // OpenSSL knows the socket by its number, which is somebody else's once it is closed.
   bool usable() const noexcept { return !broken_ && socket_.is_open(); }
 

@@ -31,37 +31,42 @@ Transport::Transport(DeadlineSweep& sweep, std::unique_ptr<TlsStream> stream)
 Transport::Transport(DeadlineSweep& sweep, std::unique_ptr<TlsServerStream> stream)
     : Deadline(sweep), socket_(stream->socket().get_executor()), server_tls_(std::move(stream)) {}
 
-asio::awaitable<TlsServerStream::Handshake> Transport::shake_hands() {
+Task<TlsServerStream::Handshake> Transport::shake_hands() {
   const auto handshake = co_await server_tls_->shake_hands();
   if (handshake.done) peer_names_ = server_tls_->peer_names();
   co_return handshake;
 }
 
-asio::awaitable<boost::system::error_code> Transport::wait_readable() {
+Task<boost::system::error_code> Transport::wait_readable() {
   if (server_tls_ && server_tls_->has_pending()) co_return boost::system::error_code{};
   const auto [error] = co_await socket().async_wait(asio::socket_base::wait_read, kAsTuple);
   co_return error;
 }
 
-asio::awaitable<IoResult> Transport::read_some(asio::mutable_buffer buffer) {
-  if (server_tls_) return server_tls_->read_some(buffer);
-  return tls_ ? tls_->async_read_some(buffer, kAsTuple) : socket_.async_read_some(buffer, kAsTuple);
+Task<IoResult> Transport::read_some(asio::mutable_buffer buffer) {
+  if (server_tls_) co_return co_await server_tls_->read_some(buffer);
+  if (tls_) co_return co_await tls_->async_read_some(buffer, kAsTuple);
+  co_return co_await socket_.async_read_some(buffer, kAsTuple);
 }
 
 // Nearly always the kernel takes everything at once; only what it leaves needs Asio's write loop,
 // which copies the list of buffers about before it begins.
-asio::awaitable<IoResult> Transport::write(std::span<const asio::const_buffer> buffers) {
+Task<IoResult> Transport::write(std::span<const asio::const_buffer> buffers) {
   if (server_tls_) co_return co_await server_tls_->write(buffers);
   const std::size_t wanted = asio::buffer_size(buffers);
-  auto first = tls_ ? tls_->async_write_some(buffers, kAsTuple)
-                    : socket_.async_write_some(buffers, kAsTuple);
-  const auto [error, written] = co_await std::move(first);
-  if (error || written == wanted) co_return IoResult{error, written};
+  IoResult first;
+  if (tls_) {
+    first = co_await tls_->async_write_some(buffers, kAsTuple);
+  } else {
+    first = co_await socket_.async_write_some(buffers, kAsTuple);
+  }
+  const auto [error, written] = first;
+  if (error || written == wanted) co_return first;
   co_return co_await write_rest(buffers, written);
 }
 
-asio::awaitable<IoResult> Transport::write_rest(std::span<const asio::const_buffer> buffers,
-                                                std::size_t written) {
+Task<IoResult> Transport::write_rest(std::span<const asio::const_buffer> buffers,
+                                     std::size_t written) {
   std::vector<asio::const_buffer> rest;
   for (const auto& buffer : buffers) {
     const std::size_t skipped = std::min(written, buffer.size());
@@ -72,7 +77,7 @@ asio::awaitable<IoResult> Transport::write_rest(std::span<const asio::const_buff
   co_return co_await asio::async_write(socket_, rest, all_at_once, kAsTuple);
 }
 
-asio::awaitable<void> Transport::say_end() {
+Task<void> Transport::say_end() {
   if (!server_tls_ || !socket().is_open()) co_return;
   expire_after(kEndPatience);
   co_await server_tls_->end_writing();

@@ -2,11 +2,8 @@
 // A connected byte stream, plain or TLS, with a deadline. Belongs to one thread. When the deadline
 // passes, or on abort(), the socket is closed and whatever waits on it ends with an error.
 
-#include <boost/asio/as_tuple.hpp>
-#include <boost/asio/awaitable.hpp>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <chrono>
 #include <memory>
 #include <span>
@@ -15,13 +12,13 @@
 
 #include "proxy/deadline.h"
 #include "proxy/error.h"
+#include "proxy/task.h"
 #include "proxy/tls.h"
 #include "proxy/tls_stream.h"
 
 namespace understudy::proxy {
 
 using IoResult = std::tuple<boost::system::error_code, std::size_t>;
-inline constexpr auto kAsTuple = boost::asio::as_tuple(boost::asio::use_awaitable);
 
 class Transport final : private Deadline {
  public:
@@ -37,7 +34,7 @@ class Transport final : private Deadline {
   // A read may be cancelled and begun anew with another buffer: nothing is lost.
   bool can_cancel_reads() const noexcept { return tls_ == nullptr; }
 
-  boost::asio::awaitable<TlsServerStream::Handshake> shake_hands();
+  Task<TlsServerStream::Handshake> shake_hands();
   // By ALPN, "h2" or "http/1.1"; empty where the client named none, or without TLS.
   std::string_view protocol() const noexcept {
     return server_tls_ ? server_tls_->protocol() : std::string_view{};
@@ -46,14 +43,14 @@ class Transport final : private Deadline {
   const std::vector<std::string>& peer_names() const noexcept { return peer_names_; }
 
   // Until there may be something to read; holds no buffer meanwhile. Not towards a TLS upstream.
-  boost::asio::awaitable<boost::system::error_code> wait_readable();
-  boost::asio::awaitable<IoResult> read_some(boost::asio::mutable_buffer buffer);
+  Task<boost::system::error_code> wait_readable();
+  Task<IoResult> read_some(boost::asio::mutable_buffer buffer);
   // All of them or an error. The views must live until then.
-  boost::asio::awaitable<IoResult> write(std::span<const boost::asio::const_buffer> buffers);
+  Task<IoResult> write(std::span<const boost::asio::const_buffer> buffers);
 
   // Nothing follows: by TLS' close_notify the client can tell an end from a cut. Waits 2 s at most
   // until the socket takes it. Without TLS of a client there is nothing to say.
-  boost::asio::awaitable<void> say_end();
+  Task<void> say_end();
   // The same and a close at once, where the client is not waiting for anything.
   void end_and_close() noexcept;
 
@@ -79,8 +76,8 @@ class Transport final : private Deadline {
   void reset() noexcept;
 
  private:
-  boost::asio::awaitable<IoResult> write_rest(std::span<const boost::asio::const_buffer> buffers,
-                                              std::size_t written);
+  Task<IoResult> write_rest(std::span<const boost::asio::const_buffer> buffers,
+                            std::size_t written);
   void expired() noexcept override;
 
   boost::asio::ip::tcp::socket socket_;

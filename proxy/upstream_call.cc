@@ -50,14 +50,14 @@ Error UpstreamCall::io_error(const boost::system::error_code& error, std::string
   return {ErrorKind::closed, Side::upstream, context + ": " + error.message()};
 }
 
-asio::awaitable<Status> UpstreamCall::open() {
+Task<Status> UpstreamCall::open() {
   auto connected = co_await pool_->connect(connecting_, limits_.connect);
   if (!connected) co_return connected.error();
   connection_ = std::move(*connected);
   co_return Status{};
 }
 
-asio::awaitable<Status> UpstreamCall::send(std::string_view head, std::string_view body) {
+Task<Status> UpstreamCall::send(std::string_view head, std::string_view body) {
   connection_ = pool_->take_idle();
   if (!connection_) {
     if (auto opened = co_await open(); !opened) co_return opened;
@@ -104,7 +104,7 @@ void UpstreamCall::make_room() {
   begin_ = 0;
 }
 
-asio::awaitable<Status> UpstreamCall::fill() {
+Task<Status> UpstreamCall::fill() {
   make_room();
   const std::size_t space = buffer_.capacity() - end_;
   Transport& transport = *connection_;
@@ -127,7 +127,7 @@ asio::awaitable<Status> UpstreamCall::fill() {
   co_return Status{};
 }
 
-asio::awaitable<Result<const ResponseHead*>> UpstreamCall::read_head(bool to_head_request) {
+Task<Result<const ResponseHead*>> UpstreamCall::read_head(bool to_head_request) {
   const HeadLimits head_limits{.max_fields = 256, .max_target_bytes = 0};
   for (int heads = 0; heads <= kMaxInterimHeads; ++heads) {
     std::size_t searched = 0;
@@ -212,7 +212,7 @@ Result<UpstreamCall::Part> UpstreamCall::buffered() {
   return take_pieces();
 }
 
-asio::awaitable<Result<UpstreamCall::Part>> UpstreamCall::read_part() {
+Task<Result<UpstreamCall::Part>> UpstreamCall::read_part() {
   while (true) {
     if (auto part = take_pieces(); !part || !part->pieces.empty() || part->last) co_return part;
     if (auto filled = co_await fill(); !filled) {

@@ -5,7 +5,6 @@
 // goes back to the pool.
 
 #include <array>
-#include <boost/asio/awaitable.hpp>
 #include <chrono>
 #include <memory>
 #include <optional>
@@ -16,6 +15,7 @@
 #include "proxy/chunked.h"
 #include "proxy/error.h"
 #include "proxy/http_head.h"
+#include "proxy/task.h"
 #include "proxy/upstream_pool.h"
 
 namespace understudy::proxy {
@@ -36,11 +36,11 @@ class UpstreamCall {
   UpstreamCall& operator=(const UpstreamCall&) = delete;
 
   // `head` and `body` must live until the call is over.
-  boost::asio::awaitable<Status> send(std::string_view head, std::string_view body);
+  Task<Status> send(std::string_view head, std::string_view body);
 
   // The final head; up to eight 1xx heads before it are passed over. Views stay valid until the
   // first body part is taken.
-  boost::asio::awaitable<Result<const ResponseHead*>> read_head(bool to_head_request);
+  Task<Result<const ResponseHead*>> read_head(bool to_head_request);
 
   struct Part {
     std::span<const std::string_view> pieces;  // valid until the next part is taken
@@ -50,7 +50,7 @@ class UpstreamCall {
   // last means: nothing.
   Result<Part> buffered();
   // Waits for more. An upstream that ends before the framing says so is ErrorKind::closed.
-  boost::asio::awaitable<Result<Part>> read_part();
+  Task<Result<Part>> read_part();
 
   // Whatever the call waits for ends at once with ErrorKind::cancelled. Any time, any number of
   // times.
@@ -62,8 +62,8 @@ class UpstreamCall {
   metrics::TimePoint last_read_at() const noexcept { return last_read_at_; }
 
  private:
-  boost::asio::awaitable<Status> open();
-  boost::asio::awaitable<Status> fill();
+  Task<Status> open();
+  Task<Status> fill();
   void make_room();
   Result<Part> take_pieces();
   Status take_chunks(std::size_t& count);

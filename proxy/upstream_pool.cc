@@ -98,7 +98,7 @@ void UpstreamPool::close_idle() noexcept {
   idle_.clear();
 }
 
-asio::awaitable<Result<const Resolver::Endpoints*>> UpstreamPool::resolve(Connecting& connecting) {
+Task<Result<const Resolver::Endpoints*>> UpstreamPool::resolve(Connecting& connecting) {
   Resolver& resolver = resources_.resolver;
   if (const auto* known =
           resolver.lookup(endpoint_.host, endpoint_.port, addresses_, connecting.resolved_))
@@ -116,8 +116,8 @@ asio::awaitable<Result<const Resolver::Endpoints*>> UpstreamPool::resolve(Connec
       "no address for " + endpoint_.host + ": " + resolver.problem(endpoint_.host, endpoint_.port)};
 }
 
-asio::awaitable<Result<asio::ip::tcp::socket>> UpstreamPool::connect_tcp(
-    Connecting& connecting, Resolver::Endpoints endpoints) {
+Task<Result<asio::ip::tcp::socket>> UpstreamPool::connect_tcp(Connecting& connecting,
+                                                              Resolver::Endpoints endpoints) {
   boost::system::error_code error = asio::error::host_unreachable;
   for (const auto& endpoint : endpoints) {
     asio::ip::tcp::socket socket(resources_.context);
@@ -136,8 +136,9 @@ asio::awaitable<Result<asio::ip::tcp::socket>> UpstreamPool::connect_tcp(
   co_return Error{ErrorKind::connect, Side::upstream, "connect to " + authority_ + ": " + why};
 }
 
-asio::awaitable<Result<std::unique_ptr<Transport>>> UpstreamPool::connect(
-    Connecting& connecting, std::chrono::milliseconds timeout, Protocol protocol) {
+Task<Result<std::unique_ptr<Transport>>> UpstreamPool::connect(Connecting& connecting,
+                                                               std::chrono::milliseconds timeout,
+                                                               Protocol protocol) {
   connecting.set(timeout);
   const auto cancelled = [&] {
     return Error{ErrorKind::cancelled, Side::internal, "stopped while connecting"};

@@ -3,7 +3,6 @@
 // looked at before the next request is written to it: one that the upstream closed, or that has
 // bytes nobody asked for, is not used again.
 
-#include <boost/asio/awaitable.hpp>
 #include <boost/asio/io_context.hpp>
 #include <chrono>
 #include <cstdint>
@@ -15,6 +14,7 @@
 #include "proxy/aws/slot.h"
 #include "proxy/resolver.h"
 #include "proxy/snapshot.h"
+#include "proxy/task.h"
 #include "proxy/transport.h"
 #include "proxy/waiter.h"
 
@@ -61,9 +61,9 @@ class UpstreamPool {
   enum class Protocol : std::uint8_t { http1, h2 };
   // A new one: name, TCP and TLS within `timeout`. `connecting` lives as long as the call. One for
   // HTTP/2 is not to be given back.
-  boost::asio::awaitable<Result<std::unique_ptr<Transport>>> connect(
-      Connecting& connecting, std::chrono::milliseconds timeout,
-      Protocol protocol = Protocol::http1);
+  Task<Result<std::unique_ptr<Transport>>> connect(Connecting& connecting,
+                                                   std::chrono::milliseconds timeout,
+                                                   Protocol protocol = Protocol::http1);
   // For connections whose last answer was read to its end.
   void give_back(std::unique_ptr<Transport> transport);
   void close_idle() noexcept;
@@ -75,9 +75,9 @@ class UpstreamPool {
  private:
   class IdleSweep;
   void close_old() noexcept;
-  boost::asio::awaitable<Result<const Resolver::Endpoints*>> resolve(Connecting& connecting);
-  boost::asio::awaitable<Result<boost::asio::ip::tcp::socket>> connect_tcp(
-      Connecting& connecting, Resolver::Endpoints endpoints);
+  Task<Result<const Resolver::Endpoints*>> resolve(Connecting& connecting);
+  Task<Result<boost::asio::ip::tcp::socket>> connect_tcp(Connecting& connecting,
+                                                         Resolver::Endpoints endpoints);
 
   ThreadResources& resources_;
   const routing::Endpoint endpoint_;

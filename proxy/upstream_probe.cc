@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <optional>
 
@@ -47,8 +46,8 @@ class WholeCall final : public Deadline {
   bool over_ = false;
 };
 
-asio::awaitable<Result<ProbeAnswer>> exchange(UpstreamCall& call, std::string_view head,
-                                              std::string_view body) {
+Task<Result<ProbeAnswer>> exchange(UpstreamCall& call, std::string_view head,
+                                   std::string_view body) {
   if (auto sent = co_await call.send(head, body); !sent) co_return sent.error();
   auto answer = co_await call.read_head(false);
   if (!answer) co_return answer.error();
@@ -135,10 +134,9 @@ Result<std::shared_ptr<UpstreamPool>> pool_of_service(ProbeThread& thread,
       Resolver::Lifetimes{target.config.dns_refresh, target.config.dns_keep});
 }
 
-asio::awaitable<Result<ProbeAnswer>> ask(ProbeThread& thread,
-                                         std::shared_ptr<const Snapshot> snapshot,
-                                         std::size_t upstream, const ProbeRequest& request,
-                                         std::chrono::milliseconds timeout) {
+Task<Result<ProbeAnswer>> ask(ProbeThread& thread, std::shared_ptr<const Snapshot> snapshot,
+                              std::size_t upstream, const ProbeRequest& request,
+                              std::chrono::milliseconds timeout) {
   const UpstreamTarget& target = *snapshot->upstreams[upstream];
   const Credentials* credentials = thread.resources.credentials.read(*target.credentials->slot);
   if (credentials == nullptr) co_return no_credentials(target);
@@ -168,8 +166,7 @@ asio::awaitable<Result<ProbeAnswer>> ask(ProbeThread& thread,
 }
 
 // Where nothing is kept, not even memory was there.
-asio::awaitable<void> keep(asio::awaitable<Result<ProbeAnswer>> asked,
-                           std::optional<Result<ProbeAnswer>>& outcome) {
+Task<void> keep(Task<Result<ProbeAnswer>> asked, std::optional<Result<ProbeAnswer>>& outcome) {
   outcome = co_await std::move(asked);
 }
 
@@ -179,13 +176,12 @@ Result<ProbeAnswer> ask_upstream(std::shared_ptr<const Snapshot> snapshot, std::
                                  ProbeRequest request, std::chrono::milliseconds timeout) {
   ProbeThread thread;
   std::optional<Result<ProbeAnswer>> outcome;
-  asio::co_spawn(thread.context,
-                 keep(ask(thread, std::move(snapshot), upstream, request, timeout), outcome),
-                 [&thread](std::exception_ptr) {
-                   thread.resolver.stop();
-                   thread.pools.close_idle();
-                   thread.sweep.stop();
-                 });
+  spawn(thread.context, keep(ask(thread, std::move(snapshot), upstream, request, timeout), outcome),
+        [&thread](std::exception_ptr) {
+          thread.resolver.stop();
+          thread.pools.close_idle();
+          thread.sweep.stop();
+        });
   thread.context.run();
   if (outcome) return *std::move(outcome);
   return Error{ErrorKind::internal, Side::internal, "the question could not be asked"};

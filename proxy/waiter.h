@@ -2,12 +2,10 @@
 // Lets one coroutine wait until code of the same thread wakes it. Costs no timer and no system
 // call.
 
-#include <array>
-#include <boost/asio/async_result.hpp>
-#include <boost/asio/use_awaitable.hpp>
-#include <cstddef>
-#include <new>
+#include <coroutine>
 #include <utility>
+
+#include "proxy/task.h"
 
 namespace understudy::proxy {
 
@@ -16,50 +14,35 @@ class Waiter {
   Waiter() = default;
   Waiter(const Waiter&) = delete;
   Waiter& operator=(const Waiter&) = delete;
-  // Who still waits never goes on: its executor unwinds it later, so that its locals must not refer
-  // to what holds the Waiter.
-  ~Waiter() {
-    if (auto* waiting = std::exchange(waiting_, nullptr)) waiting->~Waiting();
-  }
+  // Who still waits never goes on: its io_context unwinds it later, so that its locals must not
+  // refer to what holds the Waiter.
+  ~Waiter() = default;
 
-  bool waiting() const noexcept { return waiting_ != nullptr; }
+  bool waiting() const noexcept { return static_cast<bool>(waiting_); }
 
-  // At most one coroutine at a time. Whoever lets it wait must see to it that it is woken, or that
-  // the Waiter goes.
-  boost::asio::awaitable<void> wait() {
-    return boost::asio::async_initiate<const boost::asio::use_awaitable_t<>&, void()>(
-        [this]<typename Handler>(Handler handler) {
-          static_assert(sizeof(Holder<Handler>) <= sizeof room_);
-          waiting_ = new (room_.data()) Holder<Handler>(std::move(handler));
-        },
-        boost::asio::use_awaitable);
-  }
+  // For co_await; at most one coroutine at a time. Whoever lets it wait must see to it that it is
+  // woken, or that the Waiter goes.
+  auto wait() noexcept { return Awaiter{*this}; }
 
   // Continues the coroutine before it returns; nothing when none waits. Called on its thread. The
   // caller must not rely on anything that the coroutine may have destroyed.
   void wake() {
-    if (auto* waiting = std::exchange(waiting_, nullptr)) waiting->complete();
+    if (auto go_on = std::exchange(waiting_, {})) go_on();
   }
 
  private:
-  struct Waiting {
-    virtual ~Waiting() = default;
-    virtual void complete() = 0;
-  };
-  template <typename Handler>
-  struct Holder final : Waiting {
-    explicit Holder(Handler h) : handler(std::move(h)) {}
-    // The coroutine may wait here again, or end the Waiter.
-    void complete() override {
-      Handler last = std::move(handler);
-      this->~Holder();
-      std::move(last)();
+  struct Awaiter {
+    Waiter& waiter;
+    bool await_ready() const noexcept { return false; }
+    template <typename Promise>
+    void await_suspend(std::coroutine_handle<Promise> coroutine) const {
+      coroutine.promise().running().wait(
+          coroutine, [this](Resumption go_on) { waiter.waiting_ = std::move(go_on); });
     }
-    Handler handler;
+    void await_resume() const noexcept {}
   };
 
-  Waiting* waiting_ = nullptr;
-  alignas(std::max_align_t) std::array<std::byte, 48> room_;  // where it lies
+  Resumption waiting_;
 };
 
 }  // namespace understudy::proxy

@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -107,7 +106,7 @@ struct Worker::Impl {
       log_error("listener_failed", {{"why", error.message()}});
       ::close(descriptor);
     } else if (!finishing) {
-      asio::co_spawn(context, accept_loop(listening), [](std::exception_ptr failure) {
+      spawn(context, accept_loop(listening), [](std::exception_ptr failure) {
         if (failure) log_error("accept_loop_failed");
       });
     }
@@ -130,7 +129,7 @@ struct Worker::Impl {
     });
   }
 
-  asio::awaitable<void> accept_loop(std::shared_ptr<Listening> listening) {
+  Task<void> accept_loop(std::shared_ptr<Listening> listening) {
     milliseconds pause = kShortestPause;
     while (listening->acceptor.is_open()) {
       auto [error, socket] = co_await listening->acceptor.async_accept(kAsTuple);
@@ -210,16 +209,15 @@ struct Worker::Impl {
     connections.emplace(connection.get(), served);
     if (finishing || is_retired(served)) connection->finish();
     auto running = connection->run();
-    asio::co_spawn(
-        context, std::move(running),
-        [this, then, served, connection = std::move(connection)](std::exception_ptr failure) {
-          connections.erase(connection.get());
-          services.files.give_back();
-          services.connections.fetch_sub(1, std::memory_order_relaxed);
-          if (!failure) return then();
-          log_error("connection_failed");  // a bug or no memory; it ends with this one
-          connection->cut();
-        });
+    spawn(context, std::move(running),
+          [this, then, served, connection = std::move(connection)](std::exception_ptr failure) {
+            connections.erase(connection.get());
+            services.files.give_back();
+            services.connections.fetch_sub(1, std::memory_order_relaxed);
+            if (!failure) return then();
+            log_error("connection_failed");  // a bug or no memory; it ends with this one
+            connection->cut();
+          });
   }
 
   // A handshake may end after its listener did.

@@ -43,8 +43,8 @@ std::string head_of(FetchThread& thread, const CredentialPlan& plan, const Quest
   return head;
 }
 
-asio::awaitable<Result<WholeAnswer>> converse(UpstreamCall& call, const std::string& head,
-                                              const std::string& body, std::size_t max_bytes) {
+Task<Result<WholeAnswer>> converse(UpstreamCall& call, const std::string& head,
+                                   const std::string& body, std::size_t max_bytes) {
   if (auto sent = co_await call.send(head, body); !sent) co_return sent.error();
   auto answer_head = co_await call.read_head(false);
   if (!answer_head) co_return answer_head.error();
@@ -64,8 +64,7 @@ asio::awaitable<Result<WholeAnswer>> converse(UpstreamCall& call, const std::str
 
 }  // namespace
 
-asio::awaitable<Result<WholeAnswer>> ask(FetchThread& thread, const CredentialPlan& plan,
-                                         Question question) {
+Task<Result<WholeAnswer>> ask(FetchThread& thread, const CredentialPlan& plan, Question question) {
   std::shared_ptr<asio::ssl::context> tls;
   if (question.endpoint.tls) {
     auto context = thread.tls.of(plan.ca_file);

@@ -1,7 +1,6 @@
 #pragma once
 // One small HTTP request and its whole answer, for services that hand out credentials.
 
-#include <boost/asio/awaitable.hpp>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -9,6 +8,7 @@
 #include <vector>
 
 #include "proxy/aws/fetch.h"
+#include "proxy/task.h"
 
 namespace understudy::proxy::aws {
 
@@ -29,8 +29,7 @@ struct WholeAnswer {
 
 // Within the plan's time-out as a whole and its bound of bytes. Redirects are answers like others:
 // they are not followed. No error quotes an answer.
-boost::asio::awaitable<Result<WholeAnswer>> ask(FetchThread& thread, const CredentialPlan& plan,
-                                                Question question);
+Task<Result<WholeAnswer>> ask(FetchThread& thread, const CredentialPlan& plan, Question question);
 
 // What an answer that is not 200 comes to; names the host and the status.
 Error refused(const routing::Endpoint& endpoint, const WholeAnswer& answer,

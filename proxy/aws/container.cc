@@ -7,9 +7,8 @@ namespace understudy::proxy::aws {
 
 namespace asio = boost::asio;
 
-asio::awaitable<Result<Credentials>> fetch_from_container(FetchThread& thread,
-                                                          const CredentialPlan& plan,
-                                                          const ContainerSource& source) {
+Task<Result<Credentials>> fetch_from_container(FetchThread& thread, const CredentialPlan& plan,
+                                               const ContainerSource& source) {
   Question question{.endpoint = source.endpoint, .target = source.target};
   question.fields.emplace_back("accept", "application/json");
   if (!source.token_file.empty()) {

@@ -8,7 +8,7 @@ namespace {
 
 namespace asio = boost::asio;
 
-asio::awaitable<Result<Credentials>> fetch_source(FetchThread& thread, const CredentialPlan& plan) {
+Task<Result<Credentials>> fetch_source(FetchThread& thread, const CredentialPlan& plan) {
   if (const auto* process = std::get_if<ProcessSource>(&plan.source))
     co_return co_await fetch_from_process(thread, plan, *process);
   if (const auto* identity = std::get_if<WebIdentitySource>(&plan.source))
@@ -32,8 +32,7 @@ void FetchThread::cut() noexcept {
   }
 }
 
-asio::awaitable<Result<Credentials>> fetch_credentials(FetchThread& thread,
-                                                       const CredentialPlan& plan) {
+Task<Result<Credentials>> fetch_credentials(FetchThread& thread, const CredentialPlan& plan) {
   Result<Credentials> fetched = co_await fetch_source(thread, plan);
   for (const AssumedRole& role : plan.roles) {
     if (!fetched) co_return fetched;

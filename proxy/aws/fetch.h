@@ -2,7 +2,6 @@
 // Carries a plan out: one try to fetch credentials. Everything here runs on the keeper's thread, as
 // coroutines whose calls end by the plan's time-out; what they answer is bounded.
 
-#include <boost/asio/awaitable.hpp>
 #include <chrono>
 #include <functional>
 #include <list>
@@ -11,6 +10,7 @@
 #include "proxy/credentials.h"
 #include "proxy/deadline.h"
 #include "proxy/sigv4.h"
+#include "proxy/task.h"
 #include "proxy/tls_contexts.h"
 #include "proxy/upstream_pool.h"
 
@@ -56,28 +56,21 @@ class Watch final : private Deadline {
 };
 
 // `plan` outlives the fetch. Credentials that have ended already are an error.
-boost::asio::awaitable<Result<Credentials>> fetch_credentials(FetchThread& thread,
-                                                              const CredentialPlan& plan);
+Task<Result<Credentials>> fetch_credentials(FetchThread& thread, const CredentialPlan& plan);
 
 // The sources, one unit each. `plan` holds the limits.
-boost::asio::awaitable<Result<Credentials>> fetch_from_process(FetchThread& thread,
-                                                               const CredentialPlan& plan,
-                                                               const ProcessSource& source);
-boost::asio::awaitable<Result<Credentials>> fetch_by_web_identity(FetchThread& thread,
-                                                                  const CredentialPlan& plan,
-                                                                  const WebIdentitySource& source);
-boost::asio::awaitable<Result<Credentials>> fetch_by_single_sign_on(FetchThread& thread,
-                                                                    const CredentialPlan& plan,
-                                                                    const SsoSource& source);
-boost::asio::awaitable<Result<Credentials>> fetch_from_container(FetchThread& thread,
-                                                                 const CredentialPlan& plan,
-                                                                 const ContainerSource& source);
-boost::asio::awaitable<Result<Credentials>> fetch_from_imds(FetchThread& thread,
-                                                            const CredentialPlan& plan,
-                                                            const ImdsSource& source);
+Task<Result<Credentials>> fetch_from_process(FetchThread& thread, const CredentialPlan& plan,
+                                             const ProcessSource& source);
+Task<Result<Credentials>> fetch_by_web_identity(FetchThread& thread, const CredentialPlan& plan,
+                                                const WebIdentitySource& source);
+Task<Result<Credentials>> fetch_by_single_sign_on(FetchThread& thread, const CredentialPlan& plan,
+                                                  const SsoSource& source);
+Task<Result<Credentials>> fetch_from_container(FetchThread& thread, const CredentialPlan& plan,
+                                               const ContainerSource& source);
+Task<Result<Credentials>> fetch_from_imds(FetchThread& thread, const CredentialPlan& plan,
+                                          const ImdsSource& source);
 // STS AssumeRole, signed with `keys`.
-boost::asio::awaitable<Result<Credentials>> assume_role(FetchThread& thread,
-                                                        const CredentialPlan& plan,
-                                                        const AssumedRole& role, AwsKeys keys);
+Task<Result<Credentials>> assume_role(FetchThread& thread, const CredentialPlan& plan,
+                                      const AssumedRole& role, AwsKeys keys);
 
 }  // namespace understudy::proxy::aws

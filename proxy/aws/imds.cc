@@ -15,9 +15,8 @@ namespace asio = boost::asio;
 
 constexpr std::string_view kRolePath = "/latest/meta-data/iam/security-credentials/";
 
-asio::awaitable<Result<std::string>> get(FetchThread& thread, const CredentialPlan& plan,
-                                         const ImdsSource& source, std::string target,
-                                         std::string token) {
+Task<Result<std::string>> get(FetchThread& thread, const CredentialPlan& plan,
+                              const ImdsSource& source, std::string target, std::string token) {
   Question question{.endpoint = source.endpoint, .target = std::move(target)};
   question.fields.emplace_back("x-aws-ec2-metadata-token", std::move(token));
   auto answer = co_await ask(thread, plan, std::move(question));
@@ -28,8 +27,8 @@ asio::awaitable<Result<std::string>> get(FetchThread& thread, const CredentialPl
   co_return error;
 }
 
-asio::awaitable<Result<std::string>> session_token(FetchThread& thread, const CredentialPlan& plan,
-                                                   const ImdsSource& source) {
+Task<Result<std::string>> session_token(FetchThread& thread, const CredentialPlan& plan,
+                                        const ImdsSource& source) {
   Question question{.endpoint = source.endpoint, .method = "PUT", .target = "/latest/api/token"};
   question.fields.emplace_back("x-aws-ec2-metadata-token-ttl-seconds", "21600");
   auto answer = co_await ask(thread, plan, std::move(question));
@@ -58,9 +57,8 @@ Result<std::string> role_name(std::string_view text, const ImdsSource& source) {
 
 }  // namespace
 
-asio::awaitable<Result<Credentials>> fetch_from_imds(FetchThread& thread,
-                                                     const CredentialPlan& plan,
-                                                     const ImdsSource& source) {
+Task<Result<Credentials>> fetch_from_imds(FetchThread& thread, const CredentialPlan& plan,
+                                          const ImdsSource& source) {
   const auto token = co_await session_token(thread, plan, source);
   if (!token) co_return token.error();
   const auto listed = co_await get(thread, plan, source, std::string(kRolePath), *token);

@@ -3,7 +3,6 @@
 #include <pthread.h>
 
 #include <algorithm>
-#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
@@ -183,14 +182,13 @@ struct CredentialsKeeper::Impl {
     if (!due) return;
     entry->begun = true;
     entry->fetching = true;
-    asio::co_spawn(context, refresh(entry, std::move(slot)), [](std::exception_ptr failure) {
+    spawn(context, refresh(entry, std::move(slot)), [](std::exception_ptr failure) {
       if (failure) log_error("credentials_refresh_broke");
     });
   }
 
   // One at a time for each slot.
-  asio::awaitable<void> refresh(std::shared_ptr<Entry> entry,
-                                std::shared_ptr<CredentialSlot> slot) {
+  Task<void> refresh(std::shared_ptr<Entry> entry, std::shared_ptr<CredentialSlot> slot) {
     Result<Credentials> fetched = credentials_error("the fetch broke off");
     try {
       fetched = co_await fetch_credentials(fetching, slot->plan());

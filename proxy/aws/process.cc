@@ -91,8 +91,8 @@ class Child {
   int status_ = 0;
 };
 
-asio::awaitable<bool> read_all(asio::posix::stream_descriptor& output, std::size_t max_bytes,
-                               std::string& text) {
+Task<bool> read_all(asio::posix::stream_descriptor& output, std::size_t max_bytes,
+                    std::string& text) {
   std::array<char, 4096> chunk;
   while (true) {
     const auto [error, size] = co_await output.async_read_some(asio::buffer(chunk), kAsTuple);
@@ -104,9 +104,8 @@ asio::awaitable<bool> read_all(asio::posix::stream_descriptor& output, std::size
 
 }  // namespace
 
-asio::awaitable<Result<Credentials>> fetch_from_process(FetchThread& thread,
-                                                        const CredentialPlan& plan,
-                                                        const ProcessSource& source) {
+Task<Result<Credentials>> fetch_from_process(FetchThread& thread, const CredentialPlan& plan,
+                                             const ProcessSource& source) {
   std::array<int, 2> ends{};
   if (::pipe2(ends.data(), O_CLOEXEC) != 0)
     co_return process_error(ErrorKind::internal, source, "no pipe");

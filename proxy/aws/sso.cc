@@ -67,8 +67,8 @@ bool can_renew(const SsoSource& source, const SsoToken& token, WallTime now) {
          *token.registration_expires > now;
 }
 
-asio::awaitable<Result<SsoToken>> renewed(FetchThread& thread, const CredentialPlan& plan,
-                                          const SsoSource& source, SsoToken token) {
+Task<Result<SsoToken>> renewed(FetchThread& thread, const CredentialPlan& plan,
+                               const SsoSource& source, SsoToken token) {
   Question question{.endpoint = source.oidc, .method = "POST", .target = "/token"};
   question.content_type = "application/json";
   question.body = json{{"grantType", "refresh_token"},
@@ -88,8 +88,8 @@ asio::awaitable<Result<SsoToken>> renewed(FetchThread& thread, const CredentialP
   co_return token;
 }
 
-asio::awaitable<Result<SsoToken>> valid_token(FetchThread& thread, const CredentialPlan& plan,
-                                              const SsoSource& source) {
+Task<Result<SsoToken>> valid_token(FetchThread& thread, const CredentialPlan& plan,
+                                   const SsoSource& source) {
   const auto text = read_file(source.token_file, kMaxTokenBytes);
   if (!text) co_return log_in_again(source, "there is no token in the cache");
   auto token = read_sso_token(*text);
@@ -106,9 +106,8 @@ asio::awaitable<Result<SsoToken>> valid_token(FetchThread& thread, const Credent
 
 }  // namespace
 
-asio::awaitable<Result<Credentials>> fetch_by_single_sign_on(FetchThread& thread,
-                                                             const CredentialPlan& plan,
-                                                             const SsoSource& source) {
+Task<Result<Credentials>> fetch_by_single_sign_on(FetchThread& thread, const CredentialPlan& plan,
+                                                  const SsoSource& source) {
   const auto token = co_await valid_token(thread, plan, source);
   if (!token) co_return token.error();
   Question question{.endpoint = source.portal,

@@ -9,9 +9,9 @@ namespace {
 
 namespace asio = boost::asio;
 
-asio::awaitable<Result<Credentials>> ask_sts(FetchThread& thread, const CredentialPlan& plan,
-                                             std::string_view action, std::string parameters,
-                                             std::optional<AwsKeys> keys) {
+Task<Result<Credentials>> ask_sts(FetchThread& thread, const CredentialPlan& plan,
+                                  std::string_view action, std::string parameters,
+                                  std::optional<AwsKeys> keys) {
   Question question{.endpoint = plan.sts, .method = "POST", .target = "/"};
   question.content_type = "application/x-www-form-urlencoded; charset=utf-8";
   question.body.append("Action=").append(action).append("&Version=2011-06-15").append(parameters);
@@ -28,8 +28,8 @@ std::string parameter(std::string_view name, std::string_view value) {
 
 }  // namespace
 
-asio::awaitable<Result<Credentials>> assume_role(FetchThread& thread, const CredentialPlan& plan,
-                                                 const AssumedRole& role, AwsKeys keys) {
+Task<Result<Credentials>> assume_role(FetchThread& thread, const CredentialPlan& plan,
+                                      const AssumedRole& role, AwsKeys keys) {
   const std::string seconds =
       role.duration.count() == 0 ? std::string() : std::to_string(role.duration.count());
   std::string parameters =
@@ -42,9 +42,8 @@ asio::awaitable<Result<Credentials>> assume_role(FetchThread& thread, const Cred
                   "assume role " + role.arn + ": " + fetched.error().context};
 }
 
-asio::awaitable<Result<Credentials>> fetch_by_web_identity(FetchThread& thread,
-                                                           const CredentialPlan& plan,
-                                                           const WebIdentitySource& source) {
+Task<Result<Credentials>> fetch_by_web_identity(FetchThread& thread, const CredentialPlan& plan,
+                                                const WebIdentitySource& source) {
   // Read at every fetch: the kubelet replaces it.
   const auto token = read_token_file(source.token_file);
   if (!token) co_return token.error();

@@ -2,8 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
 #include <memory>
 #include <optional>
 
@@ -16,7 +14,7 @@ using namespace std::chrono_literals;
 class UpstreamCallTest : public testing::Test {
  protected:
   // Owned by the coroutine, as a request's call is.
-  asio::awaitable<void> send() {
+  Task<void> send() {
     auto call = std::make_unique<UpstreamCall>(
         pool_, CallLimits{.connect = 5s, .first_byte = 5s, .idle = 5s}, head_);
     call_ = call.get();
@@ -39,7 +37,7 @@ class UpstreamCallTest : public testing::Test {
 // The wait ends where it is interrupted, and with it the call: nothing of it may be touched then
 // (the address sanitizer looks).
 TEST_F(UpstreamCallTest, MayEndWithItsInterruptWhileItsNameIsLookedUp) {
-  asio::co_spawn(io_, send(), asio::detached);
+  spawn(io_, send(), [](std::exception_ptr) {});
   while (call_ == nullptr) io_.poll_one();
   ASSERT_FALSE(outcome_) << "the name is being looked up";
   call_->interrupt();

@@ -2,9 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include <boost/asio/awaitable.hpp>
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
 #include <memory>
 #include <optional>
@@ -14,7 +11,7 @@ namespace {
 
 namespace asio = boost::asio;
 
-asio::awaitable<void> count_wakes(Waiter& waiter, int& wakes, std::shared_ptr<int> held) {
+Task<void> count_wakes(Waiter& waiter, int& wakes, std::shared_ptr<int> held) {
   while (true) {
     co_await waiter.wait();
     ++wakes;
@@ -25,7 +22,7 @@ asio::awaitable<void> count_wakes(Waiter& waiter, int& wakes, std::shared_ptr<in
 class WaiterTest : public testing::Test {
  protected:
   void let_wait() {
-    asio::co_spawn(context_, count_wakes(*waiter_, wakes_, held_), asio::detached);
+    spawn(context_, count_wakes(*waiter_, wakes_, held_), [](std::exception_ptr) {});
     context_.poll();
   }
 
