@@ -106,7 +106,7 @@ std::shared_ptr<const Lifecycles> Lifecycles::with(
     const std::map<std::string, routing::ModelDates>& own) const {
   Table table = table_;
   for (const auto& [model, dates] : own)
-    table.insert_or_assign(canonical_model(model),
+    table.insert_or_assign(std::string(canonical_model(model)),
                            ModelLifecycle{.dates = dates, .source = "config", .checked = {}});
   return std::make_shared<const Lifecycles>(as_of_, std::move(table));
 }

@@ -10,18 +10,6 @@
 
 namespace understudy::metrics {
 
-// USD for the tokens of each kind.
-struct CostParts {
-  double input = 0.0;
-  double cache_read = 0.0;
-  double cache_write = 0.0;
-  double output = 0.0;
-
-  double prompt() const noexcept { return input + cache_read + cache_write; }
-  double total() const noexcept { return prompt() + output; }
-  friend bool operator==(const CostParts&, const CostParts&) = default;
-};
-
 // Beside what each side pays, what the primary's tokens would cost at the candidate's prices: so a
 // difference of prices is told from a difference of tokens.
 struct PairCost {

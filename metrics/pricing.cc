@@ -164,8 +164,8 @@ std::variant<std::shared_ptr<const Prices>, PricesProblem> Prices::from_json(
   }
 }
 
-std::optional<double> Prices::cost(std::string_view model_id, const Usage& usage,
-                                   std::chrono::sys_days day) const {
+std::optional<CostParts> Prices::parts(std::string_view model_id, const Usage& usage,
+                                       std::chrono::sys_days day) const {
   const auto model = table_->models.find(canonical_model(model_id));
   if (model == table_->models.end()) return std::nullopt;
   const Price* price = price_at(model->second, day);
@@ -175,12 +175,20 @@ std::optional<double> Prices::cost(std::string_view model_id, const Usage& usage
   const auto cache_read = part(usage.cache_read.value_or(0), price->cache_read);
   const auto cache_write = written(usage, *price);
   if (!cache_read || !cache_write) return std::nullopt;
-  const double sum = *part(*usage.input, price->input) +
-                     *part(usage.output.value_or(0), price->output) + *cache_read + *cache_write;
   const auto& prefixes = table_->premium_prefixes;
   const bool premium =
       std::find(prefixes.begin(), prefixes.end(), geo_prefix(model_id)) != prefixes.end();
-  return premium ? sum * model->second.geo_premium : sum;
+  const double factor = premium ? model->second.geo_premium : 1.0;
+  return CostParts{.input = *part(*usage.input, price->input) * factor,
+                   .cache_read = *cache_read * factor,
+                   .cache_write = *cache_write * factor,
+                   .output = *part(usage.output.value_or(0), price->output) * factor};
+}
+
+std::optional<double> Prices::cost(std::string_view model_id, const Usage& usage,
+                                   std::chrono::sys_days day) const {
+  const auto known = parts(model_id, usage, day);
+  return known ? std::optional(known->total()) : std::nullopt;
 }
 
 bool Prices::knows(std::string_view model_id) const {
@@ -192,18 +200,18 @@ std::string_view Prices::as_of() const noexcept {
 }
 
 // "-v2:0" and with a context size "-v1:0:300k"; "-v1" alone too, and OpenAI's "-1:0".
-std::string canonical_model(std::string_view model_id) {
+std::string_view canonical_model(std::string_view model_id) {
   std::string_view name = routing::foundation_model(model_id);
   if (name.empty()) name = behind_last_slash(model_id);
   const std::size_t dash = name.rfind('-');
-  if (dash == std::string_view::npos) return std::string{name};
+  if (dash == std::string_view::npos) return name;
   std::string_view version = name.substr(dash + 1);
   const bool marked = version.starts_with('v');
   if (marked) version.remove_prefix(1);
   const std::size_t colon = version.find(':');
   const bool is_version = marked || colon != std::string_view::npos;
-  if (!is_version || !all_digits(version.substr(0, colon))) return std::string{name};
-  return std::string{name.substr(0, dash)};
+  if (!is_version || !all_digits(version.substr(0, colon))) return name;
+  return name.substr(0, dash);
 }
 
 }  // namespace understudy::metrics

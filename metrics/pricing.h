@@ -16,6 +16,18 @@ struct PricesProblem {
   std::string what;  // names the file, the place and what to do
 };
 
+// USD for the tokens of each kind.
+struct CostParts {
+  double input = 0.0;
+  double cache_read = 0.0;
+  double cache_write = 0.0;
+  double output = 0.0;
+
+  double prompt() const noexcept { return input + cache_read + cache_write; }
+  double total() const noexcept { return prompt() + output; }
+  friend bool operator==(const CostParts&, const CostParts&) = default;
+};
+
 class Prices {
  public:
   // The built-in file, compiled in.
@@ -24,8 +36,11 @@ class Prices {
   static std::variant<std::shared_ptr<const Prices>, PricesProblem> from_json(
       std::string_view json, std::string_view file_name);
 
-  // USD for that usage at that day's prices; none where the model has no price or the usage is
+  // For that usage at that day's prices; none where the model has no price or the usage is
   // missing. `model_id` may carry a geo prefix, a version, or be an ARN that names a model.
+  std::optional<CostParts> parts(std::string_view model_id, const Usage& usage,
+                                 std::chrono::sys_days day) const;
+  // USD: their total.
   std::optional<double> cost(std::string_view model_id, const Usage& usage,
                              std::chrono::sys_days day) const;
   bool knows(std::string_view model_id) const;
@@ -39,7 +54,7 @@ class Prices {
 };
 
 // The key prices and lifecycle data are filed under: the part after the last '/', without geo
-// prefix and "-vN(:M)" or "-N:M".
-std::string canonical_model(std::string_view model_id);
+// prefix and "-vN(:M)" or "-N:M". A part of `model_id`.
+std::string_view canonical_model(std::string_view model_id);
 
 }  // namespace understudy::metrics

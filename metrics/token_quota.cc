@@ -90,7 +90,7 @@ std::variant<std::shared_ptr<const QuotaRules>, QuotaRulesProblem> QuotaRules::f
 }
 
 QuotaRule QuotaRules::of(std::string_view model_id) const {
-  const std::string model = canonical_model(model_id);
+  const std::string_view model = canonical_model(model_id);
   const auto found =
       std::ranges::find_if(table_, [&](const auto& entry) { return entry.first.matches(model); });
   return found == table_.end() ? QuotaRule{} : found->second;

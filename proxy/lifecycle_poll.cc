@@ -203,7 +203,7 @@ bool LifecyclePoll::ask(const std::shared_ptr<const Snapshot>& snapshot, const s
 // What is told once more is guessed by the first telling.
 void LifecyclePoll::remember(const std::string& model, ToldDates told) {
   const std::lock_guard lock(mutex_);
-  ToldDates& now = told_[metrics::canonical_model(model)];
+  ToldDates& now = told_[std::string(metrics::canonical_model(model))];
   if (told.legacy_guessed) take_earlier(told.dates.legacy, now.dates.legacy);
   if (told.end_guessed) take_earlier(told.dates.end_of_life, now.dates.end_of_life);
   now = std::move(told);

@@ -71,7 +71,7 @@ std::string model_of(const json& entity, const std::string& path) {
   const std::string value = text_at(entity, "entityValue", path + ".entityValue", 2048);
   if (routing::foundation_model(value).empty())
     throw Problem(path + ".entityValue: " + shown(value) + " names no foundation model");
-  std::string model = metrics::canonical_model(value);
+  std::string model(metrics::canonical_model(value));
   if (model.size() > kMaxModelBytes || !std::ranges::all_of(model, is_model_byte))
     throw Problem(path + ".entityValue: " + shown(value) + " is no model id");
   return model;
