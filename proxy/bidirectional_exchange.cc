@@ -10,7 +10,6 @@
 
 namespace understudy::proxy {
 
-namespace asio = boost::asio;
 using routing::Field;
 using std::chrono::steady_clock;
 using std::chrono::system_clock;

@@ -8,7 +8,6 @@
 
 namespace understudy::proxy {
 
-namespace asio = boost::asio;
 using metrics::ModelGone;
 using routing::Field;
 using routing::SkipReason;

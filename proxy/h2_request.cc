@@ -10,8 +10,6 @@
 
 namespace understudy::proxy {
 
-namespace asio = boost::asio;
-
 namespace {
 
 constexpr HeadProblem kNoFilesLeft{

@@ -7,7 +7,6 @@
 
 namespace understudy::proxy {
 
-namespace asio = boost::asio;
 using metrics::FailReason;
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;

@@ -2,7 +2,6 @@
 
 namespace understudy::proxy {
 
-namespace asio = boost::asio;
 using metrics::FallbackReason;
 
 namespace {

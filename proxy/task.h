@@ -13,14 +13,18 @@
 // request is fifteen frames, and what asio::awaitable spends on them in malloc() and in hand-overs
 // was a tenth of a small request's processor time (bench/README.md).
 //
-// What waits belongs to whom it waits for. Where an operation is destroyed without having ended
-// (the io_context goes, a Waiter goes), its task is unwound: by a job of its io_context, never at
-// once, for whoever destroys may be what the task's frames refer to.
+// What waits belongs to whom it waits for. Where an operation or a Waiter is destroyed instead, its
+// task is unwound and its completion never called: by a job of its io_context, never at once, for
+// whoever destroys may be what the task's frames refer to. A Waiter must go before the io_context,
+// and one that lies in the frames of the very task that waits for it is woken or leaks.
 
 #include <boost/asio/async_result.hpp>
+#include <cassert>
+#include <concepts>
 #include <coroutine>
 #include <cstddef>
 #include <exception>
+#include <memory>
 #include <optional>
 #include <tuple>
 #include <type_traits>
@@ -35,9 +39,22 @@ namespace understudy::proxy {
 template <typename T>
 class Task;
 
+namespace task_detail {
+// Where frames lie between uses: a pool of the thread that asks.
+void* take_frame(std::size_t bytes);
+void give_frame_back(void* frame, std::size_t bytes) noexcept;
+
+template <typename T, typename Completion>
+class SpawnedTask;
+}  // namespace task_detail
+
 // Everything that runs because of one spawn(): the innermost coroutine, and those that await it.
 class RunningTask {
  public:
+  static void* operator new(std::size_t bytes) { return task_detail::take_frame(bytes); }
+  static void operator delete(void* memory, std::size_t bytes) noexcept {
+    task_detail::give_frame_back(memory, bytes);
+  }
   RunningTask(const RunningTask&) = delete;
   RunningTask& operator=(const RunningTask&) = delete;
   virtual ~RunningTask();
@@ -55,7 +72,7 @@ class RunningTask {
 
   // At once when the caller is on the context's thread.
   void start(std::coroutine_handle<> coroutine);
-  // It is over: called once, and destroys this.
+  // It is over: destroys this and tells.
   virtual void complete() = 0;
 
  private:
@@ -66,10 +83,10 @@ class RunningTask {
   boost::asio::io_context& context_;  // runs as long as this is there
   std::coroutine_handle<> current_;
   bool waits_ = false;
-  bool has_waited_ = false;
+  bool left_spawn_ = false;  // and did not end before
 };
 
-// The right to let a waiting task go on, once. When it is destroyed unused, so is the task.
+// The right to let a waiting task go on, once. When it is destroyed unused, the task is unwound.
 class Resumption {
  public:
   Resumption() = default;
@@ -95,14 +112,10 @@ template <typename Begin>
 void RunningTask::wait(std::coroutine_handle<> coroutine, Begin begin) {
   current_ = coroutine;
   begin(Resumption(*this));
-  waits_ = has_waited_ = true;
+  waits_ = left_spawn_ = true;
 }
 
 namespace task_detail {
-
-// Where frames lie between uses; of this thread.
-void* take_frame(std::size_t bytes);
-void give_frame_back(void* frame, std::size_t bytes) noexcept;
 
 class PromiseBase {
  public:
@@ -142,7 +155,7 @@ template <typename T>
 class Promise final : public PromiseBase {
  public:
   Task<T> get_return_object() noexcept;
-  template <typename U>
+  template <std::convertible_to<T> U>
   void return_value(U&& value) {
     value_.emplace(std::forward<U>(value));
   }
@@ -181,16 +194,13 @@ class [[nodiscard]] Task {
   // Runs it at once, like a call: the awaiting coroutine only waits when this one has to.
   auto operator co_await() && noexcept { return Awaiter{handle_}; }
 
-  // What it returned, or throws what it threw. When it is over.
-  T take() { return outcome(handle_); }
-  Handle handle() const noexcept { return handle_; }
-
  private:
   struct Awaiter {
     Handle task;
     bool await_ready() const noexcept { return false; }
     template <typename Promise>
     bool await_suspend(std::coroutine_handle<Promise> awaiting) const {
+      assert(!task.done());
       task.promise().run_as_part_of(awaiting.promise().running(), awaiting);
       task.resume();
       return !task.done();
@@ -199,8 +209,11 @@ class [[nodiscard]] Task {
   };
 
   friend promise_type;
+  template <typename, typename>
+  friend class task_detail::SpawnedTask;
   explicit Task(Handle handle) noexcept : handle_(handle) {}
 
+  // What it returned, or throws what it threw.
   static T outcome(Handle ended) {
     if (ended.promise().failure()) std::rethrow_exception(ended.promise().failure());
     return ended.promise().take();
@@ -223,36 +236,38 @@ template <typename T, typename Completion>
 class SpawnedTask final : public RunningTask {
  public:
   SpawnedTask(boost::asio::io_context& context, Task<T> task, Completion completion)
-      : RunningTask(context), task_(std::move(task)), completion_(std::move(completion)) {}
+      : RunningTask(context), completion_(std::move(completion)), task_(std::move(task)) {}
 
   void begin() {
-    task_.handle().promise().run_as_part_of(*this, nullptr);
-    start(task_.handle());
+    task_.handle_.promise().run_as_part_of(*this, nullptr);
+    start(task_.handle_);
   }
 
  private:
   // Its frames are gone when the completion hears of it.
   void complete() override {
-    const std::exception_ptr failure = task_.handle().promise().failure();
+    std::unique_ptr<SpawnedTask> self(this);
+    const std::exception_ptr failure = task_.handle_.promise().failure();
     Completion completion = std::move(completion_);
     if constexpr (std::is_void_v<T>) {
-      delete this;
+      self.reset();
       completion(failure);
     } else {
-      T value = failure ? T{} : task_.take();
-      delete this;
+      T value = failure ? T{} : Task<T>::outcome(task_.handle_);
+      self.reset();
       completion(failure, std::move(value));
     }
   }
 
-  Task<T> task_;
   Completion completion_;
+  Task<T> task_;  // goes first: its frames may use what the completion keeps
 };
 
 }  // namespace task_detail
 
-// Runs `task` on the thread of `context`: at once when called there. `completion` is called there
-// when it is over, never before spawn() has returned, with what it threw and what it returned.
+// Runs `task` on the thread of `context`: at once when called there. When it is over, `completion`
+// is called there with what it threw and what it returned; never before a spawn() on that thread
+// has returned. Where the task is unwound, it is only destroyed.
 template <typename T, typename Completion>
 void spawn(boost::asio::io_context& context, Task<T> task, Completion completion) {
   (new task_detail::SpawnedTask<T, Completion>(context, std::move(task), std::move(completion)))

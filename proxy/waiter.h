@@ -2,6 +2,7 @@
 // Lets one coroutine wait until code of the same thread wakes it. Costs no timer and no system
 // call.
 
+#include <cassert>
 #include <coroutine>
 #include <utility>
 
@@ -14,7 +15,7 @@ class Waiter {
   Waiter() = default;
   Waiter(const Waiter&) = delete;
   Waiter& operator=(const Waiter&) = delete;
-  // Who still waits never goes on: its io_context unwinds it later, so that its locals must not
+  // Before the io_context of who still waits, which unwinds that one later: its locals must not
   // refer to what holds the Waiter.
   ~Waiter() = default;
 
@@ -36,6 +37,7 @@ class Waiter {
     bool await_ready() const noexcept { return false; }
     template <typename Promise>
     void await_suspend(std::coroutine_handle<Promise> coroutine) const {
+      assert(!waiter.waiting_);
       coroutine.promise().running().wait(
           coroutine, [this](Resumption go_on) { waiter.waiting_ = std::move(go_on); });
     }

@@ -5,8 +5,6 @@
 
 namespace understudy::proxy::aws {
 
-namespace asio = boost::asio;
-
 Task<Result<Credentials>> fetch_from_container(FetchThread& thread, const CredentialPlan& plan,
                                                const ContainerSource& source) {
   Question question{.endpoint = source.endpoint, .target = source.target};

@@ -6,8 +6,6 @@
 namespace understudy::proxy::aws {
 namespace {
 
-namespace asio = boost::asio;
-
 Task<Result<Credentials>> fetch_source(FetchThread& thread, const CredentialPlan& plan) {
   if (const auto* process = std::get_if<ProcessSource>(&plan.source))
     co_return co_await fetch_from_process(thread, plan, *process);

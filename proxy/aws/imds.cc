@@ -11,8 +11,6 @@
 namespace understudy::proxy::aws {
 namespace {
 
-namespace asio = boost::asio;
-
 constexpr std::string_view kRolePath = "/latest/meta-data/iam/security-credentials/";
 
 Task<Result<std::string>> get(FetchThread& thread, const CredentialPlan& plan,

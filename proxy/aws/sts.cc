@@ -7,8 +7,6 @@
 namespace understudy::proxy::aws {
 namespace {
 
-namespace asio = boost::asio;
-
 Task<Result<Credentials>> ask_sts(FetchThread& thread, const CredentialPlan& plan,
                                   std::string_view action, std::string parameters,
                                   std::optional<AwsKeys> keys) {

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/local/connect_pair.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
@@ -84,6 +85,7 @@ class TaskTest : public testing::Test {
   asio::io_context context_;
   Waiter waiter_;
   std::exception_ptr failure_;
+  std::atomic<bool> out_of_handlers_{false};
 };
 
 TEST_F(TaskTest, AwaitsAnotherLikeACall) {
@@ -146,20 +148,37 @@ TEST_F(TaskTest, HasGoneWithItsFramesWhenItsCompletionIsCalled) {
   EXPECT_TRUE(over);
 }
 
+Task<std::thread::id> own_thread() {
+  co_return std::this_thread::get_id();
+}
+
 TEST_F(TaskTest, RunsOnTheContextsThreadWhoeverSpawnsIt) {
-  std::thread::id ran_on;
-  spawn(context_, ready(1), [&](std::exception_ptr, int) { ran_on = std::this_thread::get_id(); });
+  std::thread::id ran_on, told_on;
+  spawn(context_, own_thread(), [&](std::exception_ptr, std::thread::id thread) {
+    ran_on = thread;
+    told_on = std::this_thread::get_id();
+  });
   std::thread thread([this] { context_.run(); });
   const auto expected = thread.get_id();
   thread.join();
   EXPECT_EQ(ran_on, expected);
+  EXPECT_EQ(told_on, expected);
 }
 
 TEST_F(TaskTest, KeepsItsContextRunningWhileItWaitsForAThread) {
   std::optional<int> outcome;
   begin(after_waiting(waiter_, 7), outcome);
   context_.restart();
-  std::thread other([this] { asio::post(context_, [this] { waiter_.wake(); }); });
+  // Begun when there is nothing else to run any more.
+  std::thread other;
+  asio::post(context_, [&] {
+    other = std::thread([this] {
+      while (!out_of_handlers_) std::this_thread::yield();
+      asio::post(context_, [this] { waiter_.wake(); });
+    });
+  });
+  EXPECT_EQ(context_.poll(), 1u);
+  out_of_handlers_ = true;
   context_.run();
   other.join();
   EXPECT_EQ(outcome, 7);
@@ -229,11 +248,34 @@ TEST(TaskOfAContextTest, IsUnwoundWithItsContext) {
   const auto held = std::make_shared<int>(0);
   {
     asio::io_context context;
-    spawn(context, sleep_holding(context, held), unheard);
+    spawn(context, sleep_holding(context, held), [](std::exception_ptr) { FAIL() << "not over"; });
     context.poll();
     EXPECT_GT(held.use_count(), 1);
   }
   EXPECT_EQ(held.use_count(), 1);
+}
+
+// As a connection does it that only the completion of its own task keeps.
+TEST(TaskOfAContextTest, IsUnwoundBeforeWhatItsCompletionKeeps) {
+  struct Connection {
+    asio::steady_timer timer;
+    int requests = 0;
+
+    Task<void> run() {
+      struct Request {
+        Connection& of;
+        ~Request() { --of.requests; }  // the address sanitizer looks
+      };
+      ++requests;
+      const Request request{*this};
+      co_await timer.async_wait(kAsTuple);
+    }
+  };
+  asio::io_context context;
+  auto connection = std::make_shared<Connection>(asio::steady_timer(context, 1h));
+  auto running = connection->run();
+  spawn(context, std::move(running), [connection = std::move(connection)](std::exception_ptr) {});
+  context.poll();
 }
 
 TEST(TaskOfAContextTest, IsUnwoundWhereItNeverBegan) {

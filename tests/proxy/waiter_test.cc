@@ -51,6 +51,7 @@ TEST_F(WaiterTest, EndsTheCoroutineThatNobodyCanWakeAnyMore) {
   let_wait();
   EXPECT_GT(held_.use_count(), 1);
   waiter_.reset();
+  EXPECT_GT(held_.use_count(), 1) << "not at once: who ends the Waiter may be what it refers to";
   context_.restart();
   context_.poll();  // where coroutines are unwound
   EXPECT_EQ(held_.use_count(), 1) << "its frame is still there";
