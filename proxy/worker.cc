@@ -135,7 +135,8 @@ struct Worker::Impl {
       auto [error, socket] = co_await listening->acceptor.async_accept(kAsTuple);
       if (!error) {
         pause = kShortestPause;
-        begin_connection(listening->served, std::move(socket));
+        tcp::socket accepted = std::move(socket);  // clang 14 captures no structured binding
+        while_memory_lasts([&] { begin_connection(listening->served, std::move(accepted)); });
       } else if (out_of_resources(error)) {
         log_warn("accept_paused", {{"why", error.message()}});
         services.recorder.refused("accept");
@@ -147,6 +148,17 @@ struct Worker::Impl {
   }
 
   using Served = std::shared_ptr<ServedListener>;
+
+  // A connection that there is no memory for is closed; listener and thread go on.
+  template <typename Begin>
+  void while_memory_lasts(Begin begin) noexcept {
+    try {
+      begin();
+    } catch (const std::exception& problem) {
+      log_warn("connection_not_begun", {{"why", problem.what()}});
+      services.recorder.refused("accept");
+    }
+  }
 
   void begin_connection(const Served& served, tcp::socket socket) {
     if (services.connections.load(std::memory_order_relaxed) >=
@@ -204,20 +216,30 @@ struct Worker::Impl {
   template <typename Then>
   void run_connection(const Served& served, std::shared_ptr<DownstreamConnection> connection,
                       Then then) {
+    DownstreamConnection* const begun = connection.get();
+    connections.emplace(begun, served);
     services.connections.fetch_add(1, std::memory_order_relaxed);
     services.files.take();
-    connections.emplace(connection.get(), served);
-    if (finishing || is_retired(served)) connection->finish();
-    auto running = connection->run();
-    spawn(context, std::move(running),
-          [this, then, served, connection = std::move(connection)](std::exception_ptr failure) {
-            connections.erase(connection.get());
-            services.files.give_back();
-            services.connections.fetch_sub(1, std::memory_order_relaxed);
-            if (!failure) return then();
-            log_error("connection_failed");  // a bug or no memory; it ends with this one
-            connection->cut();
-          });
+    try {
+      if (finishing || is_retired(served)) connection->finish();
+      auto running = connection->run();
+      spawn(context, std::move(running),
+            [this, then, served, connection = std::move(connection)](std::exception_ptr failure) {
+              forget(connection.get());
+              if (!failure) return while_memory_lasts(then);
+              log_error("connection_failed");  // a bug or no memory; it ends with this one
+              connection->cut();
+            });
+    } catch (...) {  // no memory to begin
+      forget(begun);
+      throw;
+    }
+  }
+
+  void forget(DownstreamConnection* connection) noexcept {
+    connections.erase(connection);
+    services.files.give_back();
+    services.connections.fetch_sub(1, std::memory_order_relaxed);
   }
 
   // A handshake may end after its listener did.
