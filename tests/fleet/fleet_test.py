@@ -227,6 +227,11 @@ scrape_configs:
         self.prometheus_away(a, b)
         self.one_sees_a_fault(a, b)
 
+    @staticmethod
+    def gate_figures(replica):
+        return json.dumps([(gate["signal"], gate["family"], gate["state"], gate["pairs"], gate["interval"])
+                           for gate in replica.route()["reasons"] if gate["state"] != "info"])
+
     def one_decision(self, a, b, c):
         self.comes("each replica sees the three of them", lambda: self.all(
             lambda r: r.fleet()["fresh"] and r.fleet()["replicas"] == 3), self.fleets)
@@ -246,9 +251,8 @@ scrape_configs:
         self.check("though none has seen enough by itself", self.all(
             lambda r: r.metric("understudy_comparisons_total") < 97), [r.metric("understudy_comparisons_total")
                                                                         for r in self.running()])
-        self.check("every replica judges by the same figures", len({json.dumps([
-            (g["signal"], g["family"], g["state"], g["pairs"], g["interval"]) for g in r.route()["reasons"]
-            if g["state"] != "info"]) for r in self.running()}) == 1, self.verdicts())
+        self.comes("every replica judges by the same figures", lambda: len({self.gate_figures(r) for r in self.running()}) == 1,
+                   self.verdicts)
         a.order("promote")
         self.comes("the stage that one is promoted to is the stage of all", lambda: self.all(
             lambda r: r.stage() == ("baking", 2)), self.fleets)
