@@ -20,11 +20,7 @@ class FramePool {
   constexpr explicit FramePool(std::size_t keep_bytes) noexcept : keep_bytes_(keep_bytes) {}
   FramePool(const FramePool&) = delete;
   FramePool& operator=(const FramePool&) = delete;
-  ~FramePool() {
-    for (Size& size : sizes_) {
-      while (size.unused != nullptr) ::operator delete(pop(size));
-    }
-  }
+  ~FramePool() { drop_unused(); }
 
   // Throws std::bad_alloc.
   void* take(std::size_t bytes) {
@@ -40,6 +36,16 @@ class FramePool {
     if ((size.kept + 1) * rounded(bytes) > keep_bytes_) return ::operator delete(frame);
     size.unused = new (frame) Unused{size.unused};
     ++size.kept;
+  }
+
+  // How many bytes that was.
+  std::size_t drop_unused() noexcept {
+    std::size_t dropped = 0;
+    for (std::size_t i = 0; i < sizes_.size(); ++i) {
+      dropped += sizes_[i].kept * i * kStep;
+      while (sizes_[i].unused != nullptr) ::operator delete(pop(sizes_[i]));
+    }
+    return dropped;
   }
 
  private:
@@ -64,5 +70,8 @@ class FramePool {
   const std::size_t keep_bytes_;
   std::array<Size, kLargest / kStep + 1> sizes_{};
 };
+
+// Frees what ended tasks left to the calling thread.
+void drop_unused_frames() noexcept;
 
 }  // namespace understudy::proxy

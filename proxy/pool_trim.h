@@ -1,6 +1,7 @@
 #pragma once
-// Gives a thread's unused blocks back to the system once nobody has wanted them for a while. Runs
-// only while there are some, so that an idle thread sleeps. Belongs to the pool's thread.
+// Gives a thread's unused blocks, and the frames of ended tasks, back to the system once nobody has
+// wanted a block for a while. Runs only while there are some, so that an idle thread sleeps.
+// Belongs to the pool's thread.
 
 #include <malloc.h>
 
@@ -8,6 +9,7 @@
 
 #include "metrics/blocks.h"
 #include "proxy/deadline.h"
+#include "proxy/frame_pool.h"
 
 namespace understudy::proxy {
 
@@ -30,6 +32,7 @@ class PoolTrim final : private Deadline {
     waiting_ = false;
     if (pool_.trim() > 0) return soon();
     // Nothing was wanted for a whole period: the one moment to let the allocator tidy up.
+    drop_unused_frames();
     malloc_trim(0);
   }
 

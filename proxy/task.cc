@@ -66,4 +66,8 @@ void give_frame_back(void* frame, std::size_t bytes) noexcept {
 
 }  // namespace task_detail
 
+void drop_unused_frames() noexcept {
+  task_detail::frames.drop_unused();
+}
+
 }  // namespace understudy::proxy

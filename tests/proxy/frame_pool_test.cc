@@ -70,6 +70,15 @@ TEST(FramePool, KeepsNoMoreOfASizeThanItIsAllowed) {
   pool.give_back(frames[3], 256);
 }
 
+TEST(FramePool, DropsWhatNobodyUses) {
+  FramePool pool(kKeep);
+  void* const used = pool.take(500);
+  give_back(pool, taken(pool, 3, 500), 500);
+  EXPECT_EQ(pool.drop_unused(), 3u * 512u);
+  EXPECT_EQ(pool.drop_unused(), 0u);
+  pool.give_back(used, 500);
+}
+
 TEST(FramePool, IsNotFilledByABurstOfAnotherSize) {
   FramePool pool(1024);
   give_back(pool, taken(pool, 100, 1000), 1000);
