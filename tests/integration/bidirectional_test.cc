@@ -19,6 +19,7 @@
 #include "tests/support/h2_upstream.h"
 #include "tests/support/proxy_under_test.h"
 #include "tests/support/raw_client.h"
+#include "tests/support/scratch_directory.h"
 
 namespace understudy::testing_support {
 namespace {

@@ -15,6 +15,7 @@
 #include "tests/support/http_text.h"
 #include "tests/support/proxy_under_test.h"
 #include "tests/support/raw_client.h"
+#include "tests/support/scratch_directory.h"
 
 namespace understudy::testing_support {
 namespace {

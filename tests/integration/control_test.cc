@@ -8,10 +8,10 @@
 #include <string>
 
 #include "metrics/evidence/evidence_files.h"
-#include "tests/support/certificates.h"
 #include "tests/support/fake_bedrock.h"
 #include "tests/support/proxy_under_test.h"
 #include "tests/support/raw_client.h"
+#include "tests/support/scratch_directory.h"
 
 namespace understudy::testing_support {
 namespace {

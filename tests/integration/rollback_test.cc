@@ -23,11 +23,11 @@
 #include <thread>
 #include <vector>
 
-#include "tests/support/certificates.h"
 #include "tests/support/fake_bedrock.h"
 #include "tests/support/plain_client.h"
 #include "tests/support/proxy_under_test.h"
 #include "tests/support/raw_client.h"
+#include "tests/support/scratch_directory.h"
 #include "tests/support/serve_process.h"
 
 namespace understudy::testing_support {

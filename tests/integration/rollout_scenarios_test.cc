@@ -13,10 +13,10 @@
 #include "proxy/event_watch.h"
 #include "proxy/volume_book.h"
 #include "tests/simulator/simulator.h"
-#include "tests/support/certificates.h"
 #include "tests/support/fake_aws.h"
 #include "tests/support/proxy_under_test.h"
 #include "tests/support/raw_client.h"
+#include "tests/support/scratch_directory.h"
 
 namespace understudy::testing_support {
 namespace {

@@ -5,18 +5,17 @@
 
 #include <atomic>
 #include <chrono>
-#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <string>
 
 #include "proxy/shadow_account.h"
 #include "proxy/shadow_status.h"
 #include "tests/integration/shadow_fixture.h"
+#include "tests/support/scratch_directory.h"
 
 namespace understudy::testing_support {
 namespace {
 
-namespace fs = std::filesystem;
 using testing::HasSubstr;
 
 FakeBedrock::Script answers_behind(Gate& gate) {
@@ -213,11 +212,10 @@ TEST_F(Shadow, TheMoneyIsBounded) {
 }
 
 TEST_F(Shadow, ARestartDoesNotBeginTheDaysMoneyAnew) {
-  std::string directory = (fs::temp_directory_path() / "spending-XXXXXX").string();
-  ASSERT_NE(::mkdtemp(directory.data()), nullptr);
+  const ScratchDirectory directory;
   const ProxySetup setup{.shadow = "percent: 100, budget: {usd_per_day: 0.5}",
                          .candidate_model = "amazon.nova-lite-v1:0",
-                         .top = "state: {directory: \"" + directory + "\"}\n"};
+                         .top = "state: {directory: \"" + directory.path().string() + "\"}\n"};
   start(answers_dearly, setup);
   expect_primarys_answer(converse("hi"));
   ASSERT_TRUE(proxy->books_balance(1));
@@ -232,7 +230,6 @@ TEST_F(Shadow, ARestartDoesNotBeginTheDaysMoneyAnew) {
   EXPECT_EQ(proxy->counts().dropped["budget"], 1U);
   EXPECT_DOUBLE_EQ(proxy->server().shadow_account("route")->spent_today(), spent);
   proxy.reset();
-  fs::remove_all(directory);
 }
 
 }  // namespace

@@ -12,6 +12,7 @@
 
 #include "proxy/shadow_account.h"
 #include "tests/integration/shadow_fixture.h"
+#include "tests/support/scratch_directory.h"
 
 namespace understudy::testing_support {
 namespace {
@@ -392,14 +393,13 @@ TEST_F(Shadow, CopiesLessOfAFamilyOnceItsGatesHaveTheEvidenceTheyNeed) {
 // --------------------------------------------------------------------------------------------------------
 
 TEST_F(Shadow, WritesALineForEachComparison) {
-  std::string directory = (fs::temp_directory_path() / "records-XXXXXX").string();
-  ASSERT_NE(::mkdtemp(directory.data()), nullptr);
-  start({.top = "records: {directory: " + directory + ", content: none}\n"});
+  const ScratchDirectory directory;
+  start({.top = "records: {directory: " + directory.path().string() + ", content: none}\n"});
   for (int i = 0; i < 10; ++i) expect_primarys_answer(converse("a private question"));
   EXPECT_TRUE(proxy->books_balance(10));
   proxy.reset();
   std::size_t lines = 0;
-  for (const auto& entry : fs::directory_iterator(directory)) {
+  for (const auto& entry : fs::directory_iterator(directory.path())) {
     std::ifstream file(entry.path());
     for (std::string line; std::getline(file, line); ++lines) {
       EXPECT_TRUE(nlohmann::json::accept(line)) << line;
@@ -408,7 +408,6 @@ TEST_F(Shadow, WritesALineForEachComparison) {
     }
   }
   EXPECT_EQ(lines, 10U);
-  fs::remove_all(directory);
 }
 
 }  // namespace

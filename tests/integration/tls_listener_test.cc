@@ -14,6 +14,7 @@
 #include "tests/support/fake_bedrock.h"
 #include "tests/support/proxy_under_test.h"
 #include "tests/support/raw_client.h"
+#include "tests/support/scratch_directory.h"
 #include "tests/support/tls_client.h"
 
 namespace understudy::testing_support {

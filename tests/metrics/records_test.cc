@@ -12,6 +12,7 @@
 
 #include "metrics/record_files.h"
 #include "metrics/redaction.h"
+#include "tests/support/scratch_directory.h"
 
 namespace understudy::metrics {
 namespace {
@@ -163,13 +164,9 @@ TEST(Redactor, IsBoundedOnWideAndDeepDocuments) {
 class RecordLogTest : public testing::Test {
  protected:
   void SetUp() override {
-    std::string pattern = (fs::temp_directory_path() / "understudy-records-XXXXXX").string();
-    ASSERT_NE(mkdtemp(pattern.data()), nullptr);
-    root_ = pattern;
     config_.directory = (root_ / "records").string();
     config_.keep_free_bytes = 0;
   }
-  void TearDown() override { fs::remove_all(root_); }
 
   std::vector<fs::path> files() const {
     std::vector<fs::path> all;
@@ -199,7 +196,7 @@ class RecordLogTest : public testing::Test {
                                     "\"} " + std::to_string(number) + "\n") != std::string::npos;
   }
 
-  fs::path root_;
+  testing_support::ScratchDirectory root_;
   routing::RecordsConfig config_;
   std::unique_ptr<Recorder> recorder_ = make_prometheus_recorder();
   Pair pair_;

@@ -12,6 +12,7 @@
 #include "proxy/lifecycle_report.h"
 #include "routing/day.h"
 #include "tests/support/certificates.h"
+#include "tests/support/scratch_directory.h"
 #include "tests/support/plain_client.h"
 #include "tests/support/proxy_under_test.h"
 #include "tests/support/tls_client.h"

@@ -3,21 +3,16 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
 #include <sstream>
-#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "tests/support/certificates.h"
+#include "tests/support/scratch_directory.h"
 
 namespace understudy::proxy {
 namespace {
 
-namespace fs = std::filesystem;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::MatchesRegex;
@@ -112,16 +107,8 @@ TEST(ParseOptions, TakesBothSpellingsAndFlags) {
 
 class CheckTest : public testing::Test {
  protected:
-  CheckTest() {
-    std::string name = (fs::temp_directory_path() / "check-XXXXXX").string();
-    if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("mkdtemp");
-    directory_ = name;
-    file_ = (directory_ / "config.yaml").string();
-  }
-  ~CheckTest() override { fs::remove_all(directory_); }
-
   Ran check(const std::string& yaml) {
-    std::ofstream(file_) << yaml;
+    directory_.write("config.yaml", yaml);
     return run({"check", "--config", file_});
   }
 
@@ -137,8 +124,8 @@ class CheckTest : public testing::Test {
            candidate_and_shadow + "default_route: {upstream: east}\n";
   }
 
-  fs::path directory_;
-  std::string file_;
+  testing_support::ScratchDirectory directory_;
+  const std::string file_ = (directory_ / "config.yaml").string();
 };
 
 TEST_F(CheckTest, PrintsTheEffectiveRoutes) {
@@ -200,8 +187,7 @@ TEST_F(CheckTest, WarnsWhereABudgetMayMeetAModelWithoutAPrice) {
 }
 
 TEST_F(CheckTest, RefusesATrustAnchorThatIsNoCertificate) {
-  const std::string anchor = (directory_ / "ca.pem").string();
-  std::ofstream(anchor) << "no certificate";
+  const std::string anchor = directory_.write("ca.pem", "no certificate");
   const Ran ran = check(
       "listeners: [{address: 127.0.0.1:8080}]\nupstreams:\n  east: {endpoint: "
       "\"https://127.0.0.1:9000\", region: us-east-1, credentials: {source: none}, ca_file: " +
@@ -219,10 +205,9 @@ TEST_F(CheckTest, TellsThatAFileIsMissing) {
 TEST_F(CheckTest, TellsWhatWouldChangeOfAnotherConfig) {
   const std::string before =
       config_with("    candidate: {upstream: east, model: a.b}\n    shadow: {percent: 10}\n");
-  std::ofstream(directory_ / "before.yaml") << before;
-  const std::string other = (directory_ / "before.yaml").string();
+  const std::string other = directory_.write("before.yaml", before);
   const auto against = [&](const std::string& yaml) {
-    std::ofstream(file_) << yaml;
+    directory_.write("config.yaml", yaml);
     return run({"check", "--config", file_, "--against", other});
   };
   EXPECT_THAT(against(before).out, HasSubstr("before.yaml: no change"));

@@ -6,8 +6,8 @@
 #include <chrono>
 #include <thread>
 
-#include "tests/support/certificates.h"
 #include "tests/support/proxy_under_test.h"
+#include "tests/support/scratch_directory.h"
 
 namespace understudy::proxy {
 namespace {

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "routing/hash.h"
+#include "tests/support/scratch_directory.h"
 
 namespace understudy::proxy {
 namespace {
@@ -32,20 +33,6 @@ std::string read_text(const fs::path& file) {
   std::ifstream stream(file);
   return {std::istreambuf_iterator<char>(stream), {}};
 }
-
-class TemporaryDirectory {
- public:
-  TemporaryDirectory() {
-    std::string name = (fs::temp_directory_path() / "watch-XXXXXX").string();
-    if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("mkdtemp");
-    path_ = name;
-  }
-  ~TemporaryDirectory() { fs::remove_all(path_); }
-  const fs::path& path() const { return path_; }
-
- private:
-  fs::path path_;
-};
 
 // Collects what the file held at each report.
 class Reports {
@@ -101,8 +88,8 @@ class ConfigWatchTest : public testing::Test {
     EXPECT_LT(waits_[waits_.size() / 2], 100ms);
   }
 
-  TemporaryDirectory directory_;
-  fs::path file_ = directory_.path() / "config.yaml";
+  testing_support::ScratchDirectory directory_;
+  fs::path file_ = directory_ / "config.yaml";
   Reports reports_{file_};
   std::vector<Clock::duration> waits_;
   std::unique_ptr<ConfigWatch> watch_;
@@ -112,8 +99,8 @@ TEST_F(ConfigWatchTest, ReportsARename) {
   write_file(file_, "old");
   watch();
   for (const char* text : {"new", "newer", "newest"}) {
-    write_file(directory_.path() / "config.yaml.tmp", text);
-    fs::rename(directory_.path() / "config.yaml.tmp", file_);
+    write_file(directory_ / "config.yaml.tmp", text);
+    fs::rename(directory_ / "config.yaml.tmp", file_);
     expect_report(text);
   }
   expect_within_100_ms();
@@ -149,13 +136,12 @@ TEST_F(ConfigWatchTest, LeavesAFileAloneThatIsBeingCreated) {
 
 TEST_F(ConfigWatchTest, FollowsOneHundredKubernetesSwaps) {
   const auto publish = [this](int version) {
-    const fs::path data = directory_.path() / ("..version_" + std::to_string(version));
+    const fs::path data = directory_ / ("..version_" + std::to_string(version));
     fs::create_directory(data);
     write_file(data / "config.yaml", "version " + std::to_string(version));
-    fs::create_directory_symlink(data.filename(), directory_.path() / "..data_tmp");
-    fs::rename(directory_.path() / "..data_tmp", directory_.path() / "..data");
-    if (version > 0)
-      fs::remove_all(directory_.path() / ("..version_" + std::to_string(version - 1)));
+    fs::create_directory_symlink(data.filename(), directory_ / "..data_tmp");
+    fs::rename(directory_ / "..data_tmp", directory_ / "..data");
+    if (version > 0) fs::remove_all(directory_ / ("..version_" + std::to_string(version - 1)));
   };
   publish(0);
   fs::create_symlink("..data/config.yaml", file_);
@@ -171,23 +157,23 @@ TEST_F(ConfigWatchTest, FollowsOneHundredKubernetesSwaps) {
 TEST_F(ConfigWatchTest, FollowsALinkedDirectoryOnTheWay) {
   constexpr int kReleases = 5;
   for (int release = 0; release <= kReleases; ++release) {
-    const fs::path home = directory_.path() / std::to_string(release);
+    const fs::path home = directory_ / std::to_string(release);
     fs::create_directory(home);
     write_file(home / "config.yaml", std::to_string(release));
   }
-  fs::create_directory_symlink("0", directory_.path() / "current");
-  file_ = directory_.path() / "current" / "config.yaml";
+  fs::create_directory_symlink("0", directory_ / "current");
+  file_ = directory_ / "current" / "config.yaml";
   watch();
   for (int release = 1; release <= kReleases; ++release) {
-    fs::create_directory_symlink(std::to_string(release), directory_.path() / "next");
-    fs::rename(directory_.path() / "next", directory_.path() / "current");
+    fs::create_directory_symlink(std::to_string(release), directory_ / "next");
+    fs::rename(directory_ / "next", directory_ / "current");
     expect_report(std::to_string(release));
   }
   expect_within_100_ms();
 }
 
 TEST_F(ConfigWatchTest, RecoversWhenFileAndDirectoryWereDeleted) {
-  const fs::path home = directory_.path() / "home";
+  const fs::path home = directory_ / "home";
   const fs::path file = home / "config.yaml";
   fs::create_directory(home);
   write_file(file, "old");
@@ -207,7 +193,7 @@ TEST_F(ConfigWatchTest, RecoversWhenFileAndDirectoryWereDeleted) {
 TEST_F(ConfigWatchTest, SaysNothingOfAnEditorThatRemovesFirst) {
   write_file(file_, "old");
   watch();
-  fs::rename(file_, directory_.path() / "config.yaml~");
+  fs::rename(file_, directory_ / "config.yaml~");
   write_file(file_, "new");
   EXPECT_TRUE(reports_.wait_for("new"));
   for (const std::string& seen : reports_.seen()) EXPECT_EQ(seen, "new");
@@ -216,7 +202,7 @@ TEST_F(ConfigWatchTest, SaysNothingOfAnEditorThatRemovesFirst) {
 TEST_F(ConfigWatchTest, IgnoresItsNeighbours) {
   write_file(file_, "old");
   watch();
-  for (int i = 0; i < 200; ++i) write_file(directory_.path() / "access.log", std::to_string(i));
+  for (int i = 0; i < 200; ++i) write_file(directory_ / "access.log", std::to_string(i));
   write_file(file_, "new");
   EXPECT_TRUE(reports_.wait_for("new"));
   for (const std::string& seen : reports_.seen()) EXPECT_EQ(seen, "new");
@@ -244,8 +230,8 @@ TEST_F(ConfigWatchTest, CollapsesChangesDuringALoadIntoOneFurther) {
                           },
                           {.poll_interval = 1h, .settle_time = 1h});
   const auto replace = [&](int version) {
-    write_file(directory_.path() / "next", std::to_string(version));
-    fs::rename(directory_.path() / "next", file_);
+    write_file(directory_ / "next", std::to_string(version));
+    fs::rename(directory_ / "next", file_);
   };
   replace(1);
   std::unique_lock lock(mutex);
@@ -262,11 +248,11 @@ TEST_F(ConfigWatchTest, CollapsesChangesDuringALoadIntoOneFurther) {
 TEST_F(ConfigWatchTest, FindsByThePollWhatNoEventTold) {
   // A hard link from elsewhere: the write through it reaches the file but no watched directory
   // entry.
-  TemporaryDirectory elsewhere;
+  testing_support::ScratchDirectory elsewhere;
   write_file(file_, "old");
   watch(kQuickPoll);
-  fs::create_hard_link(file_, elsewhere.path() / "alias");
-  write_file(elsewhere.path() / "alias", "new");
+  fs::create_hard_link(file_, elsewhere / "alias");
+  write_file(elsewhere / "alias", "new");
   EXPECT_TRUE(reports_.wait_for("new"));
 }
 

@@ -18,6 +18,7 @@
 
 #include "tests/proxy/keeper_fixture.h"
 #include "tests/support/certificates.h"
+#include "tests/support/scratch_directory.h"
 
 namespace understudy::proxy::aws {
 namespace {

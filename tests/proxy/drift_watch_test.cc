@@ -8,7 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "proxy/rollout_keeper.h"
-#include "tests/support/certificates.h"
+#include "tests/support/scratch_directory.h"
 
 namespace understudy::proxy {
 namespace {

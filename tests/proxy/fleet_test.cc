@@ -20,8 +20,8 @@
 #include "proxy/replica_id.h"
 #include "proxy/rollout_files.h"
 #include "proxy/verdict_status.h"
-#include "tests/support/certificates.h"
 #include "tests/support/proxy_under_test.h"
+#include "tests/support/scratch_directory.h"
 
 namespace understudy::proxy {
 namespace {

@@ -11,8 +11,8 @@
 
 #include "proxy/commands/commands.h"
 #include "proxy/commands/text_table.h"
-#include "tests/support/certificates.h"
 #include "tests/support/fake_bedrock.h"
+#include "tests/support/scratch_directory.h"
 
 namespace understudy::proxy {
 namespace {

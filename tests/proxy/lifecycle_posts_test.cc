@@ -7,7 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "routing/day.h"
-#include "tests/support/certificates.h"
+#include "tests/support/scratch_directory.h"
 
 namespace understudy::proxy {
 namespace {

@@ -12,7 +12,7 @@
 
 #include "proxy/fleet_reading.h"
 #include "proxy/rollout_status.h"
-#include "tests/support/certificates.h"
+#include "tests/support/scratch_directory.h"
 
 namespace understudy::proxy {
 namespace {

@@ -10,7 +10,7 @@
 
 #include "proxy/rollout_files.h"
 #include "proxy/rollout_keeper.h"
-#include "tests/support/certificates.h"
+#include "tests/support/scratch_directory.h"
 
 namespace understudy::proxy {
 namespace {

@@ -20,6 +20,7 @@
 #include "proxy/commands/commands.h"
 #include "tests/support/plain_client.h"
 #include "tests/support/proxy_under_test.h"
+#include "tests/support/scratch_directory.h"
 #include "tests/support/serve_process.h"
 
 namespace understudy::proxy {
@@ -36,13 +37,7 @@ using testing_support::ServeProcess;
 
 class ServeTest : public testing::Test {
  protected:
-  ServeTest() {
-    std::string name = (fs::temp_directory_path() / "serve-XXXXXX").string();
-    if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("mkdtemp");
-    directory_ = name;
-    write_config(config("10"));
-  }
-  ~ServeTest() override { fs::remove_all(directory_); }
+  ServeTest() { write_config(config("10")); }
 
   static std::string config(const std::string& shadow_percent, const std::string& more = "") {
     return "listeners: [{address: 127.0.0.1:0}]\n"
@@ -62,10 +57,7 @@ class ServeTest : public testing::Test {
   std::string file() const { return (directory_ / "config.yaml").string(); }
 
   // By rename, as deployments do.
-  void write_config(const std::string& yaml) const {
-    std::ofstream(directory_ / "next") << yaml;
-    fs::rename(directory_ / "next", directory_ / "config.yaml");
-  }
+  void write_config(const std::string& yaml) const { directory_.write("config.yaml", yaml); }
 
   void start() {
     process_.emplace(file());
@@ -88,7 +80,7 @@ class ServeTest : public testing::Test {
     return admin("GET", "/api/routes/sonnet").json()["shadow_percent"];
   }
 
-  fs::path directory_;
+  testing_support::ScratchDirectory directory_;
   std::optional<ServeProcess> process_;
   std::uint16_t proxy_port_ = 0;
   std::uint16_t admin_port_ = 0;
@@ -192,13 +184,12 @@ TEST_F(ServeTest, KeepsARollbackThroughReloadAndRestartUntilItIsResumed) {
 
 TEST_F(ServeTest, TellsWhatAConfigWouldChangeOfTheOneThatRuns) {
   const std::string state =
-      "sampling_salt: pepper\nstate: {directory: " + directory_.string() + "}\n";
+      "sampling_salt: pepper\nstate: {directory: " + directory_.path().string() + "}\n";
   write_config(config("10", state));
   start();
   std::string changed = config("2.5");
   changed.replace(changed.find("io: 1"), 5, "io: 2");
-  std::ofstream(directory_ / "next.yaml") << changed;
-  const std::string next = (directory_ / "next.yaml").string();
+  const std::string next = directory_.write("next.yaml", changed);
   std::ostringstream out, err;
   const std::vector<std::string_view> arguments{"check", "--config", next, "--against"};
   const auto check = [&](const std::string& against) {
@@ -214,7 +205,7 @@ TEST_F(ServeTest, TellsWhatAConfigWouldChangeOfTheOneThatRuns) {
 }
 
 TEST_F(ServeTest, TellsReloadsAsEventsThatSurviveARestart) {
-  const std::string state = "state: {directory: " + directory_.string() + "}\n";
+  const std::string state = "state: {directory: " + directory_.path().string() + "}\n";
   write_config(config("10", state));
   start();
   write_config(config("3", state));

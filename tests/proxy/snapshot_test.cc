@@ -3,18 +3,16 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
 #include <memory>
 #include <optional>
 #include <stdexcept>
 #include <string>
 
+#include "tests/support/scratch_directory.h"
+
 namespace understudy::proxy {
 namespace {
 
-namespace fs = std::filesystem;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
@@ -132,16 +130,12 @@ TEST(LoadPrices, WarnsWhereTheModelIsTheClientsChoice) {
 }
 
 TEST(LoadPrices, TellsWhatIsWrongWithAFile) {
-  std::string directory = (fs::temp_directory_path() / "prices-XXXXXX").string();
-  ASSERT_NE(::mkdtemp(directory.data()), nullptr);
-  const fs::path file = fs::path(directory) / "prices.json";
-  std::ofstream(file) << "{\"not\": \"prices\"";
+  const testing_support::ScratchDirectory directory;
   routing::Config config = example_config();
-  config.prices_file = file.string();
+  config.prices_file = directory.write("prices.json", "{\"not\": \"prices\"");
   const LoadedPrices loaded = load_prices(config);
   EXPECT_FALSE(loaded.prices);
   EXPECT_THAT(loaded.problems, ElementsAre(StartsWith("prices_file: ")));
-  fs::remove_all(directory);
 }
 
 }  // namespace

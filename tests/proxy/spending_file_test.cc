@@ -5,7 +5,7 @@
 #include <fstream>
 
 #include "routing/day.h"
-#include "tests/support/certificates.h"
+#include "tests/support/scratch_directory.h"
 
 namespace understudy::proxy {
 namespace {

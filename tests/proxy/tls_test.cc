@@ -5,15 +5,12 @@
 
 #include <gtest/gtest.h>
 #include <openssl/evp.h>
-#include <openssl/pem.h>
 #include <openssl/ssl.h>
-#include <unistd.h>
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ssl/error.hpp>
 #include <chrono>
-#include <filesystem>
 #include <fstream>
 #include <memory>
 #include <optional>
@@ -21,6 +18,7 @@
 #include <utility>
 
 #include "tests/support/certificates.h"
+#include "tests/support/scratch_directory.h"
 
 namespace understudy::proxy {
 namespace {
@@ -32,30 +30,10 @@ using boost::system::error_code;
 
 constexpr char kHost[] = "bedrock.test";
 
+using testing_support::certificate_pem;
 using testing_support::Identity;
 using testing_support::make_authority;
 using testing_support::make_identity;
-
-// A file that holds the certificate while the object lives.
-class PemFile {
- public:
-  explicit PemFile(const Identity& identity) {
-    std::string name = (std::filesystem::temp_directory_path() / "understudy-ca-XXXXXX").string();
-    const int number = ::mkstemp(name.data());
-    EXPECT_GE(number, 0);
-    std::FILE* file = ::fdopen(number, "w");
-    PEM_write_X509(file, identity.certificate.get());
-    std::fclose(file);
-    path_ = name;
-  }
-  ~PemFile() { ::unlink(path_.c_str()); }
-  PemFile(const PemFile&) = delete;
-  PemFile& operator=(const PemFile&) = delete;
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
 
 std::shared_ptr<ssl::context> server_context(const Identity& identity) {
   auto context = std::make_shared<ssl::context>(ssl::context::tls_server);
@@ -150,19 +128,20 @@ class TlsClient : public testing::Test {
     const auto server = server_context(identity);
     const Handshake control = connect_without_verification(*server);
     ASSERT_FALSE(control.client) << "the server does not work: " << control.client.message();
-    const Handshake handshake = connect(*server, ca_file_.path(), host);
+    const Handshake handshake = connect(*server, ca_file_, host);
     EXPECT_EQ(handshake.client.category(), asio::error::get_ssl_category())
         << handshake.client.message();
     EXPECT_NE(handshake.verification, X509_V_OK);
   }
 
   const Identity authority_ = make_authority("the right authority");
-  const PemFile ca_file_{authority_};
+  const testing_support::ScratchDirectory directory_;
+  const std::string ca_file_ = directory_.write("ca.pem", certificate_pem(authority_));
 };
 
 TEST_F(TlsClient, AcceptsATrustedCertificateForTheName) {
   const Identity good = make_identity({.issuer = &authority_});
-  const Handshake handshake = connect(*server_context(good), ca_file_.path());
+  const Handshake handshake = connect(*server_context(good), ca_file_);
   EXPECT_FALSE(handshake.client) << handshake.client.message();
   EXPECT_FALSE(handshake.server) << handshake.server.message();
   EXPECT_EQ(handshake.server_name, kHost);
@@ -173,7 +152,7 @@ TEST_F(TlsClient, AcceptsATrustedCertificateForTheName) {
 TEST_F(TlsClient, AcceptsAWildcardForOneLabel) {
   const Identity wild = make_identity(
       {.name = "x", .alternative_names = "DNS:*.bedrock.test", .issuer = &authority_});
-  EXPECT_FALSE(connect(*server_context(wild), ca_file_.path(), "eu.bedrock.test").client);
+  EXPECT_FALSE(connect(*server_context(wild), ca_file_, "eu.bedrock.test").client);
   expect_refused(wild, "a.eu.bedrock.test");
 }
 
@@ -182,7 +161,7 @@ TEST_F(TlsClient, AcceptsAnAddressAndDoesNotSendIt) {
       {.name = "x", .alternative_names = "IP:127.0.0.1,IP:::1", .issuer = &authority_});
   const auto server = server_context(addressed);
   for (const std::string host : {"127.0.0.1", "::1", "[::1]"}) {
-    const Handshake handshake = connect(*server, ca_file_.path(), host);
+    const Handshake handshake = connect(*server, ca_file_, host);
     EXPECT_FALSE(handshake.client) << host << ": " << handshake.client.message();
     EXPECT_EQ(handshake.server_name, "") << host;
   }
@@ -193,7 +172,7 @@ TEST_F(TlsClient, SpeaksTls12) {
   const Identity good = make_identity({.issuer = &authority_});
   const auto server = server_context(good);
   SSL_CTX_set_max_proto_version(server->native_handle(), TLS1_2_VERSION);
-  const Handshake handshake = connect(*server, ca_file_.path());
+  const Handshake handshake = connect(*server, ca_file_);
   EXPECT_FALSE(handshake.client) << handshake.client.message();
   EXPECT_EQ(handshake.version, "TLSv1.2");
 }
@@ -244,7 +223,7 @@ TEST_F(TlsClient, RefusesTls11) {
   ASSERT_FALSE(control.client) << control.client.message();
   ASSERT_EQ(control.version, "TLSv1.1");
   // The system's policy may refuse old versions as well; ours must without it.
-  const auto client = make_client_tls(ca_file_.path());
+  const auto client = make_client_tls(ca_file_);
   ASSERT_TRUE(client);
   SSL_CTX_set_security_level((*client)->native_handle(), 0);
   EXPECT_TRUE(connect_with(**client, *server).client);
@@ -260,13 +239,13 @@ TEST_F(TlsClient, ReportsTrustAnchorsThatCannotBeRead) {
   ASSERT_FALSE(missing);
   EXPECT_EQ(missing.error().kind, ErrorKind::tls);
   EXPECT_NE(missing.error().context.find("/nonexistent/ca.pem"), std::string::npos);
-  std::ofstream(ca_file_.path()) << "not a certificate";
-  EXPECT_FALSE(make_client_tls(ca_file_.path()));
+  std::ofstream(ca_file_) << "not a certificate";
+  EXPECT_FALSE(make_client_tls(ca_file_));
 }
 
 // OpenSSL would take either as "any name will do" or as the name before the NUL.
 TEST_F(TlsClient, RefusesToVerifyNoName) {
-  const auto context = make_client_tls(ca_file_.path());
+  const auto context = make_client_tls(ca_file_);
   ASSERT_TRUE(context);
   asio::io_context io;
   EXPECT_FALSE(make_client_stream(tcp::socket(io), **context, ""));

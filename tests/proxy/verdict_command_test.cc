@@ -14,7 +14,7 @@
 #include "proxy/commands/commands.h"
 #include "routing/config_loader.h"
 #include "routing/experiment.h"
-#include "tests/support/certificates.h"
+#include "tests/support/scratch_directory.h"
 
 namespace understudy::proxy {
 namespace {

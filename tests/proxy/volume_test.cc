@@ -6,7 +6,7 @@
 
 #include "proxy/volume_book.h"
 #include "proxy/volume_status.h"
-#include "tests/support/certificates.h"
+#include "tests/support/scratch_directory.h"
 
 namespace understudy::proxy {
 namespace {

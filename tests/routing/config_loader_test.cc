@@ -2,7 +2,6 @@
 
 #include <gtest/gtest.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <cctype>
 #include <filesystem>
@@ -12,6 +11,7 @@
 #include <vector>
 
 #include "tests/routing/config_text.h"
+#include "tests/support/scratch_directory.h"
 
 namespace understudy::routing {
 namespace {
@@ -372,12 +372,6 @@ TEST(ConfigLoader, LoadsTheShippedConfigClean) {
 
 class ConfigFile : public testing::Test {
  protected:
-  ConfigFile() {
-    std::string name = (fs::temp_directory_path() / "understudy-config-XXXXXX").string();
-    directory_ = ::mkdtemp(name.data());
-  }
-  ~ConfigFile() override { fs::remove_all(directory_); }
-
   fs::path write(std::string_view text) const {
     const fs::path file = directory_ / "c.yaml";
     std::ofstream(file) << text;
@@ -385,7 +379,7 @@ class ConfigFile : public testing::Test {
     return file;
   }
 
-  fs::path directory_;
+  testing_support::ScratchDirectory directory_;
 };
 
 TEST_F(ConfigFile, LoadsWithPathsFromItsOwnDirectory) {
@@ -409,7 +403,7 @@ TEST_F(ConfigFile, IsRefusedWhereItIsNoPrivateRegularFile) {
     EXPECT_EQ(loaded.config, nullptr);
     return loaded.problems.empty() ? "" : loaded.problems[0].what;
   };
-  EXPECT_EQ(what(directory_), "is a directory");
+  EXPECT_EQ(what(directory_.path()), "is a directory");
   EXPECT_EQ(what(directory_ / "none.yaml"), "cannot be opened: No such file or directory");
   ASSERT_EQ(::mkfifo((directory_ / "pipe").c_str(), 0600), 0);
   EXPECT_EQ(what(directory_ / "pipe"), "is no regular file");

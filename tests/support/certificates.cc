@@ -4,11 +4,8 @@
 #include <openssl/bio.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
-#include <stdlib.h>
 
 #include <atomic>
-#include <fstream>
-#include <stdexcept>
 
 namespace understudy::testing_support {
 namespace {
@@ -71,25 +68,6 @@ std::string key_pem(const Identity& identity) {
   return pem_of([&](BIO* memory) {
     PEM_write_bio_PrivateKey(memory, identity.key.get(), nullptr, nullptr, 0, nullptr, nullptr);
   });
-}
-
-ScratchDirectory::ScratchDirectory() {
-  std::string name = (std::filesystem::temp_directory_path() / "understudy-XXXXXX").string();
-  if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("mkdtemp");
-  path_ = name;
-}
-
-ScratchDirectory::~ScratchDirectory() {
-  std::error_code ignored;
-  std::filesystem::remove_all(path_, ignored);
-}
-
-std::string ScratchDirectory::write(const std::string& name, const std::string& text) const {
-  const auto file = path_ / name;
-  const auto beside = file.parent_path() / ("." + file.filename().string() + ".new");
-  std::ofstream(beside, std::ios::binary) << text;
-  std::filesystem::rename(beside, file);
-  return file.string();
 }
 
 }  // namespace understudy::testing_support

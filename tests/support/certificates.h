@@ -4,7 +4,6 @@
 #include <openssl/evp.h>
 #include <openssl/x509.h>
 
-#include <filesystem>
 #include <memory>
 #include <string>
 
@@ -35,21 +34,5 @@ Identity make_authority(const std::string& name);
 
 std::string certificate_pem(const Identity& identity);
 std::string key_pem(const Identity& identity);
-
-// A directory of its own that goes with the object.
-class ScratchDirectory {
- public:
-  ScratchDirectory();
-  ~ScratchDirectory();
-  ScratchDirectory(const ScratchDirectory&) = delete;
-  ScratchDirectory& operator=(const ScratchDirectory&) = delete;
-
-  const std::filesystem::path& path() const { return path_; }
-  // Replaces the file as careful programs do: whole, by a rename. Returns its path.
-  std::string write(const std::string& name, const std::string& text) const;
-
- private:
-  std::filesystem::path path_;
-};
 
 }  // namespace understudy::testing_support
