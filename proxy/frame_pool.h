@@ -71,7 +71,10 @@ class FramePool {
   std::array<Size, kLargest / kStep + 1> sizes_{};
 };
 
-// Frees what ended tasks left to the calling thread.
+// The calling thread's pool. Under a sanitizer every frame is an allocation of its own, so that use
+// after its end is seen.
+void* take_frame(std::size_t bytes);  // throws std::bad_alloc
+void give_frame_back(void* frame, std::size_t bytes) noexcept;
 void drop_unused_frames() noexcept;
 
 }  // namespace understudy::proxy

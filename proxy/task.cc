@@ -4,8 +4,6 @@
 #include <boost/asio/post.hpp>
 #include <memory>
 
-#include "proxy/frame_pool.h"
-
 namespace understudy::proxy {
 
 namespace asio = boost::asio;
@@ -39,35 +37,6 @@ void RunningTask::go_on() {
 // While it does not wait, what it was to wait for could not begin, which an exception tells it.
 void RunningTask::abandon() {
   if (waits_) asio::post(context_, [owner = std::unique_ptr<RunningTask>(this)] {});
-}
-
-namespace task_detail {
-
-namespace {
-
-// Under a sanitizer every frame is an allocation of its own, so that use after its end is seen.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr std::size_t kKeepBytes = 0;
-#else
-constexpr std::size_t kKeepBytes = 64u << 10;  // of each of some twenty sizes
-#endif
-
-constinit thread_local FramePool frames(kKeepBytes);
-
-}  // namespace
-
-void* take_frame(std::size_t bytes) {
-  return frames.take(bytes);
-}
-
-void give_frame_back(void* frame, std::size_t bytes) noexcept {
-  frames.give_back(frame, bytes);
-}
-
-}  // namespace task_detail
-
-void drop_unused_frames() noexcept {
-  task_detail::frames.drop_unused();
 }
 
 }  // namespace understudy::proxy

@@ -30,6 +30,8 @@
 #include <type_traits>
 #include <utility>
 
+#include "proxy/frame_pool.h"
+
 namespace boost::asio {
 class io_context;
 }
@@ -40,10 +42,6 @@ template <typename T>
 class Task;
 
 namespace task_detail {
-// Where frames lie between uses: a pool of the thread that asks.
-void* take_frame(std::size_t bytes);
-void give_frame_back(void* frame, std::size_t bytes) noexcept;
-
 template <typename T, typename Completion>
 class SpawnedTask;
 }  // namespace task_detail
@@ -51,9 +49,9 @@ class SpawnedTask;
 // Everything that runs because of one spawn(): the innermost coroutine, and those that await it.
 class RunningTask {
  public:
-  static void* operator new(std::size_t bytes) { return task_detail::take_frame(bytes); }
+  static void* operator new(std::size_t bytes) { return take_frame(bytes); }
   static void operator delete(void* memory, std::size_t bytes) noexcept {
-    task_detail::give_frame_back(memory, bytes);
+    give_frame_back(memory, bytes);
   }
   RunningTask(const RunningTask&) = delete;
   RunningTask& operator=(const RunningTask&) = delete;
