@@ -92,6 +92,28 @@ bool set_state_file_aside(const std::filesystem::path& path, std::string_view wh
   return false;
 }
 
+namespace {
+
+class DirectStore final : public StateStore {
+ public:
+  StateText read(const std::filesystem::path& path, std::uintmax_t max_bytes) override {
+    return read_state_file(path, max_bytes);
+  }
+  std::string write(const std::filesystem::path& path, std::string text) override {
+    return write_state_file(path, text);
+  }
+  bool set_aside(const std::filesystem::path& path, std::string_view why) override {
+    return set_state_file_aside(path, why);
+  }
+};
+
+}  // namespace
+
+StateStore& direct_state_store() noexcept {
+  static DirectStore store;
+  return store;
+}
+
 bool keep_state_file_as(const std::filesystem::path& path, std::string_view why) {
   const std::filesystem::path kept = path.string() + "." + std::string(why);
   std::error_code error;

@@ -27,4 +27,17 @@ bool set_state_file_aside(const std::filesystem::path& path, std::string_view wh
 // none.
 bool keep_state_file_as(const std::filesystem::path& path, std::string_view why);
 
+// Where state files are kept by those who need not know when they are written. Any thread.
+class StateStore {
+ public:
+  virtual ~StateStore() = default;
+  // As above. What was written last is what is read.
+  virtual StateText read(const std::filesystem::path& path, std::uintmax_t max_bytes) = 0;
+  // Empty: it is written, or is going to be.
+  virtual std::string write(const std::filesystem::path& path, std::string text) = 0;
+  virtual bool set_aside(const std::filesystem::path& path, std::string_view why) = 0;
+};
+// Does it on the disk at once, on the thread that asks.
+StateStore& direct_state_store() noexcept;
+
 }  // namespace understudy::metrics

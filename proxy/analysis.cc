@@ -347,12 +347,13 @@ void FailedExchangeTask::run(AnalysisThread& thread) {
   thread.evidence.record_failure(experiment_of(pair), family, body, failed);
 }
 
-Analysis::Analysis(const routing::Config& config, metrics::Recorder& recorder)
+Analysis::Analysis(const routing::Config& config, metrics::Recorder& recorder,
+                   metrics::StateStore& store)
     : recorder_(recorder),
       max_queued_(config.limits.max_analysis_queue),
       max_bytes_(config.limits.max_analysis_bytes),
-      evidence_(config.state_directory),
-      volumes_(config.state_directory) {
+      evidence_(config.state_directory, store),
+      volumes_(config.state_directory, store) {
   new_records_ = config.records;
   has_new_records_ = true;
   thread_ = std::thread([this] { loop(); });

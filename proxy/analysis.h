@@ -168,7 +168,8 @@ class FailedExchangeTask final : public AnalysisTask {
 
 class Analysis {
  public:
-  Analysis(const routing::Config& config, metrics::Recorder& recorder);
+  // Recorder and store outlive this.
+  Analysis(const routing::Config& config, metrics::Recorder& recorder, metrics::StateStore& store);
   ~Analysis();  // works off what has been admitted
 
   // Any thread. Admits the task or calls its refused(). Tasks of one exchange are run in the order

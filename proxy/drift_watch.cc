@@ -196,12 +196,13 @@ std::optional<DriftMemory> drift_from_json(std::string_view text) {
 }
 
 DriftWatch::DriftWatch(std::string route, std::string experiment,
-                       const std::filesystem::path& directory)
+                       const std::filesystem::path& directory, StateWriter& writer)
     : route_(std::move(route)),
-      file_(directory.empty() ? directory : directory / ("drift-" + route_ + ".json")) {
+      file_(directory.empty() ? directory : directory / ("drift-" + route_ + ".json")),
+      writer_(writer) {
   memory_.experiment = std::move(experiment);
   if (file_.empty()) return;
-  const metrics::StateText read = metrics::read_state_file(file_, kMaxBytes);
+  const metrics::StateText read = writer_.read(file_, kMaxBytes);
   auto known = read.text ? drift_from_json(*read.text) : std::nullopt;
   if (known && known->experiment == memory_.experiment) memory_ = std::move(*known);
   if (!read.problem.empty() || (read.text && !known)) {
@@ -297,10 +298,7 @@ std::vector<std::string> DriftWatch::look(const Look& look, Moment now) {
 void DriftWatch::save(Moment now) {
   saved_ = now;
   unsaved_ = false;
-  if (file_.empty()) return;
-  const std::string problem = metrics::write_state_file(file_, to_json_text(memory_));
-  if (!problem.empty())
-    log_error("drift_not_saved", {{"route", std::string_view(route_)}, {"what", problem}});
+  if (!file_.empty()) writer_.write(file_, to_json_text(memory_));
 }
 
 bool DriftView::drifts(std::string_view signal) const noexcept {

@@ -91,7 +91,7 @@ EventLog::~EventLog() {
   save();
 }
 
-void EventLog::keep_in(const std::string& directory) {
+void EventLog::keep_in(const std::string& directory, StateWriter& writer) {
   const std::lock_guard turn(saving_);
   const std::filesystem::path file =
       directory.empty() ? std::filesystem::path() : std::filesystem::path(directory) / kFileName;
@@ -99,11 +99,13 @@ void EventLog::keep_in(const std::string& directory) {
     const std::lock_guard lock(mutex_);
     if (file == file_) return;
     const bool first = file_.empty();
+    if (!first) writer_->forget(file_);
     file_ = file;
+    writer_ = &writer;
     unsaved_ = !events_.empty();
     if (file.empty() || !first) return;
   }
-  const metrics::StateText read = metrics::read_state_file(file, kMaxFileBytes);
+  const metrics::StateText read = writer.read(file, kMaxFileBytes);
   auto known = read.text ? events_from_json(*read.text) : std::vector<Event>();
   if (!known || !read.problem.empty()) {
     metrics::set_state_file_aside(file, "damaged");
@@ -123,19 +125,17 @@ void EventLog::keep_in(const std::string& directory) {
 void EventLog::save() {
   const std::lock_guard turn(saving_);
   std::filesystem::path file;
+  StateWriter* writer = nullptr;
   json all = json::array();
   {
     const std::lock_guard lock(mutex_);
     if (!std::exchange(unsaved_, false) || file_.empty()) return;
     file = file_;
+    writer = writer_;
     for (const Event& event : events_) all.push_back(describe(event));
   }
   const std::string text = dumped({{"version", kVersion}, {"events", std::move(all)}}, 1) + "\n";
-  const std::string problem = metrics::write_state_file(file, text);
-  if (problem.empty()) return;
-  log_error("events_not_saved", {{"what", problem}});
-  const std::lock_guard lock(mutex_);
-  unsaved_ = true;
+  writer->write(file, text);
 }
 
 void EventLog::publish(Event event) {

@@ -16,6 +16,8 @@
 #include <utility>
 #include <vector>
 
+#include "proxy/state_writer.h"
+
 namespace understudy::proxy {
 
 struct Event {
@@ -45,14 +47,15 @@ class EventLog {
   explicit EventLog(
       std::function<std::chrono::system_clock::time_point()> now = std::chrono::system_clock::now)
       : now_(std::move(now)) {}
-  ~EventLog();  // saves what was not
+  ~EventLog();  // hands on what was not saved
   EventLog(const EventLog&) = delete;
   EventLog& operator=(const EventLog&) = delete;
 
   // Events are kept in that directory from now on; empty: nowhere. The first time, those that are
-  // there come before those of this process. What cannot be read is set aside as .damaged.
-  void keep_in(const std::string& directory);
-  // Writes what is new. Publishing only marks it, since some who publish must not wait for a disk.
+  // there come before those of this process. What cannot be read is set aside as .damaged. `writer`
+  // outlives this.
+  void keep_in(const std::string& directory, StateWriter& writer);
+  // Hands what is new to the writer. Publishing only marks it.
   void save();
 
   // Never blocks for longer than a line of log takes.
@@ -74,6 +77,7 @@ class EventLog {
   std::deque<Event> events_;  // the newest first
   std::uint64_t last_id_ = 0;
   std::filesystem::path file_;
+  StateWriter* writer_ = nullptr;  // of file_
   bool unsaved_ = false;
 };
 

@@ -41,8 +41,8 @@ void count_validation_error(metrics::RouteEvidence& into, std::string_view famil
 
 }  // namespace
 
-EvidenceBook::EvidenceBook(const std::string& state_directory)
-    : files_(state_directory),
+EvidenceBook::EvidenceBook(const std::string& state_directory, metrics::StateStore& store)
+    : files_(state_directory, store),
       saved_(steady_clock::now()),
       saved_profiles_(saved_),
       watched_(saved_),

@@ -44,7 +44,9 @@ class EvidenceBook {
  public:
   using Clock = std::chrono::system_clock;
 
-  explicit EvidenceBook(const std::string& state_directory);
+  // The store outlives this.
+  explicit EvidenceBook(const std::string& state_directory,
+                        metrics::StateStore& store = metrics::direct_state_store());
   ~EvidenceBook();  // saves what was not
 
   // --- Analysis thread. What was saved of that experiment counts and shows before its first pair

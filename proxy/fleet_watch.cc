@@ -55,7 +55,7 @@ std::string identity_in(const Snapshot& snapshot, std::string_view name) {
 FleetWatch::FleetWatch(Sources sources, std::string replica, Options options)
     : sources_(std::move(sources)),
       replica_(std::move(replica)),
-      files_(std::move(options.state_directory)),
+      files_(std::move(options.state_directory), options.state),
       thread_("fleet", options.look_every, [this] { look(); }) {}
 
 void FleetWatch::look() {

@@ -42,6 +42,7 @@ class FleetWatch {
   struct Options {
     std::chrono::milliseconds look_every{100};  // whether it is time
     std::string state_directory{};              // where alarms last; empty: they do not
+    metrics::StateStore& state = metrics::direct_state_store();
   };
   // `replica`: this one's name among the others. The sources outlive this.
   FleetWatch(Sources sources, std::string replica, Options options);

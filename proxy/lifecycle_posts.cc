@@ -234,9 +234,10 @@ std::variant<HealthEvent, OtherHealthEvent, HealthEventProblem> read_health_even
   }
 }
 
-LifecyclePosts::LifecyclePosts(EventLog& events, const std::string& state_directory,
-                               std::function<sys_days()> today)
+LifecyclePosts::LifecyclePosts(EventLog& events, StateWriter& writer,
+                               const std::string& state_directory, std::function<sys_days()> today)
     : events_(events),
+      writer_(writer),
       file_(state_directory.empty()
                 ? std::filesystem::path()
                 : std::filesystem::path(state_directory) / "lifecycle-posts.json"),
@@ -260,7 +261,6 @@ LifecyclePosts::Answer LifecyclePosts::post(std::string_view body) {
   const auto& event = std::get<HealthEvent>(read);
   if (event.over) return answer(200, {{"result", "ignored"}, {"why", "the event is closed"}});
   json models = json::array();
-  std::string problem;
   {
     const std::lock_guard lock(mutex_);
     if (!has_room(event))
@@ -274,10 +274,10 @@ LifecyclePosts::Answer LifecyclePosts::post(std::string_view body) {
       told.checked = routing::day_text(today_());
       models.push_back(describe(model, told));
     }
-    problem = save();
+    save();
   }
   tell(event);
-  if (!problem.empty()) log_error("lifecycle_posts_not_saved", {{"what", problem}});
+  const std::string problem = file_.empty() ? std::string() : writer_.problem_after_try(file_);
   return answer(200, {{"result", "taken"},
                       {"models", std::move(models)},
                       {"not_stored", problem.empty() ? json() : json(problem)}});
@@ -315,7 +315,7 @@ std::shared_ptr<const metrics::Lifecycles> LifecyclePosts::with_posted(
 
 void LifecyclePosts::load() {
   if (file_.empty()) return;
-  const metrics::StateText stored = metrics::read_state_file(file_, kMaxFileBytes);
+  const metrics::StateText stored = writer_.read(file_, kMaxFileBytes);
   std::string problem = stored.problem;
   try {
     if (stored.text) {
@@ -336,12 +336,11 @@ void LifecyclePosts::load() {
   log_warn("lifecycle_posts_not_loaded", {{"what", problem}});
 }
 
-std::string LifecyclePosts::save() const {
-  if (file_.empty()) return {};
+void LifecyclePosts::save() const {
+  if (file_.empty()) return;
   json models = json::array();
   for (const auto& [model, lifecycle] : posted_) models.push_back(describe(model, lifecycle));
-  return metrics::write_state_file(
-      file_, json{{"version", kVersion}, {"models", std::move(models)}}.dump(1) + "\n");
+  writer_.write(file_, json{{"version", kVersion}, {"models", std::move(models)}}.dump(1) + "\n");
 }
 
 }  // namespace understudy::proxy

@@ -46,8 +46,8 @@ class LifecyclePosts {
  public:
   static constexpr std::size_t kMaxModels = 512;  // that dates are kept of
 
-  // `events` outlives this. Without a directory a restart forgets what was posted.
-  LifecyclePosts(EventLog& events, const std::string& state_directory,
+  // Both outlive this. Without a directory a restart forgets what was posted.
+  LifecyclePosts(EventLog& events, StateWriter& writer, const std::string& state_directory,
                  std::function<std::chrono::sys_days()> today);
 
   struct Answer {
@@ -64,10 +64,11 @@ class LifecyclePosts {
   using Table = std::map<std::string, metrics::ModelLifecycle, std::less<>>;
   bool has_room(const HealthEvent& event) const;
   void load();
-  std::string save() const;  // what went wrong
+  void save() const;
   void tell(const HealthEvent& event);
 
   EventLog& events_;
+  StateWriter& writer_;
   const std::filesystem::path file_;  // empty: nothing is kept
   const std::function<std::chrono::sys_days()> today_;
   mutable std::mutex mutex_;

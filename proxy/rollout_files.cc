@@ -214,7 +214,7 @@ std::filesystem::path RolloutFiles::path_of(std::string_view route) const {
 RolloutFiles::Loaded RolloutFiles::load(std::string_view route) const {
   if (directory_.empty()) return {};
   const std::filesystem::path path = path_of(route);
-  const metrics::StateText read = metrics::read_state_file(path, kMaxBytes);
+  const metrics::StateText read = writer_->read(path, kMaxBytes);
   std::string problem = read.problem;
   if (read.text) {
     if (auto stored = rollout_from_json(*read.text)) return {std::move(stored), {}};
@@ -228,9 +228,20 @@ void RolloutFiles::keep_damaged(std::string_view route) const {
   if (keeps()) metrics::keep_state_file_as(path_of(route), "damaged");
 }
 
-std::string RolloutFiles::save(std::string_view route, const StoredRollout& stored) const {
-  if (directory_.empty()) return {};
-  return metrics::write_state_file(path_of(route), to_json_text(stored));
+void RolloutFiles::save(std::string_view route, const StoredRollout& stored) const {
+  if (keeps()) writer_->write(path_of(route), to_json_text(stored));
+}
+
+void RolloutFiles::forget(std::string_view route) const {
+  if (keeps()) writer_->forget(path_of(route));
+}
+
+std::string RolloutFiles::problem(std::string_view route) const {
+  return keeps() ? writer_->problem(path_of(route)) : std::string();
+}
+
+std::string RolloutFiles::problem_after_try(std::string_view route) const {
+  return keeps() ? writer_->problem_after_try(path_of(route)) : std::string();
 }
 
 }  // namespace understudy::proxy

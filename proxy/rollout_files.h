@@ -1,6 +1,6 @@
 #pragma once
 // Where rollouts live between two runs: one versioned JSON file for each route in the state
-// directory. Used by the rollout keeper, under its lock.
+// directory, written behind by a StateWriter. Used by the rollout keeper.
 
 #include <cstdint>
 #include <filesystem>
@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "proxy/operational_gates.h"
+#include "proxy/state_writer.h"
 #include "routing/config.h"
 #include "routing/rollout.h"
 
@@ -38,8 +39,9 @@ std::optional<StoredRollout> rollout_from_json(std::string_view text);
 
 class RolloutFiles {
  public:
-  // An empty directory keeps nothing.
-  explicit RolloutFiles(std::filesystem::path directory = {}) : directory_(std::move(directory)) {}
+  // An empty directory keeps nothing. `writer` outlives this.
+  explicit RolloutFiles(StateWriter& writer, std::filesystem::path directory = {})
+      : writer_(&writer), directory_(std::move(directory)) {}
 
   struct Loaded {
     std::optional<StoredRollout> rollout;
@@ -49,13 +51,17 @@ class RolloutFiles {
   Loaded load(std::string_view route) const;
   // A file that cannot be used, before save() takes its place.
   void keep_damaged(std::string_view route) const;
-  // Empty on success, else what went wrong.
-  std::string save(std::string_view route, const StoredRollout& stored) const;
+  void save(std::string_view route, const StoredRollout& stored) const;
+  void forget(std::string_view route) const;  // it is kept elsewhere from now on
+  // Why a restart would not find it: StateWriter::problem() and problem_after_try().
+  std::string problem(std::string_view route) const;
+  std::string problem_after_try(std::string_view route) const;
   const std::filesystem::path& directory() const noexcept { return directory_; }
   bool keeps() const noexcept { return !directory_.empty(); }
 
  private:
   std::filesystem::path path_of(std::string_view route) const;
+  StateWriter* writer_;
   std::filesystem::path directory_;
 };
 

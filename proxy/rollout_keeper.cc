@@ -89,13 +89,28 @@ std::string cap_text(std::string_view route, const RolloutState& state) {
 
 // --- Reloads
 
+// Without the lock: a disk that hangs holds up this reload, and nothing else.
+RolloutKeeper::Stored RolloutKeeper::load_new_routes(const routing::Config& config) {
+  std::vector<std::string> names;
+  std::unique_lock lock(mutex_);
+  if (entries_.empty()) files_ = RolloutFiles(writer_, config.state_directory);
+  for (const routing::RouteConfig& route : config.routes) {
+    if (route.candidate && !entries_.contains(route.name)) names.push_back(route.name);
+  }
+  const RolloutFiles files = files_;
+  lock.unlock();
+  Stored stored;
+  for (const std::string& name : names) stored.emplace(name, files.load(name));
+  return stored;
+}
+
 RolloutKeeper::Entry RolloutKeeper::first_entry(const routing::RouteConfig& route,
-                                                RolloutIdentity identity) {
+                                                RolloutIdentity identity,
+                                                const RolloutFiles::Loaded& loaded) const {
   Entry entry{.plan = route.canary,
               .identity = identity,
               .state = first_state(route.canary, now_()),
               .share = std::make_shared<LiveShare>(route.canary.first_share())};
-  const RolloutFiles::Loaded loaded = files_.load(route.name);
   if (!loaded.problem.empty()) {
     log_warn("rollout_not_loaded", {{"route", route.name}, {"what", loaded.problem}});
     entry.state = {.phase = RolloutPhase::rolled_back,
@@ -151,9 +166,9 @@ RolloutKeeper::Entry RolloutKeeper::replanned(const Entry& before, Percent serve
 }
 
 routing::LiveShares RolloutKeeper::shares_for(const routing::Config& config) {
+  const Stored stored = load_new_routes(config);
   const std::lock_guard lock(mutex_);
   prepared_.clear();
-  if (entries_.empty()) files_ = RolloutFiles(config.state_directory);
   routing::LiveShares shares;
   for (const routing::RouteConfig& route : config.routes) {
     if (!route.candidate) {
@@ -163,7 +178,7 @@ routing::LiveShares RolloutKeeper::shares_for(const routing::Config& config) {
     RolloutIdentity identity = identity_of(config, route);
     const auto known = entries_.find(route.name);
     Entry entry = known == entries_.end()
-                      ? first_entry(route, std::move(identity))
+                      ? first_entry(route, std::move(identity), stored.at(route.name))
                       : replanned(known->second, share_of(known->second.state, known->second.plan),
                                   route, std::move(identity), true);
     shares.push_back(entry.share);
@@ -172,9 +187,25 @@ routing::LiveShares RolloutKeeper::shares_for(const routing::Config& config) {
   return shares;
 }
 
+// Without the lock, as load_new_routes(): reloads run one after the other.
+void RolloutKeeper::keep_damaged(const RolloutFiles& files) {
+  std::vector<std::string> damaged;
+  std::unique_lock lock(mutex_);
+  for (auto& [route, prepared] : prepared_) {
+    if (std::exchange(prepared.entry.damaged, false)) damaged.push_back(route);
+  }
+  lock.unlock();
+  for (const std::string& route : damaged) files.keep_damaged(route);
+}
+
 void RolloutKeeper::applied(const routing::Config& config) {
+  const RolloutFiles files(writer_, config.state_directory);
+  keep_damaged(files);
   const std::lock_guard lock(mutex_);
-  files_ = RolloutFiles(config.state_directory);
+  if (files.directory() != files_.directory()) {
+    for (const auto& [route, entry] : entries_) files_.forget(route);
+  }
+  files_ = files;
   std::map<std::string, Entry, std::less<>> next;
   for (const routing::RouteConfig& route : config.routes) {
     const auto prepared = prepared_.find(route.name);
@@ -190,7 +221,6 @@ void RolloutKeeper::applied(const routing::Config& config) {
       made = std::move(now);
     }
     show(made.state, made.plan, *made.share);
-    if (std::exchange(made.damaged, false)) files_.keep_damaged(route.name);
     save(route.name, made);
     const bool moved = known == entries_.end() ? made.state.phase == RolloutPhase::rolled_back
                                                : known->second.state != made.state;
@@ -217,7 +247,7 @@ std::vector<std::string> RolloutKeeper::watched_routes(bool all) const {
   const std::lock_guard lock(mutex_);
   std::vector<std::string> names;
   for (const auto& [name, entry] : entries_) {
-    if (all || entry.plan.gates || !entry.storage_problem.empty()) names.push_back(name);
+    if (all || entry.plan.gates) names.push_back(name);
   }
   return names;
 }
@@ -225,6 +255,7 @@ std::vector<std::string> RolloutKeeper::watched_routes(bool all) const {
 void RolloutKeeper::look(const Look& look, bool in_fleet) {
   for (const std::string& route : watched_routes(in_fleet)) {
     const RouteLook seen = look(route);
+    begin_watch(route);
     const std::lock_guard lock(mutex_);
     const auto found = entries_.find(route);
     if (found != entries_.end()) take_look(route, found->second, seen);
@@ -232,7 +263,6 @@ void RolloutKeeper::look(const Look& look, bool in_fleet) {
 }
 
 void RolloutKeeper::take_look(const std::string& route, Entry& entry, const RouteLook& seen) {
-  if (!entry.storage_problem.empty()) save(route, entry);
   // Taken before another candidate came into force: it says nothing about that one.
   if (!seen.experiment.empty() && seen.experiment != entry.identity.experiment) return;
   if (seen.pairs) take_pairs(route, entry, *seen.pairs);
@@ -303,16 +333,39 @@ void RolloutKeeper::take_pairs(const std::string& route, Entry& entry, std::uint
   if (first) save(route, entry);
 }
 
+namespace {
+
+bool is_watched_for_drift(const CanaryConfig& plan, const RolloutState& state) {
+  return plan.gates && plan.gates->drift != routing::RolloutGates::Drift::off &&
+         !plan.stages.empty() && !state.watch_over;
+}
+
+}  // namespace
+
+// Without the lock while what it knows is read. Nobody else makes one.
+void RolloutKeeper::begin_watch(const std::string& route) {
+  std::unique_lock lock(mutex_);
+  const auto entry = [&, this]() -> Entry* {
+    const auto found = entries_.find(route);
+    const bool wants_one = found != entries_.end() && !found->second.drift &&
+                           is_watched_for_drift(found->second.plan, found->second.state);
+    return wants_one ? &found->second : nullptr;
+  };
+  const Entry* const before = entry();
+  if (before == nullptr) return;
+  const std::string experiment = before->identity.experiment;
+  const std::filesystem::path directory = files_.directory();
+  lock.unlock();
+  auto made = std::make_shared<DriftWatch>(route, experiment, directory, writer_);
+  lock.lock();
+  Entry* const now = entry();
+  if (now != nullptr && now->identity.experiment == experiment) now->drift = std::move(made);
+}
+
 // True where the candidate got worse than its rollout and the gates say that this rolls back.
 bool RolloutKeeper::look_for_drift(const std::string& route, Entry& entry, const RouteLook& seen,
                                    Moment now) {
-  using Rule = routing::RolloutGates::Drift;
-  const Rule rule = entry.plan.gates ? entry.plan.gates->drift : Rule::off;
-  if (rule == Rule::off || entry.plan.stages.empty() || entry.state.watch_over) return false;
-  if (!entry.drift) {
-    entry.drift =
-        std::make_shared<DriftWatch>(route, entry.identity.experiment, files_.directory());
-  }
+  if (!entry.drift || !is_watched_for_drift(entry.plan, entry.state)) return false;
   const DriftWatch::Look look{.phase = entry.state.phase,
                               .complete_since = entry.state.since,
                               .evidence = seen.evidence.get(),
@@ -324,11 +377,22 @@ bool RolloutKeeper::look_for_drift(const std::string& route, Entry& entry, const
                      .text = "the candidate of " + route + " drifts: " + finding,
                      .warning = true});
   }
-  return rule == Rule::roll_back && entry.drift->drifts();
+  return entry.plan.gates->drift == routing::RolloutGates::Drift::roll_back &&
+         entry.drift->drifts();
 }
 
 OrderAnswer RolloutKeeper::order(std::string_view route, RolloutOrder order) {
-  const std::lock_guard lock(mutex_);
+  std::unique_lock lock(mutex_);
+  OrderAnswer answer = carry_out(route, order);
+  const RolloutFiles files = files_;
+  lock.unlock();
+  if (answer.result != OrderAnswer::Result::done) return answer;
+  if (const std::string problem = files.problem_after_try(route); !problem.empty())
+    answer.text += "; it is not stored, so that a restart forgets it: " + problem;
+  return answer;
+}
+
+OrderAnswer RolloutKeeper::carry_out(std::string_view route, RolloutOrder order) {
   const auto found = entries_.find(route);
   if (found == entries_.end()) {
     return {OrderAnswer::Result::no_route,
@@ -344,8 +408,6 @@ OrderAnswer RolloutKeeper::order(std::string_view route, RolloutOrder order) {
                      "; the candidate serves " + percent_text(share_of(entry.state, entry.plan)) +
                      " %";
   if (const std::string cap = cap_text(route, entry.state); !cap.empty()) text += "; " + cap;
-  if (!entry.storage_problem.empty())
-    text += "; it could not be stored, so that a restart forgets it: " + entry.storage_problem;
   return {OrderAnswer::Result::done, std::move(text)};
 }
 
@@ -378,15 +440,11 @@ void RolloutKeeper::take_step(const std::string& route, Entry& entry, RolloutSte
 void RolloutKeeper::save(const std::string& route, Entry& entry) {
   const OperationalGates::Baselines baselines = entry.gates.baselines();
   entry.baselines_stored = count_known(baselines);
-  entry.storage_problem = files_.keeps()
-                              ? files_.save(route, {.identity = entry.identity,
-                                                    .state = entry.state,
-                                                    .served = share_of(entry.state, entry.plan),
-                                                    .pairs_before = entry.pairs_before,
-                                                    .baselines = baselines})
-                              : std::string();
-  if (!entry.storage_problem.empty())
-    log_error("rollout_not_saved", {{"route", route}, {"what", entry.storage_problem}});
+  files_.save(route, {.identity = entry.identity,
+                      .state = entry.state,
+                      .served = share_of(entry.state, entry.plan),
+                      .pairs_before = entry.pairs_before,
+                      .baselines = baselines});
 }
 
 void RolloutKeeper::tell(const std::string& route, const Entry& entry, RolloutPhase before) {
@@ -463,7 +521,7 @@ std::optional<RolloutView> RolloutKeeper::view(std::string_view route) const {
                    .holds = entry.holds(),
                    .gates = {},
                    .cap = cap_text(route, entry.state),
-                   .storage_problem = entry.storage_problem,
+                   .storage_problem = files_.problem(route),
                    .drift = entry.drift ? entry.drift->view() : std::nullopt};
   if (!files_.keeps())
     view.storage_problem = "the config names no state.directory: a restart forgets it";

@@ -1,7 +1,8 @@
 #pragma once
 // Keeps the rollout of every route: moves its live share, remembers it on disk, obeys people. What
 // becomes of a state is decided by routing/rollout; this brings the events and carries out what
-// follows. A rollback is one store that all threads read, then a line on disk.
+// follows. A rollback is one store that all threads read; the line on disk comes behind, by a
+// StateWriter, so that a disk that hangs holds nothing up.
 //
 // Owned by the serve command beside the Server, which it outlives. Any thread.
 
@@ -79,9 +80,10 @@ struct OrderAnswer {
 
 class RolloutKeeper {
  public:
-  explicit RolloutKeeper(EventLog& events,
-                         std::function<routing::Moment()> now = std::chrono::system_clock::now)
-      : events_(events), now_(std::move(now)) {}
+  // Both outlive this.
+  RolloutKeeper(EventLog& events, StateWriter& writer,
+                std::function<routing::Moment()> now = std::chrono::system_clock::now)
+      : events_(events), writer_(writer), now_(std::move(now)), files_(writer) {}
 
   // --- Reloads, which run one after the other.
   // The shares of a config that may come into force, as RouteTable takes them: words that are in
@@ -96,6 +98,7 @@ class RolloutKeeper {
   using Look = std::function<RouteLook(const std::string& route)>;
   void look(const Look& look, bool in_fleet = false);
 
+  // Carried out when it returns, and stored, or the answer says that it is not.
   OrderAnswer order(std::string_view route, routing::RolloutOrder order);
 
   std::optional<RolloutView> view(std::string_view route) const;
@@ -124,7 +127,6 @@ class RolloutKeeper {
     std::vector<std::string> no_room{};  // as plan.stages; empty: there is room for all
     std::string no_way_back{};           // empty: it is open
     std::string told_hold{};             // RolloutHold::reason; empty: it can go on
-    std::string storage_problem{};
 
     std::string next_no_room() const {
       return state.stage < std::min(plan.stages.size(), no_room.size()) ? no_room[state.stage] : "";
@@ -138,7 +140,10 @@ class RolloutKeeper {
     }
   };
 
-  Entry first_entry(const routing::RouteConfig& route, RolloutIdentity identity);
+  using Stored = std::map<std::string, RolloutFiles::Loaded, std::less<>>;
+  Stored load_new_routes(const routing::Config& config);
+  Entry first_entry(const routing::RouteConfig& route, RolloutIdentity identity,
+                    const RolloutFiles::Loaded& loaded) const;
   Entry replanned(const Entry& before, routing::Percent served, const routing::RouteConfig& route,
                   RolloutIdentity identity, bool may_lift) const;
   std::vector<std::string> watched_routes(bool all) const;
@@ -149,13 +154,17 @@ class RolloutKeeper {
   bool look_for_drift(const std::string& route, Entry& entry, const RouteLook& seen,
                       routing::Moment now);
   void tell_watch(const std::string& route, const Entry& entry);
+  OrderAnswer carry_out(std::string_view route, routing::RolloutOrder order);
   void take_step(const std::string& route, Entry& entry, routing::RolloutStep step);
   void cap_prepared(const std::string& route);
+  void keep_damaged(const RolloutFiles& files);
+  void begin_watch(const std::string& route);
   void save(const std::string& route, Entry& entry);
   void tell(const std::string& route, const Entry& entry, routing::RolloutPhase before);
   void tell_hold(const std::string& route, Entry& entry);
 
   EventLog& events_;
+  StateWriter& writer_;
   const std::function<routing::Moment()> now_;
   mutable std::mutex mutex_;
   // Guarded by mutex_:

@@ -99,10 +99,11 @@ bool needs_restart(std::string_view key) noexcept {
 }
 
 struct Server::Impl {
-  Impl(const routing::Config& config, std::size_t workers_wanted, metrics::Recorder& recorder)
+  Impl(const routing::Config& config, std::size_t workers_wanted, metrics::Recorder& recorder,
+       metrics::StateStore& store)
       : worker_memory(workers_wanted),
-        analysis(config, recorder),
-        dispatcher(analysis, recorder, shadow_memory, config, instance_id),
+        analysis(config, recorder, store),
+        dispatcher(analysis, recorder, store, shadow_memory, config, instance_id),
         services{.recorder = recorder,
                  .analysis = analysis,
                  .dispatcher = dispatcher,
@@ -135,10 +136,11 @@ Server::Server(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Server::~Server() = default;
 
 Result<std::unique_ptr<Server>> Server::start(std::shared_ptr<const Snapshot> snapshot,
-                                              metrics::Recorder& recorder) {
+                                              metrics::Recorder& recorder,
+                                              metrics::StateStore& store) {
   const routing::Config& config = snapshot->config();
   const std::size_t threads = io_threads(config);
-  auto impl = std::make_unique<Impl>(config, threads, recorder);
+  auto impl = std::make_unique<Impl>(config, threads, recorder, store);
   for (std::size_t i = 0; i < threads; ++i) {
     impl->workers.push_back(std::make_unique<Worker>(impl->services, impl->worker_memory[i], i));
   }

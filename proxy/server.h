@@ -13,6 +13,7 @@
 #include "metrics/evidence/evidence.h"
 #include "metrics/family_lines.h"
 #include "metrics/recorder.h"
+#include "metrics/state_file.h"
 #include "proxy/credentials.h"
 #include "proxy/error.h"
 #include "proxy/model_book.h"
@@ -35,9 +36,11 @@ bool needs_restart(std::string_view key) noexcept;
 
 class Server {
  public:
-  // Binds every listener and starts all threads. An error names the address or key.
+  // Binds every listener and starts all threads. An error names the address or key. Recorder and
+  // store outlive the server.
   static Result<std::unique_ptr<Server>> start(std::shared_ptr<const Snapshot> snapshot,
-                                               metrics::Recorder& recorder);
+                                               metrics::Recorder& recorder,
+                                               metrics::StateStore& store);
   ~Server();  // cuts what is left and joins all threads
 
   // In the order of Config::listeners; the real ports where the config says 0. Any thread.

@@ -72,13 +72,13 @@ struct RouteState {
 }  // namespace
 
 struct ShadowDispatcher::Impl {
-  Impl(Analysis& analysis_, metrics::Recorder& recorder_, ShadowThreadMemory& thread_memory_,
-       const routing::Config& config, std::string_view instance)
+  Impl(Analysis& analysis_, metrics::Recorder& recorder_, metrics::StateStore& store,
+       ShadowThreadMemory& thread_memory_, const routing::Config& config, std::string_view instance)
       : analysis(analysis_),
         recorder(recorder_),
         memory(config.limits.max_shadow_bytes),
         instance_id(instance),
-        spending(config.state_directory),
+        spending(config.state_directory, store),
         begun_on(routing::today()),
         spent_before(spending.load(begun_on)),
         thread_memory(thread_memory_) {
@@ -421,9 +421,9 @@ void ShadowJob::clear() noexcept {
 }
 
 ShadowDispatcher::ShadowDispatcher(Analysis& analysis, metrics::Recorder& recorder,
-                                   ShadowThreadMemory& memory, const routing::Config& config,
-                                   std::string_view instance_id)
-    : impl_(std::make_unique<Impl>(analysis, recorder, memory, config, instance_id)) {}
+                                   metrics::StateStore& store, ShadowThreadMemory& memory,
+                                   const routing::Config& config, std::string_view instance_id)
+    : impl_(std::make_unique<Impl>(analysis, recorder, store, memory, config, instance_id)) {}
 
 ShadowDispatcher::~ShadowDispatcher() = default;
 

@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "metrics/recorder.h"
+#include "metrics/state_file.h"
 #include "proxy/analysis.h"
 #include "proxy/handover.h"
 #include "proxy/recycler.h"
@@ -68,9 +69,10 @@ struct ShadowThreadMemory {
 
 class ShadowDispatcher {
  public:
-  // `memory` is the shadow thread's and outlives the analysis.
-  ShadowDispatcher(Analysis& analysis, metrics::Recorder& recorder, ShadowThreadMemory& memory,
-                   const routing::Config& config, std::string_view instance_id);
+  // `memory` is the shadow thread's and outlives the analysis. The store outlives this.
+  ShadowDispatcher(Analysis& analysis, metrics::Recorder& recorder, metrics::StateStore& store,
+                   ShadowThreadMemory& memory, const routing::Config& config,
+                   std::string_view instance_id);
   ~ShadowDispatcher();  // cuts what is left
 
   // The books of a route's copies: the same object for the same name as long as the process lives.

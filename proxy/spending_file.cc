@@ -4,7 +4,6 @@
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 
-#include "metrics/state_file.h"
 #include "proxy/log.h"
 #include "routing/day.h"
 
@@ -32,14 +31,15 @@ Spending read(const std::string& text, std::chrono::sys_days day) {
 
 }  // namespace
 
-SpendingFile::SpendingFile(const std::string& state_directory)
+SpendingFile::SpendingFile(const std::string& state_directory, metrics::StateStore& store)
     : file_(state_directory.empty()
                 ? std::filesystem::path()
-                : std::filesystem::path(state_directory) / "shadow-spending.json") {}
+                : std::filesystem::path(state_directory) / "shadow-spending.json"),
+      store_(store) {}
 
 Spending SpendingFile::load(std::chrono::sys_days day) const {
   if (file_.empty()) return {};
-  const metrics::StateText stored = metrics::read_state_file(file_, kMaxBytes);
+  const metrics::StateText stored = store_.read(file_, kMaxBytes);
   std::string problem = stored.problem;
   try {
     if (stored.text) return read(*stored.text, day);
@@ -47,7 +47,7 @@ Spending SpendingFile::load(std::chrono::sys_days day) const {
     problem = failure.what();
   }
   if (problem.empty()) return {};
-  metrics::set_state_file_aside(file_, "damaged");
+  store_.set_aside(file_, "damaged");
   log_warn("spending_not_loaded", {{"what", problem}});
   return {};
 }
@@ -57,7 +57,7 @@ void SpendingFile::save(const Spending& spending, std::chrono::sys_days day) {
   const std::string text =
       json{{"version", kVersion}, {"day", routing::day_text(day)}, {"usd", spending}}.dump(1) +
       "\n";
-  const std::string problem = metrics::write_state_file(file_, text);
+  const std::string problem = store_.write(file_, text);
   if (problem.empty()) {
     saved_ = spending;
   } else {

@@ -8,6 +8,8 @@
 #include <map>
 #include <string>
 
+#include "metrics/state_file.h"
+
 namespace understudy::proxy {
 
 // USD by route.
@@ -17,8 +19,9 @@ class SpendingFile {
  public:
   static constexpr std::size_t kMaxRoutes = 10'000;
 
-  // Without a directory nothing is kept.
-  explicit SpendingFile(const std::string& state_directory);
+  // Without a directory nothing is kept. The store outlives this.
+  explicit SpendingFile(const std::string& state_directory,
+                        metrics::StateStore& store = metrics::direct_state_store());
 
   // Of that day; empty where nothing is known of it. A file that is none is set aside.
   Spending load(std::chrono::sys_days day) const;
@@ -27,6 +30,7 @@ class SpendingFile {
 
  private:
   const std::filesystem::path file_;  // empty: nothing is kept
+  metrics::StateStore& store_;
   Spending saved_;
 };
 

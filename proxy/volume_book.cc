@@ -91,11 +91,11 @@ std::vector<VolumeMeter::Day> VolumeMeter::days() const {
   return used;
 }
 
-VolumeBook::VolumeBook(const std::string& state_directory) : directory_(state_directory) {}
+VolumeBook::VolumeBook(const std::string& state_directory, metrics::StateStore& store)
+    : directory_(state_directory), store_(store) {}
 
 VolumeBook::~VolumeBook() {
-  const std::lock_guard lock(mutex_);
-  for (auto& [name, route] : routes_) save(name, route);
+  save_new();
 }
 
 // As the candidate counts it; a request whose tokens nobody told is taken for the mean of the
@@ -156,7 +156,7 @@ std::filesystem::path VolumeBook::path_of(std::string_view name) const {
 void VolumeBook::load(std::string_view name, Route& into) const {
   if (directory_.empty()) return;
   const std::filesystem::path path = path_of(name);
-  const metrics::StateText read = metrics::read_state_file(path, kMaxBytes);
+  const metrics::StateText read = store_.read(path, kMaxBytes);
   std::string problem = read.problem;
   try {
     if (read.text) {
@@ -169,40 +169,53 @@ void VolumeBook::load(std::string_view name, Route& into) const {
       stored.primary_input = amount_at(object, "primary_input");
       stored.candidate_input = amount_at(object, "candidate_input");
       for (const json& day : object.at("days")) stored.meter.add_day(read_day(day));
-      into = std::move(stored);
+      into = stored;
     }
   } catch (const std::exception&) {
     problem = "it is no volume of this version";
   }
   if (problem.empty()) return;
-  metrics::set_state_file_aside(path, "damaged");
+  store_.set_aside(path, "damaged");
   log_warn("volume_not_loaded", {{"route", name}, {"what", problem}});
 }
 
-void VolumeBook::save(std::string_view name, Route& route) const {
-  if (directory_.empty() || !std::exchange(route.unsaved, false)) return;
+std::string VolumeBook::to_json_text(const Route& route) {
   json days = json::array();
   for (const VolumeMeter::Day& day : route.meter.days()) days.push_back(describe(day));
-  const std::string text = json{{"version", kVersion},
-                                {"output_burn_down", route.rule.output_burn_down},
-                                {"max_output_tokens", route.rule.max_output_tokens},
-                                {"primary_input", route.primary_input},
-                                {"candidate_input", route.candidate_input},
-                                {"days", std::move(days)}}
-                               .dump(1) +
-                           "\n";
-  const std::string problem = metrics::write_state_file(path_of(name), text);
-  if (problem.empty()) return;
-  route.unsaved = true;  // tried again next time
-  log_warn("volume_not_saved", {{"route", name}, {"what", problem}});
+  return json{{"version", kVersion},
+              {"output_burn_down", route.rule.output_burn_down},
+              {"max_output_tokens", route.rule.max_output_tokens},
+              {"primary_input", route.primary_input},
+              {"candidate_input", route.candidate_input},
+              {"days", std::move(days)}}
+             .dump(1) +
+         "\n";
+}
+
+// Without the lock while the disk is waited for: rollouts ask for peaks.
+void VolumeBook::save_new() {
+  if (directory_.empty()) return;
+  std::vector<std::pair<std::string, std::string>> texts;  // by route
+  {
+    const std::lock_guard lock(mutex_);
+    for (auto& [name, route] : routes_) {
+      if (std::exchange(route.unsaved, false)) texts.emplace_back(name, to_json_text(route));
+    }
+  }
+  for (auto& [name, text] : texts) {
+    const std::string problem = store_.write(path_of(name), std::move(text));
+    if (problem.empty()) continue;
+    log_warn("volume_not_saved", {{"route", name}, {"what", problem}});
+    const std::lock_guard lock(mutex_);
+    routes_.at(name).unsaved = true;  // tried again next time
+  }
 }
 
 void VolumeBook::save_when_due() {
   const auto now = std::chrono::steady_clock::now();
   if (now - saved_ < kSaveEvery) return;
   saved_ = now;
-  const std::lock_guard lock(mutex_);
-  for (auto& [name, route] : routes_) save(name, route);
+  save_new();
 }
 
 }  // namespace understudy::proxy

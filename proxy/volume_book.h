@@ -14,6 +14,7 @@
 #include <string_view>
 #include <vector>
 
+#include "metrics/state_file.h"
 #include "metrics/token_quota.h"
 
 namespace understudy::proxy {
@@ -59,7 +60,9 @@ class VolumeBook {
  public:
   using Clock = std::chrono::system_clock;
 
-  explicit VolumeBook(const std::string& state_directory);
+  // The store outlives this.
+  explicit VolumeBook(const std::string& state_directory,
+                      metrics::StateStore& store = metrics::direct_state_store());
   ~VolumeBook();  // saves what was not
 
   struct Request {
@@ -74,7 +77,7 @@ class VolumeBook {
   // How many input tokens both variants counted for one request: what the primary served is scaled
   // by that.
   void note_pair(std::string_view route, std::uint64_t by_primary, std::uint64_t by_candidate);
-  // Saves what is new, when it is time. Call it now and then.
+  // Saves what is new, when it is time. Call it now and then, on one thread.
   void save_when_due();
 
   // None where nothing was asked in the last seven days.
@@ -96,9 +99,11 @@ class VolumeBook {
   Route& route(std::string_view name);
   std::filesystem::path path_of(std::string_view name) const;
   void load(std::string_view name, Route& route) const;
-  void save(std::string_view name, Route& route) const;
+  static std::string to_json_text(const Route& route);
+  void save_new();
 
   const std::filesystem::path directory_;  // empty: nothing is kept
+  metrics::StateStore& store_;
   std::chrono::steady_clock::time_point saved_ = std::chrono::steady_clock::now();
   std::mutex mutex_;
   std::map<std::string, Route, std::less<>> routes_;  // guarded by mutex_

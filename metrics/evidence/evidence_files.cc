@@ -5,7 +5,6 @@
 
 #include "metrics/evidence/alarms_json.h"
 #include "metrics/evidence/evidence_json.h"
-#include "metrics/state_file.h"
 
 namespace understudy::metrics {
 namespace {
@@ -19,9 +18,9 @@ struct Read {
 };
 
 template <typename Told>
-Read<Told> read_file(const std::filesystem::path& path,
+Read<Told> read_file(StateStore& store, const std::filesystem::path& path,
                      std::variant<Told, EvidenceProblem> (*parse)(std::string_view)) {
-  const StateText read = read_state_file(path, kMaxBytes);
+  const StateText read = store.read(path, kMaxBytes);
   std::string problem = read.problem;
   if (read.text) {
     auto parsed = parse(*read.text);
@@ -29,7 +28,7 @@ Read<Told> read_file(const std::filesystem::path& path,
     problem = std::get<EvidenceProblem>(parsed).what;
   }
   if (problem.empty()) return {};
-  set_state_file_aside(path, "damaged");
+  store.set_aside(path, "damaged");
   return {std::nullopt, path.string() + " was set aside as .damaged: " + problem};
 }
 
@@ -41,17 +40,17 @@ std::filesystem::path EvidenceFiles::path_of(std::string_view route) const {
 
 EvidenceFiles::Loaded EvidenceFiles::load(std::string_view route) {
   if (directory_.empty()) return {};
-  auto read = read_file(path_of(route), evidence_from_json);
+  auto read = read_file(store_, path_of(route), evidence_from_json);
   return {std::move(read.told), std::move(read.problem)};
 }
 
 bool EvidenceFiles::set_aside(std::string_view route, std::string_view why) {
-  return !directory_.empty() && set_state_file_aside(path_of(route), why);
+  return !directory_.empty() && store_.set_aside(path_of(route), why);
 }
 
 std::string EvidenceFiles::save(std::string_view route, const RouteEvidence& evidence) {
   if (directory_.empty()) return {};
-  return write_state_file(path_of(route), to_json_text(evidence));
+  return store_.write(path_of(route), to_json_text(evidence));
 }
 
 std::filesystem::path EvidenceFiles::profiles_path_of(std::string_view route) const {
@@ -61,7 +60,7 @@ std::filesystem::path EvidenceFiles::profiles_path_of(std::string_view route) co
 EvidenceFiles::LoadedProfiles EvidenceFiles::load_profiles(std::string_view route,
                                                            std::string_view experiment) {
   if (directory_.empty()) return {};
-  auto read = read_file(profiles_path_of(route), profiles_from_json);
+  auto read = read_file(store_, profiles_path_of(route), profiles_from_json);
   if (!read.told || read.told->experiment != experiment) return {{}, std::move(read.problem)};
   return {std::move(read.told->profiles), {}};
 }
@@ -69,7 +68,7 @@ EvidenceFiles::LoadedProfiles EvidenceFiles::load_profiles(std::string_view rout
 std::string EvidenceFiles::save_profiles(std::string_view route, std::string_view experiment,
                                          const AnswerProfiles& profiles) {
   if (directory_.empty()) return {};
-  return write_state_file(profiles_path_of(route), to_json_text(profiles, experiment));
+  return store_.write(profiles_path_of(route), to_json_text(profiles, experiment));
 }
 
 std::filesystem::path EvidenceFiles::miner_path_of(std::string_view route) const {
@@ -79,7 +78,7 @@ std::filesystem::path EvidenceFiles::miner_path_of(std::string_view route) const
 EvidenceFiles::LoadedMiner EvidenceFiles::load_miner(std::string_view route,
                                                      std::string_view experiment) {
   if (directory_.empty()) return {};
-  auto read = read_file(miner_path_of(route), miner_from_json);
+  auto read = read_file(store_, miner_path_of(route), miner_from_json);
   if (!read.told || read.told->experiment != experiment) return {{}, std::move(read.problem)};
   return {std::move(read.told->miner), {}};
 }
@@ -87,7 +86,7 @@ EvidenceFiles::LoadedMiner EvidenceFiles::load_miner(std::string_view route,
 std::string EvidenceFiles::save_miner(std::string_view route, std::string_view experiment,
                                       const FamilyMiner& miner) {
   if (directory_.empty()) return {};
-  return write_state_file(miner_path_of(route), to_json_text(miner, experiment));
+  return store_.write(miner_path_of(route), to_json_text(miner, experiment));
 }
 
 std::filesystem::path EvidenceFiles::fleet_alarms_path_of(std::string_view route) const {
@@ -97,14 +96,14 @@ std::filesystem::path EvidenceFiles::fleet_alarms_path_of(std::string_view route
 EvidenceFiles::LoadedAlarms EvidenceFiles::load_fleet_alarms(std::string_view route,
                                                              std::string_view experiment) {
   if (directory_.empty()) return {};
-  auto read = read_file(fleet_alarms_path_of(route), alarms_from_json);
+  auto read = read_file(store_, fleet_alarms_path_of(route), alarms_from_json);
   if (!read.told || read.told->experiment() != experiment) return {{}, std::move(read.problem)};
   return {std::move(*read.told), {}};
 }
 
-std::string EvidenceFiles::save_fleet_alarms(std::string_view route, std::string_view text) {
+std::string EvidenceFiles::save_fleet_alarms(std::string_view route, std::string text) {
   if (directory_.empty()) return {};
-  return write_state_file(fleet_alarms_path_of(route), text);
+  return store_.write(fleet_alarms_path_of(route), std::move(text));
 }
 
 }  // namespace understudy::metrics

@@ -11,13 +11,16 @@
 #include "metrics/evidence/evidence.h"
 #include "metrics/evidence/miner_json.h"
 #include "metrics/evidence/profiles_json.h"
+#include "metrics/state_file.h"
 
 namespace understudy::metrics {
 
 class EvidenceFiles {
  public:
-  // An empty directory keeps nothing. It is made where it is missing.
-  explicit EvidenceFiles(std::filesystem::path directory) : directory_(std::move(directory)) {}
+  // An empty directory keeps nothing. It is made where it is missing. The store outlives this.
+  explicit EvidenceFiles(std::filesystem::path directory,
+                         StateStore& store = direct_state_store()) noexcept
+      : directory_(std::move(directory)), store_(store) {}
 
   struct Loaded {
     std::optional<RouteEvidence> evidence;
@@ -57,7 +60,7 @@ class EvidenceFiles {
   };
   LoadedAlarms load_fleet_alarms(std::string_view route, std::string_view experiment);
   // As alarms_to_json_text() wrote them.
-  std::string save_fleet_alarms(std::string_view route, std::string_view text);
+  std::string save_fleet_alarms(std::string_view route, std::string text);
 
  private:
   std::filesystem::path path_of(std::string_view route) const;
@@ -65,6 +68,7 @@ class EvidenceFiles {
   std::filesystem::path miner_path_of(std::string_view route) const;
   std::filesystem::path fleet_alarms_path_of(std::string_view route) const;
   std::filesystem::path directory_;
+  StateStore& store_;
 };
 
 }  // namespace understudy::metrics

@@ -36,6 +36,7 @@
 #include "proxy/rollout_status.h"
 #include "proxy/server.h"
 #include "proxy/snapshot.h"
+#include "proxy/state_writer.h"
 #include "proxy/volume_book.h"
 #include "proxy/webhook.h"
 #include "routing/config_loader.h"
@@ -98,24 +99,27 @@ std::string url_of(const routing::Address& address, std::uint16_t port, bool tls
 class Program {
  public:
   Program(std::filesystem::path file, metrics::Recorder& recorder, aws::CredentialsKeeper& keeper,
-          RolloutKeeper& rollouts, EventLog& events, Webhook& webhook,
+          RolloutKeeper& rollouts, EventLog& events, StateWriter& state_writer, Webhook& webhook,
           std::unique_ptr<Server> server)
       : file_(std::move(file)),
         recorder_(recorder),
         keeper_(keeper),
         rollouts_(rollouts),
         events_(events),
+        state_writer_(state_writer),
         webhook_(webhook),
         server_(std::move(server)),
         replica_(replica_id(config().state_directory)),
         reloader_(reload_steps(), recorder),
         event_watch_(events),
         lifecycle_poll_([this] { return in_force(); }, server_->models(), LifecyclePoll::Options{}),
-        lifecycle_posts_(events, config().state_directory, routing::today),
+        lifecycle_posts_(events, state_writer, config().state_directory, routing::today),
         quota_poll_([this] { return in_force(); }, process_environment(), QuotaPoll::Options{}),
         fleet_watch_({.snapshot = [this] { return in_force(); },
                       .rollouts = [this](auto route) { return rollouts_.view(route); }},
-                     replica_, FleetWatch::Options{.state_directory = config().state_directory}),
+                     replica_,
+                     FleetWatch::Options{.state_directory = config().state_directory,
+                                         .state = state_writer}),
         rollout_watch_("rollouts", kRolloutLook, [this] { look_at_rollouts(); }),
         event_looks_("events", kEventLook, [this] { look_for_events(); }),
         companions_([this] { reloader_.reload(ReloadSource::companion); },
@@ -239,8 +243,8 @@ class Program {
     if (!applied) return applied;
     tell_dates();
     webhook_.apply(snapshot->config().events.webhook);
-    events_.keep_in(snapshot->config().state_directory);
     rollouts_.applied(snapshot->config());
+    events_.keep_in(snapshot->config().state_directory, state_writer_);
     watch_companions();
     return applied;
   }
@@ -364,6 +368,7 @@ class Program {
   aws::CredentialsKeeper& keeper_;
   RolloutKeeper& rollouts_;
   EventLog& events_;
+  StateWriter& state_writer_;
   Webhook& webhook_;
   std::unique_ptr<Server> server_;
   const std::string replica_;
@@ -389,23 +394,25 @@ int serve(const Options& options, std::ostream&, std::ostream& err) {
   const auto recorder = metrics::make_prometheus_recorder();
   aws::CredentialsKeeper keeper(*recorder);
   Webhook webhook(process_environment());
+  StateWriter state_writer;
   EventLog events;  // after the webhook, which it tells
   events.listen([&webhook](const Event& event) { webhook.offer(event); });
-  RolloutKeeper rollouts(events);
+  RolloutKeeper rollouts(events, state_writer);
   const auto snapshot = first_snapshot(file, *recorder, keeper, rollouts, err);
   if (!snapshot) return kExitBadConfig;
   set_log_level(snapshot->config().log.level);
   recorder->config_applied(snapshot->config());
   webhook.apply(snapshot->config().events.webhook);
-  events.keep_in(snapshot->config().state_directory);
+  events.keep_in(snapshot->config().state_directory, state_writer);
   rollouts.applied(snapshot->config());
 
-  auto server = Server::start(snapshot, *recorder);
+  auto server = Server::start(snapshot, *recorder, state_writer);
   if (!server) {
     err << "understudy: " << server.error().context << "\n";
     return kExitNegative;
   }
-  Program program(file, *recorder, keeper, rollouts, events, webhook, std::move(*server));
+  Program program(file, *recorder, keeper, rollouts, events, state_writer, webhook,
+                  std::move(*server));
   if (const Status admin = program.start_admin(); !admin) {
     err << "understudy: " << admin.error().context << "\n";
     return kExitNegative;

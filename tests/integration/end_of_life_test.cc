@@ -155,8 +155,9 @@ TEST_F(EndOfLife, AnIdWhoseDateWasPostedNeedsNoAnswerBeforeEither) {
   ProxyUnderTest proxy(setup());
   RawClient client(proxy.port());
   EXPECT_EQ(client.ask(converse("hi")).status, 400);
+  proxy::StateWriter state_writer;
   proxy::EventLog events;
-  proxy::LifecyclePosts posts(events, "", routing::today);
+  proxy::LifecyclePosts posts(events, state_writer, "", routing::today);
   const auto posted = posts.post(kHealthEvent);
   ASSERT_EQ(posted.status, 200U) << posted.body;
   // As the serve command does after a post.
@@ -168,8 +169,9 @@ TEST_F(EndOfLife, AnIdWhoseDateWasPostedNeedsNoAnswerBeforeEither) {
 TEST_F(EndOfLife, AReloadTakesNoPostedDateAway) {
   primary = FakeBedrock::sends(kInvalid);
   ProxyUnderTest proxy(setup());
+  proxy::StateWriter state_writer;
   proxy::EventLog events;
-  proxy::LifecyclePosts posts(events, "", routing::today);
+  proxy::LifecyclePosts posts(events, state_writer, "", routing::today);
   ASSERT_EQ(posts.post(kHealthEvent).status, 200U);
   proxy.server().models().set_dates(posts.with_posted(proxy.server().snapshot()->lifecycles));
   ASSERT_TRUE(proxy.apply(setup()));

@@ -12,9 +12,9 @@
 #include "proxy/lifecycle_report.h"
 #include "routing/day.h"
 #include "tests/support/certificates.h"
-#include "tests/support/scratch_directory.h"
 #include "tests/support/plain_client.h"
 #include "tests/support/proxy_under_test.h"
+#include "tests/support/scratch_directory.h"
 #include "tests/support/tls_client.h"
 
 namespace understudy::proxy {
@@ -77,9 +77,10 @@ class AdminAccess : public testing::Test {
   routing::AdminConfig config_;
   std::unique_ptr<metrics::Recorder> recorder_ = metrics::make_prometheus_recorder();
   std::shared_ptr<const Snapshot> snapshot_;
+  StateWriter state_writer_;
   EventLog events_;
-  LifecyclePosts posts_{events_, "", routing::today};
-  RolloutKeeper rollouts_{events_};
+  LifecyclePosts posts_{events_, state_writer_, "", routing::today};
+  RolloutKeeper rollouts_{events_, state_writer_};
   int reloads_ = 0;
 };
 

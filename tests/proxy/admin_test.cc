@@ -113,9 +113,10 @@ class AdminTest : public testing::Test {
   std::shared_ptr<const metrics::RouteEvidence> evidence_;
   std::shared_ptr<ShadowAccount> shadow_ = std::make_shared<ShadowAccount>();
   std::optional<VolumePeak> volume_;
+  StateWriter state_writer_;
   EventLog events_;
-  LifecyclePosts posts_{events_, "", routing::today};
-  RolloutKeeper rollouts_{events_};
+  LifecyclePosts posts_{events_, state_writer_, "", routing::today};
+  RolloutKeeper rollouts_{events_, state_writer_};
   std::unique_ptr<Admin> admin_;
   std::string host_;
 };
@@ -493,7 +494,8 @@ TEST_F(AdminTest, KeepsAtMostSixtyFourConnections) {
 
 TEST(Admin, NamesTheAddressThatItCannotHave) {
   EventLog events;
-  RolloutKeeper rollouts(events);
+  StateWriter state_writer;
+  RolloutKeeper rollouts(events, state_writer);
   const AdminSources nobody_asks{.exposition = {},
                                  .snapshot = {},
                                  .process = {},

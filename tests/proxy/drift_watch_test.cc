@@ -6,6 +6,7 @@
 #include <fstream>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "proxy/rollout_keeper.h"
 #include "tests/support/scratch_directory.h"
@@ -25,7 +26,9 @@ using namespace std::chrono_literals;
 class Watching : public testing::Test {
  protected:
   void start() {
-    keeper = std::make_unique<RolloutKeeper>(events, [this] { return now; });
+    keeper.reset();
+    state_writer.emplace();
+    keeper = std::make_unique<RolloutKeeper>(events, *state_writer, [this] { return now; });
     routing::Config config;
     config.state_directory = directory.path().string();
     config.upstreams.resize(1);
@@ -68,6 +71,7 @@ class Watching : public testing::Test {
   routing::RolloutGates::Drift rule = routing::RolloutGates::Drift::tell;
   Moment now{std::chrono::seconds(1'800'000'000)};
   EventLog events{[this] { return now; }};
+  std::optional<StateWriter> state_writer;
   ServedFigures figures;
   std::shared_ptr<const metrics::RouteEvidence> evidence =
       std::make_shared<metrics::RouteEvidence>("", Moment{});

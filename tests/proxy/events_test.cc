@@ -28,19 +28,25 @@ class KeptEvents : public testing::Test {
     all << std::ifstream(file()).rdbuf();
     return all.str();
   }
+  // Until it is on disk.
+  void save(EventLog& log) {
+    log.save();
+    ASSERT_EQ(writer.problem_after_try(file()), "");
+  }
   ScratchDirectory directory;
+  StateWriter writer;
 };
 
 TEST_F(KeptEvents, SurviveARestartAndTheirNumbersGoOn) {
   {
     EventLog log;
-    log.keep_in(place());
+    log.keep_in(place(), writer);
     log.publish(about("first"));
     log.publish(about("second"));
   }
   EventLog log;
   log.publish(about("before the place was known"));
-  log.keep_in(place());
+  log.keep_in(place(), writer);
   log.publish(about("after"));
   const auto events = log.recent();
   ASSERT_THAT(events, SizeIs(4));
@@ -54,12 +60,12 @@ TEST_F(KeptEvents, SurviveARestartAndTheirNumbersGoOn) {
 
 TEST_F(KeptEvents, AreAsManyAsThereIsRoomFor) {
   EventLog log;
-  log.keep_in(place());
+  log.keep_in(place(), writer);
   for (int i = 0; i < 300; ++i) log.publish(about(std::string(10'000, 'x')));
-  log.save();
+  save(log);
   EXPECT_LT(std::filesystem::file_size(file()), 2u << 20);
   EventLog next;
-  next.keep_in(place());
+  next.keep_in(place(), writer);
   ASSERT_THAT(next.recent(), SizeIs(EventLog::kKept));
   EXPECT_EQ(next.recent().front().id, 300u);
   EXPECT_EQ(next.recent().front().text.size(), EventLog::kMaxTextBytes);
@@ -67,14 +73,14 @@ TEST_F(KeptEvents, AreAsManyAsThereIsRoomFor) {
 
 TEST_F(KeptEvents, AreWrittenOnlyWhereSomethingIsNew) {
   EventLog log;
-  log.keep_in(place());
+  log.keep_in(place(), writer);
   log.publish(about("one"));
-  log.save();
+  save(log);
   std::filesystem::remove(file());
-  log.save();
+  save(log);
   EXPECT_FALSE(std::filesystem::exists(file()));
   log.publish(about("two"));
-  log.save();
+  save(log);
   EXPECT_TRUE(std::filesystem::exists(file()));
 }
 
@@ -82,7 +88,7 @@ TEST_F(KeptEvents, BeginAnewWhereTheFileIsDamagedWhichIsSetAside) {
   for (const char* damaged : {"", "{", "[]", "{\"version\":1,\"events\":[{}]}", "[[[[[[[[[["}) {
     std::ofstream(file()) << damaged;
     EventLog log;
-    log.keep_in(place());
+    log.keep_in(place(), writer);
     EXPECT_THAT(log.recent(), SizeIs(0));
     EXPECT_TRUE(std::filesystem::exists(directory.path() / "events.json.damaged")) << damaged;
     std::filesystem::remove(directory.path() / "events.json.damaged");
@@ -91,10 +97,10 @@ TEST_F(KeptEvents, BeginAnewWhereTheFileIsDamagedWhichIsSetAside) {
 
 TEST_F(KeptEvents, AreReadOnlyAsTheyWereWritten) {
   EventLog log;
-  log.keep_in(place());
+  log.keep_in(place(), writer);
   log.publish(about("one"));
   log.publish(about("two"));
-  log.save();
+  save(log);
   const std::string good = text();
   ASSERT_TRUE(events_from_json(good));
   for (std::size_t cut = 0; cut + 2 < good.size(); ++cut)
@@ -107,10 +113,11 @@ TEST_F(KeptEvents, AreReadOnlyAsTheyWereWritten) {
 TEST_F(KeptEvents, GoWhereTheNextConfigKeepsThem) {
   const ScratchDirectory other;
   EventLog log;
-  log.keep_in(place());
+  log.keep_in(place(), writer);
   log.publish(about("one"));
-  log.keep_in(other.path().string());
+  log.keep_in(other.path().string(), writer);
   log.save();
+  EXPECT_EQ(writer.problem_after_try(other / "events.json"), "");
   EXPECT_TRUE(std::filesystem::exists(other.path() / "events.json"));
   EXPECT_THAT(log.recent(), SizeIs(1));
 }

@@ -116,7 +116,8 @@ TEST(HealthEvent, OfSomethingElseIsNoProblem) {
 class Posts : public testing::Test {
  protected:
   LifecyclePosts posts() {
-    return LifecyclePosts(events, directory.path().string(), [] { return day("2026-11-21"); });
+    return LifecyclePosts(events, state_writer, directory.path().string(),
+                          [] { return day("2026-11-21"); });
   }
   static std::shared_ptr<const metrics::Lifecycles> dates() {
     routing::ModelDates own;
@@ -124,8 +125,9 @@ class Posts : public testing::Test {
     return metrics::Lifecycles::built_in()->with({{"amazon.nova-lite-v1:0", own}});
   }
 
-  EventLog events;
   ScratchDirectory directory;
+  EventLog events;
+  StateWriter state_writer;
 };
 
 TEST_F(Posts, GoBeforeTheFileAndBehindTheConfigAlsoAfterARestart) {

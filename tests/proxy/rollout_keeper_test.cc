@@ -6,9 +6,12 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <future>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <thread>
+#include <utility>
 
 #include "proxy/fleet_reading.h"
 #include "proxy/rollout_status.h"
@@ -54,8 +57,10 @@ routing::CanaryConfig staged() {
 class Keeper : public testing::Test {
  protected:
   // A process: ends and begins again with what is on disk.
-  void start(const routing::CanaryConfig& canary) {
-    keeper = std::make_unique<RolloutKeeper>(events, [this] { return now; });
+  void start(const routing::CanaryConfig& canary, StateWriter::Options disk = {}) {
+    keeper.reset();
+    state_writer.emplace(std::move(disk));
+    keeper = std::make_unique<RolloutKeeper>(events, *state_writer, [this] { return now; });
     reload(canary);
   }
   void reload(const routing::CanaryConfig& canary) {
@@ -91,6 +96,7 @@ class Keeper : public testing::Test {
   std::vector<std::string> no_room;
   std::string model;
   EventLog events{[this] { return now; }};
+  std::optional<StateWriter> state_writer;
   routing::Config config;
   std::unique_ptr<RolloutKeeper> keeper;
   std::shared_ptr<routing::LiveShare> share;
@@ -408,8 +414,9 @@ TEST_F(Keeper, ARefusedConfigLeavesAStateThatCannotBeReadWhereItIs) {
   const auto file = directory.path() / "rollout-sonnet.json";
   std::ofstream(file) << "{\"version\": 1, \"sta";
   config = config_with(plain(1'000), directory.path().string());
+  state_writer.emplace();
   for (int start = 0; start < 2; ++start) {
-    keeper = std::make_unique<RolloutKeeper>(events, [this] { return now; });
+    keeper = std::make_unique<RolloutKeeper>(events, *state_writer, [this] { return now; });
     EXPECT_EQ(keeper->shares_for(config)[0]->now(), Percent{});
     EXPECT_EQ(std::filesystem::file_size(file), 19u);
     EXPECT_FALSE(std::filesystem::exists(file.string() + ".damaged"));
@@ -451,16 +458,41 @@ TEST_F(Keeper, TakesNoLookThatIsOfACandidateOfBefore) {
   EXPECT_EQ(state().phase, RolloutPhase::rolled_back);
 }
 
-TEST_F(Keeper, TellsOfARollbackWhenItIsStored) {
+TEST_F(Keeper, AnswersAnOrderWhenItIsStored) {
   start(plain(1'000));
-  bool stored = false;
-  events.listen([&](const Event&) {
-    std::ifstream file(directory.path() / "rollout-sonnet.json");
-    const auto read = rollout_from_json(std::string(std::istreambuf_iterator<char>(file), {}));
-    stored = read && read->state.phase == RolloutPhase::rolled_back;
-  });
   order(RolloutOrder::rollback);
-  EXPECT_TRUE(stored);
+  std::ifstream file(directory.path() / "rollout-sonnet.json");
+  const auto read = rollout_from_json(std::string(std::istreambuf_iterator<char>(file), {}));
+  ASSERT_TRUE(read);
+  EXPECT_EQ(read->state.phase, RolloutPhase::rolled_back);
+}
+
+TEST_F(Keeper, RollsBackAndReloadsAndTellsWhileTheDiskHangs) {
+  std::promise<void> disk_answers;
+  const std::shared_future<void> answered = disk_answers.get_future().share();
+  const StateWriter::Options hangs{.write =
+                                       [answered](const auto& file, std::string_view text) {
+                                         answered.wait();
+                                         return metrics::write_state_file(file, text);
+                                       },
+                                   .patience = 1ms};
+  start(staged(), hangs);
+  look();
+  look();
+  ASSERT_EQ(state().phase, RolloutPhase::baking);
+  look(VerdictState::roll_back);
+  EXPECT_EQ(share->now(), Percent{}) << "by the evidence";
+  ASSERT_FALSE(events.recent().empty());
+  EXPECT_THAT(events.recent().front().text, HasSubstr("rolled_back"));
+  reload(plain(1'000));
+  EXPECT_EQ(share->now(), Percent{1'000}) << "by a reload";
+  const OrderAnswer answer = order(RolloutOrder::rollback);
+  EXPECT_EQ(share->now(), Percent{}) << "by hand";
+  EXPECT_THAT(answer.text, HasSubstr("it is not stored, so that a restart forgets it"));
+  EXPECT_THAT(keeper->view("sonnet")->storage_problem, HasSubstr("the disk has not answered"));
+  disk_answers.set_value();
+  start(plain(1'000));
+  EXPECT_EQ(share->now(), Percent{}) << "and was stored when the disk answered";
 }
 
 TEST_F(Keeper, HoldsACandidateThatServesAllAgainstThePrimaryOfBeforeARestart) {
@@ -488,16 +520,16 @@ TEST_F(Keeper, HoldsACandidateThatServesAllAgainstThePrimaryOfBeforeARestart) {
 
 TEST_F(Keeper, SaysWhereARollbackCouldNotBeStored) {
   start(plain(1'000));
+  ASSERT_EQ(state_writer->problem_after_try(directory / "rollout-sonnet.json"), "");
   std::filesystem::remove_all(directory.path());
   std::ofstream(directory.path()) << "a file where the directory was";
   const OrderAnswer answer = order(RolloutOrder::rollback);
   EXPECT_EQ(share->now(), Percent{}) << "it is in force all the same";
-  EXPECT_THAT(answer.text, HasSubstr("could not be stored"));
+  EXPECT_THAT(answer.text, HasSubstr("it is not stored"));
+  EXPECT_THAT(keeper->view("sonnet")->storage_problem, HasSubstr(directory.path().string()));
   std::filesystem::remove(directory.path());
-  look();
-  EXPECT_EQ(keeper->view("sonnet")->storage_problem, "") << "tried again";
   start(plain(1'000));
-  EXPECT_EQ(share->now(), Percent{});
+  EXPECT_EQ(share->now(), Percent{}) << "tried again at the latest when the process ends";
 }
 
 }  // namespace

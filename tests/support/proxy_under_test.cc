@@ -95,11 +95,11 @@ ProxyUnderTest::ProxyUnderTest(const std::string& config, proxy::Environment env
     : recorder_(metrics::make_prometheus_recorder()),
       keeper_(std::make_unique<proxy::aws::CredentialsKeeper>(*recorder_, now)),
       events_(now),
-      rollouts_(std::make_unique<proxy::RolloutKeeper>(events_, now)),
+      rollouts_(std::make_unique<proxy::RolloutKeeper>(events_, state_writer_, now)),
       environment_(std::move(environment)) {
   auto snapshot = snapshot_of(config);
   if (!snapshot) throw std::invalid_argument("the test's config has problems:\n" + config);
-  auto started = proxy::Server::start(std::move(snapshot), *recorder_);
+  auto started = proxy::Server::start(std::move(snapshot), *recorder_, state_writer_);
   if (!started) throw std::runtime_error(started.error().context);
   server_ = std::move(*started);
   rollouts_->applied(server_->snapshot()->config());

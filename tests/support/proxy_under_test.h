@@ -86,6 +86,7 @@ class ProxyUnderTest {
  private:
   std::unique_ptr<metrics::Recorder> recorder_;
   std::unique_ptr<proxy::aws::CredentialsKeeper> keeper_;
+  proxy::StateWriter state_writer_;
   proxy::EventLog events_;
   std::unique_ptr<proxy::RolloutKeeper> rollouts_;
   const proxy::Environment environment_;

@@ -1,0 +1,157 @@
+#include "proxy/state_writer.h"
+
+#include <pthread.h>
+
+#include <algorithm>
+#include <exception>
+#include <utility>
+
+#include "proxy/log.h"
+
+namespace understudy::proxy {
+namespace {
+
+void tell(const std::string& problem) {
+  log_error("state_not_saved", {{"what", problem}});
+}
+
+}  // namespace
+
+StateWriter::StateWriter(Options options)
+    : options_(std::move(options)), thread_([this] { run(); }) {
+  pthread_setname_np(thread_.native_handle(), "state-writer");
+}
+
+StateWriter::~StateWriter() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  wanted_.notify_one();
+  thread_.join();
+}
+
+metrics::StateText StateWriter::read(const std::filesystem::path& file, std::uintmax_t max_bytes) {
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = unwritten_.find(file);
+    if (found != unwritten_.end() && !found->second.forgotten) return {*found->second.text, {}};
+  }
+  return metrics::read_state_file(file, max_bytes);
+}
+
+std::string StateWriter::write(const std::filesystem::path& file, std::string text) {
+  auto shared = std::make_shared<const std::string>(std::move(text));
+  const auto now = Clock::now();
+  std::unique_lock lock(mutex_);
+  const auto [at, is_new] = unwritten_.try_emplace(file);
+  Unwritten& of_file = at->second;
+  if (is_new) of_file.since = now;
+  of_file.text = std::move(shared);
+  of_file.version = ++versions_;
+  of_file.given = of_file.next_try = now;
+  of_file.forgotten = false;
+  // A try that hangs cannot tell of itself.
+  const std::string hangs = of_file.told ? std::string() : too_long(at);
+  of_file.told = of_file.told || !hangs.empty();
+  lock.unlock();
+  wanted_.notify_one();
+  if (!hangs.empty()) tell(hangs);
+  return {};
+}
+
+bool StateWriter::set_aside(const std::filesystem::path& file, std::string_view why) {
+  return problem_after_try(file).empty() && metrics::set_state_file_aside(file, why);
+}
+
+void StateWriter::forget(const std::filesystem::path& file) {
+  const std::lock_guard lock(mutex_);
+  const auto found = unwritten_.find(file);
+  if (found == unwritten_.end()) return;
+  if (found == under_way_) {
+    found->second.forgotten = true;
+  } else {
+    unwritten_.erase(found);
+  }
+}
+
+std::string StateWriter::problem(const std::filesystem::path& file) const {
+  const std::lock_guard lock(mutex_);
+  return problem_of(unwritten_.find(file));
+}
+
+std::string StateWriter::problem_after_try(const std::filesystem::path& file) const {
+  std::unique_lock lock(mutex_);
+  const auto before = unwritten_.find(file);
+  if (before == unwritten_.end()) return {};
+  tried_.wait_for(lock, options_.patience, [&, version = before->second.version] {
+    const auto now = unwritten_.find(file);
+    return now == unwritten_.end() || now->second.tried >= version;
+  });
+  return problem_of(unwritten_.find(file));
+}
+
+std::string StateWriter::problem_of(Files::const_iterator file) const {
+  if (file == unwritten_.end() || file->second.forgotten) return {};
+  return file->second.problem.empty() ? too_long(file) : file->second.problem;
+}
+
+std::string StateWriter::too_long(Files::const_iterator file) const {
+  const auto waits =
+      std::chrono::floor<std::chrono::milliseconds>(Clock::now() - file->second.since);
+  if (waits < options_.patience) return {};
+  std::string text = "write " + file->first.string() + ": ";
+  if (under_way_ != unwritten_.end() && under_way_ != file)
+    text += "waits behind " + under_way_->first.string() + ", and ";
+  return text + "the disk has not answered for " + std::to_string(waits.count()) + " ms";
+}
+
+void StateWriter::run() {
+  std::unique_lock lock(mutex_);
+  while (!stopping_) {
+    const auto next = std::ranges::min_element(
+        unwritten_, {}, [](const auto& of_file) { return of_file.second.next_try; });
+    if (next == unwritten_.end()) {
+      wanted_.wait(lock);
+    } else if (const auto when = next->second.next_try; when > Clock::now()) {
+      wanted_.wait_until(lock, when);
+    } else {
+      try_to_write(next, lock);
+    }
+  }
+  for (auto file = unwritten_.begin(); file != unwritten_.end();) try_to_write(file++, lock);
+}
+
+// The lock is given up meanwhile.
+void StateWriter::try_to_write(Files::iterator file, std::unique_lock<std::mutex>& lock) {
+  Unwritten& of_file = file->second;
+  const std::shared_ptr<const std::string> text = of_file.text;
+  const auto version = of_file.version;
+  const std::string before = of_file.problem;
+  under_way_ = file;
+  lock.unlock();
+  std::string problem;
+  try {
+    problem = options_.write(file->first, *text);
+  } catch (const std::exception& failure) {  // no memory
+    problem = "write " + file->first.string() + ": " + failure.what();
+  }
+  if (!problem.empty() && problem != before) tell(problem);
+  lock.lock();
+  under_way_ = unwritten_.end();
+  const bool is_newest = of_file.version == version;
+  of_file.tried = version;
+  if (of_file.forgotten || (is_newest && problem.empty())) {
+    unwritten_.erase(file);
+  } else {
+    if (problem.empty()) {
+      of_file.since = of_file.given;
+      of_file.told = false;
+    }
+    of_file.next_try = is_newest ? Clock::now() + options_.retry_every : Clock::now();
+    of_file.problem = std::move(problem);
+  }
+  tried_.notify_all();
+}
+
+}  // namespace understudy::proxy
