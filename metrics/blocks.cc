@@ -1,5 +1,6 @@
 #include "metrics/blocks.h"
 
+#include <sanitizer/asan_interface.h>  // nothing, but in a build with that sanitizer
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -29,13 +30,17 @@ std::size_t class_of(std::size_t capacity) noexcept {
   return static_cast<std::size_t>(std::bit_width(capacity - 1) - std::bit_width(kSmallest - 1));
 }
 
-// Between objects that stay, the allocator keeps what is freed: whole pages go back to the system
-// by hand. They read as zeros from then on.
-void release_pages(char* begin, std::size_t size) noexcept {
-  static const auto page = static_cast<std::uintptr_t>(sysconf(_SC_PAGESIZE));
-  const std::uintptr_t first = (reinterpret_cast<std::uintptr_t>(begin) + page - 1) / page * page;
-  const std::uintptr_t end = (reinterpret_cast<std::uintptr_t>(begin) + size) / page * page;
-  if (first < end) madvise(reinterpret_cast<void*>(first), end - first, MADV_DONTNEED);
+constexpr std::size_t capacity_of(std::size_t size_class) noexcept {
+  return kSmallest << size_class;
+}
+
+constexpr bool has_own_pages(std::size_t size_class) noexcept {
+  return size_class > 0;
+}
+
+std::size_t in_whole_pages(std::size_t size) noexcept {
+  static const auto page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+  return (size + page - 1) / page * page;
 }
 
 }  // namespace
@@ -65,9 +70,53 @@ void Block::release() noexcept {
 
 BlockPool::~BlockPool() {
   collect_returned();
-  for (Block::Header* header : unused_) {
-    while (header) ::operator delete(std::exchange(header, header->next));
+  for (std::size_t size_class = 0; size_class < kClasses; ++size_class) {
+    Block::Header* header = unused_[size_class];
+    while (header) free_memory(std::exchange(header, header->next));
+    for (void* pages : mapped_[size_class].without_pages) {
+      ASAN_UNPOISON_MEMORY_REGION(pages, mapped_size(size_class));
+      munmap(pages, mapped_size(size_class));
+    }
   }
+}
+
+std::size_t BlockPool::mapped_size(std::size_t size_class) noexcept {
+  return in_whole_pages(sizeof(Block::Header) + capacity_of(size_class));
+}
+
+void* BlockPool::new_memory(std::size_t size_class) {
+  return has_own_pages(size_class)
+             ? new_pages(size_class)
+             : ::operator new(sizeof(Block::Header) + capacity_of(size_class));
+}
+
+// Makes room first for the address that free_memory() will note, which must not fail.
+void* BlockPool::new_pages(std::size_t size_class) {
+  auto& [blocks, without_pages] = mapped_[size_class];
+  if (!without_pages.empty()) {
+    void* const pages = without_pages.back();
+    without_pages.pop_back();
+    ASAN_UNPOISON_MEMORY_REGION(pages, sizeof(Block::Header) + capacity_of(size_class));
+    return pages;
+  }
+  if (without_pages.capacity() == blocks) without_pages.reserve(2 * blocks + 8);
+  const std::size_t size = mapped_size(size_class);
+  void* const pages =
+      mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (pages == MAP_FAILED) throw std::bad_alloc();
+  ++blocks;
+  // No allocator guards what lies behind.
+  const std::size_t used = sizeof(Block::Header) + capacity_of(size_class);
+  ASAN_POISON_MEMORY_REGION(static_cast<char*>(pages) + used, size - used);
+  return pages;
+}
+
+void BlockPool::free_memory(Block::Header* header) noexcept {
+  const std::size_t size_class = header->size_class;
+  if (!has_own_pages(size_class)) return ::operator delete(header);
+  madvise(header, mapped_size(size_class), MADV_DONTNEED);
+  ASAN_POISON_MEMORY_REGION(header, mapped_size(size_class));
+  mapped_[size_class].without_pages.push_back(header);
 }
 
 Block BlockPool::take(std::size_t capacity) {
@@ -81,15 +130,16 @@ Block BlockPool::take(std::size_t capacity) {
     Block::Header* header = std::exchange(unused_[size_class], unused_[size_class]->next);
     unused_bytes_ -= header->capacity;
     fewest_unused_bytes_ = std::min(fewest_unused_bytes_, unused_bytes_);
+    ASAN_UNPOISON_MEMORY_REGION(header + 1, header->capacity);
     header->size = 0;
     header->owners.store(1, std::memory_order_relaxed);
     return Block{header};
   }
-  const std::size_t rounded = kept ? kSmallest << size_class : capacity;
-  void* memory = ::operator new(sizeof(Block::Header) + rounded);
+  void* const memory =
+      kept ? new_memory(size_class) : ::operator new(sizeof(Block::Header) + capacity);
   return Block{new (memory) Block::Header{.pool = this,
                                           .next = nullptr,
-                                          .capacity = rounded,
+                                          .capacity = kept ? capacity_of(size_class) : capacity,
                                           .size = 0,
                                           .size_class = size_class,
                                           .owners = 1}};
@@ -115,8 +165,7 @@ std::size_t BlockPool::trim() noexcept {
     while (unused && unused->capacity <= to_free) {
       to_free -= unused->capacity;
       unused_bytes_ -= unused->capacity;
-      release_pages(reinterpret_cast<char*>(unused + 1), unused->capacity);
-      ::operator delete(std::exchange(unused, unused->next));
+      free_memory(std::exchange(unused, unused->next));
     }
   }
   fewest_unused_bytes_ = unused_bytes_;
@@ -124,11 +173,9 @@ std::size_t BlockPool::trim() noexcept {
 }
 
 void BlockPool::keep(Block::Header* header) noexcept {
-  if (unused_bytes_ + header->capacity > keep_bytes_) {
-    ::operator delete(header);
-    return;
-  }
+  if (unused_bytes_ + header->capacity > keep_bytes_) return free_memory(header);
   unused_bytes_ += header->capacity;
+  ASAN_POISON_MEMORY_REGION(header + 1, header->capacity);  // until it is taken again
   header->next = std::exchange(unused_[header->size_class], header);
 }
 

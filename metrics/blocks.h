@@ -6,6 +6,10 @@
 // lock. Allocating in one thread and freeing in another is what this avoids: it doubled the cost of
 // a mirrored request. The block that the owner gave back last is the next one taken, while it is in
 // the cache. The pool must outlive its blocks.
+//
+// Blocks from 4 KiB on have pages of their own, away from the allocator's: small objects that stay
+// (an idle connection's) do not end up each on a page between two blocks that went. Pages go back
+// to the system, the addresses are kept for later blocks.
 
 #include <array>
 #include <atomic>
@@ -14,6 +18,7 @@
 #include <string_view>
 #include <thread>
 #include <utility>
+#include <vector>
 
 namespace understudy::metrics {
 
@@ -72,6 +77,10 @@ class BlockPool {
   void give_back(Block::Header* header) noexcept;
   void keep(Block::Header* header) noexcept;
   void collect_returned() noexcept;
+  static std::size_t mapped_size(std::size_t size_class) noexcept;
+  void* new_memory(std::size_t size_class);
+  void* new_pages(std::size_t size_class);
+  void free_memory(Block::Header* header) noexcept;
 
   const std::size_t keep_bytes_;
   std::atomic<std::thread::id> owner_{};
@@ -79,6 +88,11 @@ class BlockPool {
   std::array<Block::Header*, kClasses> unused_{};
   std::size_t unused_bytes_ = 0;
   std::size_t fewest_unused_bytes_ = 0;  // since the last trim()
+  struct Mapped {
+    std::size_t blocks = 0;            // that have addresses of their own
+    std::vector<void*> without_pages;  // addresses that no block is at; has room for all of them
+  };
+  std::array<Mapped, kClasses> mapped_{};
   // Any thread:
   std::atomic<Block::Header*> returned_{nullptr};
 };

@@ -2,8 +2,14 @@
 
 #include <gtest/gtest.h>
 
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
 #include <array>
+#include <cstdint>
 #include <cstring>
+#include <set>
 #include <thread>
 #include <vector>
 
@@ -78,6 +84,55 @@ TEST(BlockPool, FreesWhatNobodyWantedBetweenTwoTrims) {
   EXPECT_EQ(pool.trim(), 64u << 10) << "one was wanted meanwhile";
   EXPECT_EQ(pool.trim(), 0u);
   EXPECT_EQ(pool.trim(), 0u);
+}
+
+// Of the pages that a block's bytes are on, how many hold something.
+std::size_t resident_pages(const char* begin, std::size_t size) {
+  const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
+  const std::uintptr_t first = reinterpret_cast<std::uintptr_t>(begin) / page * page;
+  const std::uintptr_t end = reinterpret_cast<std::uintptr_t>(begin) + size;
+  std::vector<unsigned char> states((end - first + page - 1) / page);
+  EXPECT_EQ(::mincore(reinterpret_cast<void*>(first), end - first, states.data()), 0);
+  return static_cast<std::size_t>(
+      std::count_if(states.begin(), states.end(), [](unsigned char state) { return state & 1; }));
+}
+
+TEST(BlockPool, GivesThePagesBackAndUsesTheAddressesAgain) {
+  constexpr std::size_t kSize = 64u << 10;
+  BlockPool pool;
+  std::set<const char*> before;
+  {
+    std::vector<Block> blocks;  // more than there was room for when the first one came
+    for (int i = 0; i < 50; ++i) {
+      blocks.push_back(pool.take(kSize));
+      std::memset(blocks.back().data(), 'a', kSize);
+      before.insert(blocks.back().data());
+    }
+    EXPECT_GE(resident_pages(*before.begin(), kSize), kSize >> 12);
+  }
+  pool.trim();
+  EXPECT_EQ(pool.trim(), 0u);
+  for (const char* data : before) EXPECT_EQ(resident_pages(data, kSize), 0u);
+  std::set<const char*> after;
+  std::vector<Block> blocks;
+  for (int i = 0; i < 50; ++i) {
+    blocks.push_back(pool.take(kSize));
+    std::memset(blocks.back().data(), 'b', kSize);
+    after.insert(blocks.back().data());
+  }
+  EXPECT_EQ(after, before);
+}
+
+TEST(BlockPool, GivesBackAtOnceWhatIsMoreThanItMayKeep) {
+  BlockPool pool(64u << 10);
+  const char* first = nullptr;
+  {
+    Block kept = pool.take(64u << 10), beyond = pool.take(64u << 10);
+    std::memset(kept.data(), 'a', kept.capacity());
+    first = kept.data();
+    beyond = {};  // there is room for one
+  }
+  EXPECT_EQ(resident_pages(first, 64u << 10), 0u);
 }
 
 TEST(BlockPool, TakesBackWhatOtherThreadsDrop) {
