@@ -82,8 +82,13 @@ Connection::~Connection() {
 }
 
 Task<void> Connection::run() {
-  // Not `while (co_await one_request()) {}`: g++ 12 resumes that at a wrong place.
-  for (bool another = true; another;) another = co_await one_request();
+  // The wait for a head is here: an idle connection has no frame of a request. Not `while
+  // (co_await one_request(..)) {}`: g++ 12 resumes that at a wrong place.
+  for (bool another = true; another;) {
+    limits_ = worker_.current->snapshot().config().limits;
+    const auto head = co_await read_head();
+    another = co_await one_request(head);
+  }
   idle_release_->clear();
   if (is_http2_) co_return;
   if (!broken_) co_await transport_->say_end();
@@ -96,10 +101,8 @@ std::optional<Connection::Http2Start> Connection::take_http2() noexcept {
   return Http2Start{std::move(transport_), std::move(input_)};
 }
 
-// True when another request may follow.
-Task<bool> Connection::one_request() {
-  limits_ = worker_.current->snapshot().config().limits;
-  const auto head = co_await read_head();
+// True when another request may follow. `head` is the caller's, who waits.
+Task<bool> Connection::one_request(const Outcome<std::size_t>& head) {
   if (const auto* refusal = std::get_if<Refusal>(&head)) {
     co_await refuse(*refusal);
     co_return false;

@@ -55,8 +55,8 @@ class Connection final : public DownstreamConnection,
   class IdleRelease;
   class Running;
 
-  Task<bool> one_request();
-  Task<Outcome<std::size_t>> read_head();
+  Task<Outcome<std::size_t>> read_head();  // its size
+  Task<bool> one_request(const Outcome<std::size_t>& head);
   void keep_head(std::size_t size);
   // The request without its body.
   Outcome<DownstreamRequest> examine_head();
