@@ -1,4 +1,4 @@
-"""How much memory each attack of the threat model costs the proxy, against what it may cost.
+"""How much memory each attack of the threat model costs the proxy, and a connection at rest, against what it may cost.
 
     memory.py --programs build/release
 
@@ -9,6 +9,7 @@ per attack and, last, "N passed, M failed".
 
 import argparse
 import contextlib
+import functools
 import pathlib
 import socket
 import struct
@@ -29,6 +30,7 @@ PATIENCE_SECONDS = 30
 CONNECTIONS = 1000  # of the attacks that come in numbers
 MIB = 1 << 20
 KIB_PER_CONNECTION = 16  # of one that sends slowly, with its unfinished head
+KIB_AT_REST = 4
 TARGET = b"/model/understudy.echo-v1%3A0/invoke"
 CONFIG = """
 listeners: [{address: "127.0.0.1:8080"}]
@@ -316,13 +318,19 @@ def serve_a_while(port):
     time.sleep(1)
 
 
-def measure(tally, programs, directory, name):
-    attack, allowed = ATTACKS[name]
+@contextlib.contextmanager
+def proxy_at_work(programs, directory):
+    """The stack, and what the proxy holds by then."""
     with stacks.Stack(programs, directory) as stack:
         stack.start_simulator(HERE.parent / "clients/simulator.yaml")
         stack.start_proxy(CONFIG, {"127.0.0.1:9100": f"127.0.0.1:{stack.simulator_port}"}, 0, 0)
         serve_a_while(stack.port)
-        before = resident_bytes(stack.proxy.pid)
+        yield stack, resident_bytes(stack.proxy.pid)
+
+
+def measure_attack(name, tally, programs, directory):
+    attack, allowed = ATTACKS[name]
+    with proxy_at_work(programs, directory) as (stack, before):
         with Highest(stack.proxy.pid) as highest:
             attack(stack.admin_port if attack is idle_admins else stack.port)
         grown = max(0, highest.bytes - before) / MIB
@@ -331,18 +339,41 @@ def measure(tally, programs, directory, name):
         check_last_words(stack, tally)
 
 
+def measure_rest(tally, programs, directory):
+    """No attack, but every day's cost: connections that have been served and wait for their next request."""
+    with proxy_at_work(programs, directory) as (stack, before), contextlib.ExitStack() as held:
+        body = b"x" * 2048
+        for _ in range(CONNECTIONS):
+            made = held.enter_context(attacker(stack.port))
+            made.socket.sendall(post(b"Content-Length: %d\r\n" % len(body), body))
+            made.socket.recv(65536)
+
+        def each():
+            return (resident_bytes(stack.proxy.pid) - before) / CONNECTIONS / 1024
+
+        end = time.monotonic() + PATIENCE_SECONDS
+        while each() > KIB_AT_REST and time.monotonic() < end:
+            time.sleep(0.1)
+        tally.check(f"{CONNECTIONS} connections at rest: {each():.1f} KiB each (at most {KIB_AT_REST})",
+                    each() <= KIB_AT_REST)
+        check_last_words(stack, tally)
+
+
+MEASUREMENTS = {name: functools.partial(measure_attack, name) for name in ATTACKS} | {"at rest": measure_rest}
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--programs", required=True, help="a build directory, of a Release")
-    parser.add_argument("--only", nargs="+", metavar="WORD", help="attacks with that word in their names")
+    parser.add_argument("--only", nargs="+", metavar="WORD", help="those with that word in their names")
     options = parser.parse_args()
     tally = Tally()
-    for number, name in enumerate(ATTACKS):
+    for number, (name, measure) in enumerate(MEASUREMENTS.items()):
         if options.only and not any(word in name for word in options.only):
             continue
         with tempfile.TemporaryDirectory(prefix="understudy-memory-") as directory:
             try:
-                measure(tally, options.programs, pathlib.Path(directory) / str(number), name)
+                measure(tally, options.programs, pathlib.Path(directory) / str(number))
             except (stacks.StackError, OSError) as problem:
                 tally.check(f"{name}: everything runs", False, problem)
     print(f"{tally.passed} passed, {tally.failed} failed")
