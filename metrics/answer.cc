@@ -13,6 +13,7 @@
 #include "metrics/json_reader.h"
 #include "metrics/sse_reading.h"
 #include "metrics/usage.h"
+#include "routing/json_scan.h"
 
 namespace understudy::metrics {
 
@@ -58,7 +59,8 @@ std::string_view message_of(Json error) {
 
 void read_error(const CapturedAnswer& captured, Observation& seen) {
   seen.error_type = error_name(captured_field(captured.fields, "x-amzn-errortype"));
-  const auto text = captured.whole_text();
+  std::string room;
+  const auto text = captured.whole_text_in(room);
   if (!text) return;
   JsonParser parser;
   const auto body = parser.parse(*text);
@@ -106,6 +108,28 @@ bool read_body(Operation operation, Json body, AnswerBuilder& into) {
       break;
   }
   return false;
+}
+
+// Passes over what the model says. False where the usage is not found that way: of Converse and
+// OpenAI it is a member of that name, and of what calls itself an Anthropic message.
+bool read_usage_only(Operation operation, std::string_view body, AnswerBuilder& into) {
+  bool is_known = operation == Operation::converse || operation == Operation::chat_completions;
+  const bool may_be_message =
+      operation == Operation::messages || operation == Operation::invoke_model;
+  routing::JsonScan scan(body);
+  if (!(is_known || may_be_message) || !scan.enter_object()) return false;
+  std::string_view usage, key;
+  while (scan.next_member(key)) {
+    if (key.find('\\') != key.npos) return false;  // it may be any name
+    const std::string_view value = scan.skip();
+    if (usage.empty() && key == "usage") usage = value;
+    if (may_be_message && key == "type") is_known = value == R"("message")";
+  }
+  if (!is_known || !scan.at_end() || !usage.starts_with('{')) return false;
+  JsonParser parser;
+  const auto parsed = parser.parse(usage);
+  if (parsed) read_usage(*parsed, into.body_usage());
+  return parsed.has_value();
 }
 
 // The last value behind `"key":` in a piece of JSON text. A quotation mark inside a string is
@@ -285,14 +309,20 @@ void read_stream(const AttemptFacts& facts, const CapturedAnswer& captured, Obse
   seen.answer.parsed = stream.understood;
 }
 
-void read_whole(const AttemptFacts& facts, const CapturedAnswer& captured, Observation& seen) {
+void read_whole(const AttemptFacts& facts, const CapturedAnswer& captured, Detail detail,
+                Observation& seen) {
   AnswerBuilder builder;
-  if (const auto text = captured.whole_text()) {
-    JsonParser parser;
-    const auto body = parser.parse(*text);
-    const bool understood = body && read_body(facts.operation, *body, builder);
-    seen.answer = builder.take_answer();
-    seen.answer.parsed = understood;
+  std::string room;
+  if (const auto text = captured.whole_text_in(room)) {
+    const bool is_done =
+        detail == Detail::figures && read_usage_only(facts.operation, *text, builder);
+    if (!is_done) {
+      JsonParser parser;
+      const auto body = parser.parse(*text);
+      const bool understood = body && read_body(facts.operation, *body, builder);
+      seen.answer = builder.take_answer();
+      seen.answer.parsed = understood;
+    }
   } else {
     read_tail(captured.tail_text(), builder);
     seen.answer = builder.take_answer();
@@ -306,7 +336,8 @@ void read_whole(const AttemptFacts& facts, const CapturedAnswer& captured, Obser
   if (captured.end != AnswerEnd::complete) seen.error_class = ErrorClass::stream_broken;
 }
 
-void read_captured(const AttemptFacts& facts, const CapturedAnswer& captured, Observation& seen) {
+void read_captured(const AttemptFacts& facts, const CapturedAnswer& captured, Detail detail,
+                   Observation& seen) {
   seen.status = captured.status;
   seen.error_class = class_of_status(captured.status);
   if (seen.error_class != ErrorClass::ok) {
@@ -316,7 +347,7 @@ void read_captured(const AttemptFacts& facts, const CapturedAnswer& captured, Ob
   if (captured.form != BodyForm::whole) {
     read_stream(facts, captured, seen);
   } else {
-    read_whole(facts, captured, seen);
+    read_whole(facts, captured, detail, seen);
   }
   if (!seen.answer.parsed) {
     seen.answer.text.clear();
@@ -340,7 +371,7 @@ ErrorClass class_of_status(int status) noexcept {
   return ErrorClass::client_error;
 }
 
-Observation read_answer(const AttemptFacts& facts, const CapturedAnswer& captured) {
+Observation read_answer(const AttemptFacts& facts, const CapturedAnswer& captured, Detail detail) {
   Observation seen;
   seen.variant = facts.variant;
   seen.leg = facts.leg;
@@ -349,7 +380,7 @@ Observation read_answer(const AttemptFacts& facts, const CapturedAnswer& capture
   seen.total = between(facts.begun, facts.ended);
   seen.first_byte = between(facts.begun, facts.first_byte);
   try {
-    read_captured(facts, captured, seen);
+    read_captured(facts, captured, detail, seen);
   } catch (const std::exception&) {
     seen.answer = {};  // memory ran out on a huge answer: it is one that could not be read
   }

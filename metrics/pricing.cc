@@ -91,12 +91,25 @@ std::string_view behind_last_slash(std::string_view id) {
   return id.substr(id.rfind('/') + 1);  // npos + 1 is 0
 }
 
-// "us" of "us.anthropic.claude-sonnet-5"; empty for a bare id.
-std::string_view geo_prefix(std::string_view model_id) {
+// "us" of "us.anthropic.claude-sonnet-5", whose foundation model is `model`; empty for a bare id.
+std::string_view geo_prefix(std::string_view model_id, std::string_view model) {
   const std::string_view id = behind_last_slash(model_id);
-  const std::string_view model = routing::foundation_model(model_id);
   if (model.empty() || id.size() <= model.size()) return {};
   return id.substr(0, id.size() - model.size() - 1);
+}
+
+// "-v2:0" and with a context size "-v1:0:300k"; "-v1" alone too, and OpenAI's "-1:0".
+std::string_view canonical_name(std::string_view model_id, std::string_view foundation) {
+  std::string_view name = foundation.empty() ? behind_last_slash(model_id) : foundation;
+  const std::size_t dash = name.rfind('-');
+  if (dash == std::string_view::npos) return name;
+  std::string_view version = name.substr(dash + 1);
+  const bool marked = version.starts_with('v');
+  if (marked) version.remove_prefix(1);
+  const std::size_t colon = version.find(':');
+  const bool is_version = marked || colon != std::string_view::npos;
+  if (!is_version || !all_digits(version.substr(0, colon))) return name;
+  return name.substr(0, dash);
 }
 
 // Unknown where there are such tokens and no price for them.
@@ -166,7 +179,8 @@ std::variant<std::shared_ptr<const Prices>, PricesProblem> Prices::from_json(
 
 std::optional<CostParts> Prices::parts(std::string_view model_id, const Usage& usage,
                                        std::chrono::sys_days day) const {
-  const auto model = table_->models.find(canonical_model(model_id));
+  const std::string_view foundation = routing::foundation_model(model_id);
+  const auto model = table_->models.find(canonical_name(model_id, foundation));
   if (model == table_->models.end()) return std::nullopt;
   const Price* price = price_at(model->second, day);
   if (price == nullptr || !usage.input) return std::nullopt;
@@ -176,8 +190,8 @@ std::optional<CostParts> Prices::parts(std::string_view model_id, const Usage& u
   const auto cache_write = written(usage, *price);
   if (!cache_read || !cache_write) return std::nullopt;
   const auto& prefixes = table_->premium_prefixes;
-  const bool premium =
-      std::find(prefixes.begin(), prefixes.end(), geo_prefix(model_id)) != prefixes.end();
+  const bool premium = std::find(prefixes.begin(), prefixes.end(),
+                                 geo_prefix(model_id, foundation)) != prefixes.end();
   const double factor = premium ? model->second.geo_premium : 1.0;
   return CostParts{.input = *part(*usage.input, price->input) * factor,
                    .cache_read = *cache_read * factor,
@@ -199,19 +213,8 @@ std::string_view Prices::as_of() const noexcept {
   return table_->as_of;
 }
 
-// "-v2:0" and with a context size "-v1:0:300k"; "-v1" alone too, and OpenAI's "-1:0".
 std::string_view canonical_model(std::string_view model_id) {
-  std::string_view name = routing::foundation_model(model_id);
-  if (name.empty()) name = behind_last_slash(model_id);
-  const std::size_t dash = name.rfind('-');
-  if (dash == std::string_view::npos) return name;
-  std::string_view version = name.substr(dash + 1);
-  const bool marked = version.starts_with('v');
-  if (marked) version.remove_prefix(1);
-  const std::size_t colon = version.find(':');
-  const bool is_version = marked || colon != std::string_view::npos;
-  if (!is_version || !all_digits(version.substr(0, colon))) return name;
-  return name.substr(0, dash);
+  return canonical_name(model_id, routing::foundation_model(model_id));
 }
 
 }  // namespace understudy::metrics

@@ -83,6 +83,14 @@ std::optional<std::string> CapturedAnswer::whole_text() const {
   return text;
 }
 
+std::optional<std::string_view> CapturedAnswer::whole_text_in(std::string& room) const {
+  if (beginning.size() == 1 && holds_all()) return beginning.front().view();
+  auto text = whole_text();
+  if (!text) return std::nullopt;
+  room = *std::move(text);
+  return room;
+}
+
 std::optional<TimePoint> CapturedAnswer::arrival_before(std::uint64_t offset) const noexcept {
   const auto first_that_holds = [offset](const std::vector<FrameMark>& marks) {
     return std::find_if(marks.begin(), marks.end(),

@@ -69,6 +69,8 @@ struct CapturedAnswer {
   std::string tail_text() const;
   // The whole body, if no byte of it was let go: the tail may begin where the beginning ends.
   std::optional<std::string> whole_text() const;
+  // The same without a copy where it lies in one piece; else it is put into `room`.
+  std::optional<std::string_view> whole_text_in(std::string& room) const;
   // When the byte before `offset` came, of a body in pieces (SSE); none where that was not kept.
   std::optional<TimePoint> arrival_before(std::uint64_t offset) const noexcept;
 };

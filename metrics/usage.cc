@@ -30,6 +30,14 @@ constexpr std::array kSpellings{
     Spelling{"cache_creation_input_tokens", &Usage::cache_write},
 };
 
+// Behind "x-amzn-bedrock-".
+constexpr std::array kCountFields{
+    Spelling{"input-token-count: ", &Usage::input},
+    Spelling{"output-token-count: ", &Usage::output},
+    Spelling{"cache-read-input-token-count: ", &Usage::cache_read},
+    Spelling{"cache-write-input-token-count: ", &Usage::cache_write},
+};
+
 void take(const std::optional<std::int64_t>& count, Count& into) {
   if (count) into = count;
 }
@@ -90,15 +98,19 @@ void read_invocation_metrics(Json metrics, Usage& into) {
 }
 
 Usage usage_of_fields(std::string_view fields) {
-  const auto count = [fields](std::string_view name) {
-    return whole_number(captured_field(fields, name));
-  };
-  return {.input = count("x-amzn-bedrock-input-token-count"),
-          .output = count("x-amzn-bedrock-output-token-count"),
-          .cache_read = count("x-amzn-bedrock-cache-read-input-token-count"),
-          .cache_write = count("x-amzn-bedrock-cache-write-input-token-count"),
-          .cache_write_1h = {},
-          .reasoning = {}};
+  static constexpr std::string_view kCounts = "x-amzn-bedrock-";
+  Usage usage;
+  for (std::size_t at = fields.find(kCounts); at != fields.npos; at = fields.find(kCounts, at)) {
+    at += kCounts.size();
+    const bool begins_line = at == kCounts.size() || fields[at - kCounts.size() - 1] == '\n';
+    if (!begins_line) continue;
+    const std::string_view line = fields.substr(at, fields.find('\n', at) - at);
+    for (const auto& [name, count] : kCountFields) {
+      if (line.starts_with(name) && !(usage.*count))
+        usage.*count = whole_number(line.substr(name.size()));
+    }
+  }
+  return usage;
 }
 
 Usage merged(const Usage& preferred, const Usage& fallback) {

@@ -164,7 +164,8 @@ void ServedAnswerTask::refused() noexcept {
 }
 
 void ServedAnswerTask::run(AnalysisThread& thread) {
-  metrics::Observation observation = metrics::read_answer(facts, captured);
+  metrics::Observation observation =
+      metrics::read_answer(facts, captured, slot ? metrics::Detail::all : metrics::Detail::figures);
   price(observation, *snapshot->prices);
   meter->answer(observation);
   // What a client leaves is no failure of the model's.

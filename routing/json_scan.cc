@@ -99,12 +99,18 @@ std::string_view JsonScan::take_scalar() noexcept {
   return text_.substr(begin, at_ - begin);
 }
 
-void JsonScan::skip() noexcept {
+std::string_view JsonScan::skip() noexcept {
   const Kind kind = next_kind();
-  if (kind != Kind::object && kind != Kind::array) {
+  const std::size_t begin = at_;
+  if (kind == Kind::object || kind == Kind::array) {
+    skip_nested();
+  } else {
     take_scalar();
-    return;
   }
+  return failed_ ? std::string_view{} : text_.substr(begin, at_ - begin);
+}
+
+void JsonScan::skip_nested() noexcept {
   const int outside = depth_;
   do {
     at_ = kStructure.find_in(text_, at_);

@@ -29,8 +29,8 @@ class JsonScan {
   // The string (its escapes as they are), number or literal that stands next.
   std::string_view take_scalar() noexcept;
 
-  // Steps over the value that stands next, whatever it is.
-  void skip() noexcept;
+  // Steps over the value that stands next, whatever it is. Its text; empty after a fault.
+  std::string_view skip() noexcept;
 
   // Steps into the object or array that stands next; false where there is none.
   bool enter_object() noexcept { return enter('{'); }
@@ -53,6 +53,7 @@ class JsonScan {
   bool at_item(char closing) noexcept;
   bool take(char expected) noexcept;
   std::string_view take_string() noexcept;
+  void skip_nested() noexcept;
   void fail() noexcept;
   bool step() noexcept;  // false, and a fault, where no step is left
 

@@ -122,7 +122,7 @@ std::optional<std::uint64_t> key_of_beginning(std::string_view body) noexcept {
 
 // The smallest bound is the one that holds.
 void take_bound(JsonScan& scan, std::optional<std::uint64_t>& bound) noexcept {
-  if (scan.next_kind() != Kind::number) return scan.skip();
+  if (scan.next_kind() != Kind::number) return void(scan.skip());
   const std::string_view digits = scan.take_scalar();
   std::uint64_t value = 0;
   const auto [end, failure] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
@@ -133,7 +133,7 @@ void take_bound(JsonScan& scan, std::optional<std::uint64_t>& bound) noexcept {
 void take_nested_bound(JsonScan& scan, std::optional<std::uint64_t>& bound) noexcept {
   static constexpr std::array<std::string_view, 3> kNames{"maxTokens", "max_new_tokens",
                                                           "maxTokenCount"};
-  if (scan.next_kind() != Kind::object) return scan.skip();
+  if (scan.next_kind() != Kind::object) return void(scan.skip());
   scan.enter_object();
   std::string_view name;
   while (scan.next_member(name)) {

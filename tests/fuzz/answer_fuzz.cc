@@ -1,6 +1,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <string_view>
 
 #include "metrics/answer.h"
@@ -23,6 +24,13 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   reader.on_body(body, metrics::TimePoint{});
   metrics::AttemptFacts facts;
   facts.operation = routing::kOperations[(data[0] >> 2) % routing::kOperations.size()];
-  metrics::read_answer(facts, reader.finish(metrics::AnswerEnd::complete));
+  const metrics::CapturedAnswer captured = reader.finish(metrics::AnswerEnd::complete);
+  const metrics::Observation all = metrics::read_answer(facts, captured);
+  const metrics::Observation figures =
+      metrics::read_answer(facts, captured, metrics::Detail::figures);
+  if (figures.error_class != all.error_class) std::abort();
+  // Which family an InvokeModel body is of is the full reader's guess.
+  const bool is_guess = facts.operation == routing::Operation::invoke_model;
+  if (!is_guess && all.answer.parsed && !(figures.usage == all.usage)) std::abort();
   return 0;
 }

@@ -32,10 +32,27 @@ inline AttemptFacts facts(routing::Operation operation) {
   return made;
 }
 
+// Whatever else is read of it or not, its figures are the same; of an answer that is otherwise no
+// good there may be more.
+inline Observation read_twice(const AttemptFacts& facts, const CapturedAnswer& captured) {
+  const Observation all = read_answer(facts, captured);
+  const Observation figures = read_answer(facts, captured, Detail::figures);
+  if (all.answer.parsed) {
+    EXPECT_EQ(figures.usage, all.usage);
+  }
+  EXPECT_EQ(figures.status, all.status);
+  EXPECT_EQ(figures.error_class, all.error_class);
+  EXPECT_EQ(figures.error_type, all.error_type);
+  EXPECT_EQ(figures.error_message, all.error_message);
+  EXPECT_EQ(figures.total, all.total);
+  EXPECT_EQ(figures.first_token, all.first_token);
+  return all;
+}
+
 inline Observation read_body(routing::Operation operation, std::string_view body,
                              std::vector<std::pair<std::string, std::string>> fields = {}) {
   fields.emplace_back("Content-Type", "application/json");
-  return read_answer(facts(operation), test::Reading{}.head(200, fields).body(body).finish());
+  return read_twice(facts(operation), test::Reading{}.head(200, fields).body(body).finish());
 }
 
 inline Observation read_events(routing::Operation operation, std::string_view body,
@@ -67,7 +84,7 @@ inline Observation read_recorded(routing::Operation operation, const std::string
   }
   test::Reading reading;
   reading.head(std::stoi(text.substr(9, 3)), fields).body(text.substr(end + 4));
-  return read_answer(facts(operation), reading.finish());
+  return read_twice(facts(operation), reading.finish());
 }
 
 inline void expect_text(const Observation& seen, std::string_view text,

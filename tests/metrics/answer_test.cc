@@ -27,6 +27,30 @@ TEST(ReadAnswer, ReadsARecordedConverse) {
   EXPECT_FALSE(seen.first_token);
 }
 
+TEST(ReadAnswer, PassesOverWhatIsSaidWhereOnlyFiguresAreWanted) {
+  const auto figures_of = [](std::string_view body) {
+    return read_answer(
+        facts(Operation::converse),
+        Reading{}.head(200, {{"Content-Type", "application/json"}}).body(body).finish(),
+        Detail::figures);
+  };
+  // A tool may be called with a member of that name.
+  const Observation seen = figures_of(R"({"output":{"message":{"content":[{"text":"\"usage\":{"},
+      {"toolUse":{"name":"t","input":{"usage":{"inputTokens":99}}}}]}},"stopReason":"tool_use",
+      "usage":{"inputTokens":1,"outputTokens":2,"cacheDetails":[{"ttl":"1h","inputTokens":3}]},
+      "metrics":{"latencyMs":4}})");
+  EXPECT_EQ(seen.usage, usage(1, 2, {}, {}, 3));
+  EXPECT_EQ(seen.answer.text, "");
+  EXPECT_TRUE(seen.answer.tool_calls.empty());
+  // Without a usage that can be read that way, all is.
+  for (const char* body :
+       {R"({"output":{"message":{"content":[{"text":"hi"}]}},"stopReason":"end_turn"})",
+        R"({"output":{"message":{"content":[{"text":"hi"}]}},"usage":7})"}) {
+    EXPECT_EQ(figures_of(body).answer.text, "hi") << body;
+    EXPECT_EQ(figures_of(body).usage, Usage{}) << body;
+  }
+}
+
 TEST(ReadAnswer, ReadsToolsReasoningAndCitationsOfConverse) {
   const Observation seen = read_body(Operation::converse, R"({"output":{"message":{"content":[
       {"reasoningContent":{"reasoningText":{"text":"hmm","signature":"x"}}},
