@@ -1,8 +1,13 @@
 #include "proxy/h2_callbacks.h"
 
 #include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
 #include <memory>
 #include <new>
+
+#include "proxy/frame_pool.h"
 
 namespace understudy::proxy {
 namespace {
@@ -60,12 +65,50 @@ std::unique_ptr<nghttp2_option, DeleteOption> make_option(const routing::Http2Li
   return option;
 }
 
+// The library allocates seven times a stream, of sizes that come again with the next one: like
+// frames. In front of what it is given stands the size, which it does not tell when it frees.
+constexpr std::size_t kSizeRoom = alignof(std::max_align_t);
+
+void* allocate(std::size_t size, void*) noexcept try {
+  void* const memory = take_frame(kSizeRoom + size);
+  std::memcpy(memory, &size, sizeof size);
+  return static_cast<char*>(memory) + kSizeRoom;
+} catch (const std::bad_alloc&) {
+  return nullptr;
+}
+
+std::size_t size_of(void* given) noexcept {
+  std::size_t size = 0;
+  std::memcpy(&size, static_cast<char*>(given) - kSizeRoom, sizeof size);
+  return size;
+}
+
+void deallocate(void* given, void*) noexcept {
+  if (given) give_frame_back(static_cast<char*>(given) - kSizeRoom, kSizeRoom + size_of(given));
+}
+
+void* allocate_zeroed(std::size_t count, std::size_t size, void* user) noexcept {
+  if (size != 0 && count > SIZE_MAX / 2 / size) return nullptr;
+  void* const given = allocate(count * size, user);
+  if (given) std::memset(given, 0, count * size);
+  return given;
+}
+
+void* reallocate(void* before, std::size_t size, void* user) noexcept {
+  void* const given = allocate(size, user);
+  if (!given || !before) return given;
+  std::memcpy(given, before, std::min(size, size_of(before)));
+  deallocate(before, user);
+  return given;
+}
+
 }  // namespace
 
 nghttp2_session* H2Session::Callbacks::make_session(H2Session& session,
                                                     const routing::Http2Limits& limits) {
   nghttp2_session* made = nullptr;
-  if (nghttp2_session_server_new2(&made, all(), &session, make_option(limits).get()) != 0)
+  nghttp2_mem memory{nullptr, allocate, deallocate, allocate_zeroed, reallocate};  // is copied
+  if (nghttp2_session_server_new3(&made, all(), &session, make_option(limits).get(), &memory) != 0)
     throw std::bad_alloc();
   return made;
 }

@@ -4,8 +4,8 @@
 // say in one turn of the loop goes out in one write. Belongs to one io thread; made by
 // std::make_shared. Keeps its buffers, and what ended requests leave to the next ones, while
 // streams are open and 250 ms longer: a wait without a read buffer costs a system call more. An
-// idle one costs 15 to 18 KiB, most of it nghttp2's frame buffer and header tables; once it has
-// served many streams up to 56 KiB, because the library remembers as many closed streams as may be
+// idle one costs about 19 KiB, most of it nghttp2's frame buffer and header tables; once it has
+// served many streams up to 60 KiB, because the library remembers as many closed streams as may be
 // open (RFC 9113 5.1 wants some told apart).
 
 #include <cstdint>
