@@ -4,8 +4,11 @@
 #include <openssl/evp.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
+#include <cstring>
 #include <stdexcept>
+#include <string_view>
 #include <tuple>
 #include <utility>
 #include <vector>
@@ -103,14 +106,19 @@ std::string_view as_text(const Sha256& hash) {
   return {reinterpret_cast<const char*>(hash.data()), hash.size()};
 }
 
+// Both digits of a byte at once.
+constexpr auto kHex = [] {
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  std::array<std::array<char, 2>, 256> table{};
+  for (std::size_t byte = 0; byte < table.size(); ++byte)
+    table[byte] = {kDigits[byte >> 4], kDigits[byte & 15]};
+  return table;
+}();
+
 void append_hex(const Sha256& hash, std::string& out) {
-  constexpr char kHex[] = "0123456789abcdef";
   std::array<char, 2 * std::tuple_size_v<Sha256>> text;
-  char* at = text.data();
-  for (const unsigned char byte : hash) {
-    *at++ = kHex[byte >> 4];
-    *at++ = kHex[byte & 15];
-  }
+  for (std::size_t i = 0; i < hash.size(); ++i)
+    std::memcpy(text.data() + 2 * i, kHex[hash[i]].data(), 2);
   out.append(text.data(), text.size());
 }
 
