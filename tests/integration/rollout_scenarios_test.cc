@@ -273,6 +273,8 @@ TEST_F(Scene, AStageIsHeldToItsOwnGates) {
 
 TEST_F(Scene, ACandidateThatDriftsAfterTheRolloutIsToldAndWhereTheGatesSaySoTakenBack) {
   for (const bool back : {false, true}) {
+    client.reset();
+    proxy.reset();  // which writes what it knows
     std::filesystem::remove_all(directory.path());
     let(kCandidate, [](auto& model) { model.answer.refuse_percent = 0; });
     start(std::string("stages: [{percent: 100}], gates: {evidence: off, drift: ") +
