@@ -5,7 +5,6 @@
 #include <stdexcept>
 #include <utility>
 
-#include "metrics/state_file.h"
 #include "proxy/log.h"
 
 namespace understudy::proxy {
@@ -196,17 +195,17 @@ std::optional<DriftMemory> drift_from_json(std::string_view text) {
 }
 
 DriftWatch::DriftWatch(std::string route, std::string experiment,
-                       const std::filesystem::path& directory, StateWriter& writer)
+                       const std::filesystem::path& directory, metrics::StateStore& store)
     : route_(std::move(route)),
       file_(directory.empty() ? directory : directory / ("drift-" + route_ + ".json")),
-      writer_(writer) {
+      store_(store) {
   memory_.experiment = std::move(experiment);
   if (file_.empty()) return;
-  const metrics::StateText read = writer_.read(file_, kMaxBytes);
+  const metrics::StateText read = store_.read(file_, kMaxBytes);
   auto known = read.text ? drift_from_json(*read.text) : std::nullopt;
   if (known && known->experiment == memory_.experiment) memory_ = std::move(*known);
   if (!read.problem.empty() || (read.text && !known)) {
-    metrics::set_state_file_aside(file_, "damaged");
+    store_.set_aside(file_, "damaged");
     log_warn("drift_not_loaded", {{"route", std::string_view(route_)},
                                   {"what", file_.string() + " was set aside as .damaged"}});
   }
@@ -298,7 +297,7 @@ std::vector<std::string> DriftWatch::look(const Look& look, Moment now) {
 void DriftWatch::save(Moment now) {
   saved_ = now;
   unsaved_ = false;
-  if (!file_.empty()) writer_.write(file_, to_json_text(memory_));
+  if (!file_.empty()) store_.write(file_, to_json_text(memory_));
 }
 
 bool DriftView::drifts(std::string_view signal) const noexcept {

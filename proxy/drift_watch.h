@@ -12,8 +12,8 @@
 #include <vector>
 
 #include "metrics/drift.h"
+#include "metrics/state_file.h"
 #include "proxy/operational_gates.h"
-#include "proxy/state_writer.h"
 #include "routing/rollout.h"
 
 namespace understudy::proxy {
@@ -50,9 +50,9 @@ class DriftWatch {
   static constexpr std::chrono::seconds kSaveEvery{60};
 
   // Takes up what an empty directory does not keep. What cannot be read is set aside.
-  // `writer` outlives this.
+  // `store` outlives this.
   DriftWatch(std::string route, std::string experiment, const std::filesystem::path& directory,
-             StateWriter& writer);
+             metrics::StateStore& store);
   ~DriftWatch();  // saves what was not
   DriftWatch(const DriftWatch&) = delete;
   DriftWatch& operator=(const DriftWatch&) = delete;
@@ -80,7 +80,7 @@ class DriftWatch {
 
   const std::string route_;
   const std::filesystem::path file_;  // empty: nothing is kept
-  StateWriter& writer_;
+  metrics::StateStore& store_;
   DriftMemory memory_;
   std::optional<metrics::DriftJudge> judge_;
   std::vector<metrics::DriftFinding> findings_;

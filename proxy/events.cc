@@ -108,7 +108,7 @@ void EventLog::keep_in(const std::string& directory, StateWriter& writer) {
   const metrics::StateText read = writer.read(file, kMaxFileBytes);
   auto known = read.text ? events_from_json(*read.text) : std::vector<Event>();
   if (!known || !read.problem.empty()) {
-    metrics::set_state_file_aside(file, "damaged");
+    writer.set_aside(file, "damaged");
     log_warn("events_not_loaded", {{"what", file.string() + " was set aside as .damaged"}});
     return;
   }

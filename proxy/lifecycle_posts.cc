@@ -332,7 +332,7 @@ void LifecyclePosts::load() {
     problem = failure.what();
   }
   if (problem.empty()) return;
-  metrics::set_state_file_aside(file_, "damaged");
+  writer_.set_aside(file_, "damaged");
   log_warn("lifecycle_posts_not_loaded", {{"what", problem}});
 }
 

@@ -61,17 +61,28 @@ std::string StateWriter::write(const std::filesystem::path& file, std::string te
 }
 
 bool StateWriter::set_aside(const std::filesystem::path& file, std::string_view why) {
-  return problem_after_try(file).empty() && metrics::set_state_file_aside(file, why);
+  if (problem_after_try(file).empty()) return metrics::set_state_file_aside(file, why);
+  std::unique_lock lock(mutex_);
+  const auto found = unwritten_.find(file);
+  const auto newest = found != unwritten_.end() ? found->second.text : nullptr;
+  if (newest) forget(found);
+  lock.unlock();
+  if (!newest) return metrics::set_state_file_aside(file, why);  // written at the last moment
+  write(file.string() + "." + std::string(why), *newest);
+  return true;
 }
 
 void StateWriter::forget(const std::filesystem::path& file) {
   const std::lock_guard lock(mutex_);
   const auto found = unwritten_.find(file);
-  if (found == unwritten_.end()) return;
-  if (found == under_way_) {
-    found->second.forgotten = true;
+  if (found != unwritten_.end()) forget(found);
+}
+
+void StateWriter::forget(Files::iterator file) {
+  if (file == under_way_) {
+    file->second.forgotten = true;
   } else {
-    unwritten_.erase(found);
+    unwritten_.erase(file);
   }
 }
 

@@ -41,7 +41,8 @@ class StateWriter final : public metrics::StateStore {
   metrics::StateText read(const std::filesystem::path& file, std::uintmax_t max_bytes) override;
   // Never waits for the disk. Of texts for one file the last one counts.
   std::string write(const std::filesystem::path& file, std::string text) override;
-  // What is to be written is written before. False also where that has failed or takes too long.
+  // What is to be written is written before; where the disk fails or takes too long, it is written
+  // as PATH.WHY when it can be.
   bool set_aside(const std::filesystem::path& file, std::string_view why) override;
 
   // It is kept elsewhere from now on: what is not written yet need not be.
@@ -67,6 +68,7 @@ class StateWriter final : public metrics::StateStore {
   using Files = std::map<std::filesystem::path, Unwritten>;
 
   void run();
+  void forget(Files::iterator file);
   void try_to_write(Files::iterator file, std::unique_lock<std::mutex>& lock);
   std::string problem_of(Files::const_iterator file) const;
   std::string too_long(Files::const_iterator file) const;

@@ -217,6 +217,20 @@ TEST_F(StateWriterTest, SetsAsideWhatWasWrittenLast) {
   EXPECT_EQ(metrics::read_state_file(file.string() + ".old", kEnough).text, "one");
 }
 
+TEST_F(StateWriterTest, KeepsWhatIsSetAsideWhileTheDiskHangs) {
+  disk.hang();
+  std::optional<StateWriter> writer(std::in_place, disk.options(1ms));
+  writer->write(file, "of before");
+  disk.wait_until_asked();
+  writer->write(file, "of before, newer");
+  EXPECT_TRUE(writer->set_aside(file, "old"));
+  writer->write(file, "anew");
+  disk.answer();
+  writer.reset();
+  EXPECT_EQ(on_disk(), "anew");
+  EXPECT_EQ(metrics::read_state_file(file.string() + ".old", kEnough).text, "of before, newer");
+}
+
 TEST_F(StateWriterTest, TakesAnExceptionForAFailure) {
   StateWriter writer({.write = [](const auto&, std::string_view) -> std::string {
     throw std::runtime_error("no memory");
