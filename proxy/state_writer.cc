@@ -3,6 +3,7 @@
 #include <pthread.h>
 
 #include <algorithm>
+#include <cstddef>
 #include <exception>
 #include <utility>
 
@@ -117,6 +118,23 @@ std::string StateWriter::too_long(Files::const_iterator file) const {
   return text + "the disk has not answered for " + std::to_string(waits.count()) + " ms";
 }
 
+std::string StateWriter::exposition() const {
+  const std::lock_guard lock(mutex_);
+  std::ptrdiff_t in_danger = 0;
+  for (auto file = unwritten_.begin(); file != unwritten_.end(); ++file)
+    in_danger += problem_of(file).empty() ? 0 : 1;
+  return "# HELP understudy_state_unwritten_files State files that a restart would find old: their "
+         "disk fails or hangs.\n"
+         "# TYPE understudy_state_unwritten_files gauge\n"
+         "understudy_state_unwritten_files " +
+         std::to_string(in_danger) +
+         "\n# HELP understudy_state_writes_total Tries to write a state file, by result.\n"
+         "# TYPE understudy_state_writes_total counter\n"
+         "understudy_state_writes_total{result=\"ok\"} " +
+         std::to_string(written_) + "\nunderstudy_state_writes_total{result=\"failed\"} " +
+         std::to_string(failed_) + "\n";
+}
+
 void StateWriter::run() {
   std::unique_lock lock(mutex_);
   while (!stopping_) {
@@ -150,6 +168,7 @@ void StateWriter::try_to_write(Files::iterator file, std::unique_lock<std::mutex
   if (!problem.empty() && problem != before) tell(problem);
   lock.lock();
   under_way_ = unwritten_.end();
+  ++(problem.empty() ? written_ : failed_);
   const bool is_newest = of_file.version == version;
   of_file.tried = version;
   if (of_file.forgotten || (is_newest && problem.empty())) {

@@ -53,6 +53,10 @@ class StateWriter final : public metrics::StateStore {
   // The same once that was tried, or there is no patience left: empty means that it is on disk.
   std::string problem_after_try(const std::filesystem::path& file) const;
 
+  // understudy_state_unwritten_files and understudy_state_writes_total{result} in the exposition's
+  // text format.
+  std::string exposition() const;
+
  private:
   using Clock = std::chrono::steady_clock;
   struct Unwritten {
@@ -81,6 +85,7 @@ class StateWriter final : public metrics::StateStore {
   Files unwritten_;
   Files::const_iterator under_way_ = unwritten_.end();  // only the thread erases that one
   std::uint64_t versions_ = 0;
+  std::uint64_t written_ = 0, failed_ = 0;  // tries
   bool stopping_ = false;
 
   std::thread thread_;

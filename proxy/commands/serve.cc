@@ -318,7 +318,7 @@ class Program {
   std::string exposition() {
     recorder_.request_bodies(server_->load().request_body_bytes);
     return recorder_.render() + webhook_exposition(webhook_.counts()) +
-           lifecycle_poll_.exposition();
+           lifecycle_poll_.exposition() + state_writer_.exposition();
   }
 
   AdminSources admin_sources() {

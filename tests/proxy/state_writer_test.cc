@@ -20,6 +20,7 @@ namespace {
 using namespace std::chrono_literals;
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::Not;
 using testing::StartsWith;
 using testing_support::ScratchDirectory;
 
@@ -115,6 +116,27 @@ TEST_F(StateWriterTest, WritesOnlyTheLastOfWhatCameWhileTheDiskHung) {
   disk.answer();
   writer.reset();
   EXPECT_THAT(disk.written(), ElementsAre("one", "four"));
+}
+
+TEST_F(StateWriterTest, CountsOnTheMetricsPageWhatARestartWouldForget) {
+  disk.fail_with("no space", 1'000'000);
+  StateWriter writer(disk.options());
+  EXPECT_THAT(writer.exposition(), HasSubstr("\nunderstudy_state_unwritten_files 0\n"));
+  writer.write(file, "one");
+  writer.write(directory / "other.json", "two");
+  for (const auto& each : {file, directory / "other.json"})
+    EXPECT_EQ(writer.problem_after_try(each), "no space");
+  EXPECT_THAT(writer.exposition(), HasSubstr("\nunderstudy_state_unwritten_files 2\n"));
+  EXPECT_THAT(writer.exposition(), HasSubstr("{result=\"ok\"} 0\n"));
+  EXPECT_THAT(writer.exposition(), Not(HasSubstr("{result=\"failed\"} 0\n")));
+
+  disk.recover();
+  for (const auto& each : {file, directory / "other.json"}) {
+    writer.write(each, "newer");
+    EXPECT_EQ(writer.problem_after_try(each), "");
+  }
+  EXPECT_THAT(writer.exposition(), HasSubstr("\nunderstudy_state_unwritten_files 0\n"));
+  EXPECT_THAT(writer.exposition(), Not(HasSubstr("{result=\"ok\"} 0\n")));
 }
 
 TEST_F(StateWriterTest, TriesAgainWhatFailedAndTellsOfItUntilThen) {
