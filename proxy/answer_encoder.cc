@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "proxy/http_head.h"
+#include "proxy/transport.h"
 
 namespace understudy::proxy {
 namespace {
@@ -52,14 +53,14 @@ void append_number(std::string& out, std::uint64_t number) {
 }  // namespace
 
 bool AnswerEncoder::begin(const AnswerHead& head, Connection connection) {
-  head_.clear();
-  head_.append("HTTP/1.1 ");
-  append_number(head_, static_cast<std::uint64_t>(head.status));
-  head_.append(" ")
+  own_.clear();
+  own_.append("HTTP/1.1 ");
+  append_number(own_, static_cast<std::uint64_t>(head.status));
+  own_.append(" ")
       .append(head.reason.empty() ? usual_reason(head.status) : head.reason)
       .append("\r\n");
-  append_fields(head_, head.fields);
-  append_fields(head_, head.added);
+  append_fields(own_, head.fields);
+  append_fields(own_, head.added);
   bool keep_alive = connection.keep_alive;
   if (!head.has_body) {
     coding_ = BodyCoding::absent;
@@ -71,46 +72,63 @@ bool AnswerEncoder::begin(const AnswerHead& head, Connection connection) {
     keep_alive = false;
   } else {
     coding_ = BodyCoding::chunked;
-    head_.append("transfer-encoding: chunked\r\n");
+    own_.append("transfer-encoding: chunked\r\n");
   }
   if (head.content_length && head.status != 204) {
-    head_.append("content-length: ");
-    append_number(head_, *head.content_length);
-    head_.append("\r\n");
+    own_.append("content-length: ");
+    append_number(own_, *head.content_length);
+    own_.append("\r\n");
   }
   if (!keep_alive) {
-    head_.append("connection: close\r\n");
+    own_.append("connection: close\r\n");
   } else if (connection.http_1_0) {
-    head_.append("connection: keep-alive\r\n");
+    own_.append("connection: keep-alive\r\n");
   }
-  head_.append("\r\n");
-  buffers_.assign(1, {head_.data(), head_.size()});
+  own_.append("\r\n");
+  show_own();
   return keep_alive;
+}
+
+std::string_view AnswerEncoder::chunk_line(std::size_t size) {
+  if (coding_ != BodyCoding::chunked || size == 0) return {};
+  char* end = std::to_chars(chunk_line_.data(), chunk_line_.data() + 16, size, 16).ptr;
+  *end++ = '\r';
+  *end++ = '\n';
+  return {chunk_line_.data(), end};
+}
+
+// Behind a chunk of `size` bytes, or behind none.
+std::string_view AnswerEncoder::chunk_ending(std::size_t size, bool last) const {
+  constexpr std::string_view kEnds = "\r\n0\r\n\r\n";
+  if (coding_ != BodyCoding::chunked) return {};
+  if (size > 0) return kEnds.substr(0, last ? kEnds.size() : 2);
+  return last ? kEnds.substr(2) : std::string_view{};
 }
 
 void AnswerEncoder::add(std::span<const std::string_view> pieces, bool last) {
   if (coding_ == BodyCoding::absent) return;
   const std::size_t size = std::accumulate(pieces.begin(), pieces.end(), std::size_t{0},
                                            [](std::size_t sum, auto p) { return sum + p.size(); });
-  const bool chunked = coding_ == BodyCoding::chunked;
-  if (chunked && size > 0) {
-    char* end = std::to_chars(chunk_line_.data(), chunk_line_.data() + 16, size, 16).ptr;
-    *end++ = '\r';
-    *end++ = '\n';
-    buffers_.emplace_back(chunk_line_.data(), static_cast<std::size_t>(end - chunk_line_.data()));
+  const std::string_view line = chunk_line(size);
+  const std::string_view ending = chunk_ending(size, last);
+  if (size <= kCheaperCopied && (buffers_.empty() || shows_own())) {
+    if (buffers_.empty()) own_.clear();
+    own_.append(line);
+    for (const std::string_view piece : pieces) own_.append(piece);
+    own_.append(ending);
+    if (!own_.empty()) show_own();
+    return;
   }
-  for (const std::string_view piece : pieces) {
-    if (!piece.empty()) buffers_.emplace_back(piece.data(), piece.size());
-  }
-  if (!chunked) return;
-  constexpr std::string_view kEnds = "\r\n0\r\n\r\n";
-  const std::string_view ending =
-      size > 0 ? kEnds.substr(0, last ? 7 : 2) : (last ? kEnds.substr(2) : std::string_view{});
-  if (!ending.empty()) buffers_.emplace_back(ending.data(), ending.size());
+  const auto list = [this](std::string_view bytes) {
+    if (!bytes.empty()) buffers_.emplace_back(bytes.data(), bytes.size());
+  };
+  list(line);
+  for (const std::string_view piece : pieces) list(piece);
+  list(ending);
 }
 
 void AnswerEncoder::release() noexcept {
-  std::string{}.swap(head_);
+  std::string{}.swap(own_);
   std::vector<boost::asio::const_buffer>{}.swap(buffers_);
 }
 

@@ -1,6 +1,7 @@
 #pragma once
-// An answer in the bytes of HTTP/1.1: its head, its body as it is, in chunks or left out. Makes a
-// list of buffers to be written, copies nothing of the body. Belongs to one connection.
+// An answer in the bytes of HTTP/1.1: its head, its body as it is, in chunks or left out. Makes one
+// buffer of what is small, and a list of buffers with no copy of what is not. Belongs to one
+// connection.
 
 #include <array>
 #include <boost/asio/buffer.hpp>
@@ -37,8 +38,15 @@ class AnswerEncoder {
  private:
   enum class BodyCoding : std::uint8_t { plain, chunked, absent };
 
+  std::string_view chunk_line(std::size_t size);
+  std::string_view chunk_ending(std::size_t size, bool last) const;
+  void show_own() { buffers_.assign(1, {own_.data(), own_.size()}); }
+  bool shows_own() const noexcept {
+    return buffers_.size() == 1 && buffers_.front().data() == own_.data();
+  }
+
   BodyCoding coding_ = BodyCoding::plain;
-  std::string head_;
+  std::string own_;  // the head, and what is small behind it
   std::array<char, 24> chunk_line_{};
   std::vector<boost::asio::const_buffer> buffers_;
 };

@@ -48,7 +48,7 @@ class ScratchPool {
  private:
   // No more than are in use at once in ordinary times, and none of an unusual size.
   static constexpr std::size_t kMaxKept = 128;
-  static constexpr std::size_t kOrdinaryBytes = 8u << 10;
+  static constexpr std::size_t kOrdinaryBytes = 16u << 10;
 
   void give_back(std::unique_ptr<ExchangeScratch> scratch) noexcept {
     if (scratch->request_head.capacity() > kOrdinaryBytes || unused_.size() >= kMaxKept) return;

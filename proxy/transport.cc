@@ -57,6 +57,8 @@ Task<IoResult> Transport::write(std::span<const asio::const_buffer> buffers) {
   IoResult first;
   if (tls_) {
     first = co_await tls_->async_write_some(buffers, kAsTuple);
+  } else if (buffers.size() == 1) {
+    first = co_await socket_.async_write_some(buffers.front(), kAsTuple);
   } else {
     first = co_await socket_.async_write_some(buffers, kAsTuple);
   }

@@ -20,6 +20,10 @@ namespace understudy::proxy {
 
 using IoResult = std::tuple<boost::system::error_code, std::size_t>;
 
+// Up to so many bytes are copied behind what is written with them: the kernel takes one buffer
+// cheaper than a list of them, by more than the copy costs.
+inline constexpr std::size_t kCheaperCopied = 4u << 10;
+
 class Transport final : private Deadline {
  public:
   Transport(DeadlineSweep& sweep, boost::asio::ip::tcp::socket socket);

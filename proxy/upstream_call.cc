@@ -57,19 +57,20 @@ Task<Status> UpstreamCall::open() {
   co_return Status{};
 }
 
-Task<Status> UpstreamCall::send(std::string_view head, std::string_view body) {
+Task<Status> UpstreamCall::send(std::string& head, std::string_view body) {
   connection_ = pool_->take_idle();
   if (!connection_) {
     if (auto opened = co_await open(); !opened) co_return opened;
   }
   if (interrupted_) co_return Error{ErrorKind::cancelled, Side::internal, "stopped before sending"};
+  const bool in_one = body.size() <= kCheaperCopied;
+  if (in_one) head.append(body);
   const std::array buffers{asio::const_buffer(head.data(), head.size()),
                            asio::const_buffer(body.data(), body.size())};
   Transport& transport = *connection_;
   // An upstream that takes no byte for this long is as good as silent.
   transport.expire_after(limits_.idle);
-  const auto [error, written] =
-      co_await transport.write(std::span{buffers}.first(body.empty() ? 1 : 2));
+  const auto [error, written] = co_await transport.write(std::span{buffers}.first(in_one ? 1 : 2));
   if (!error) {
     transport.expire_after(limits_.first_byte);
     co_return Status{};

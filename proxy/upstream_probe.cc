@@ -46,8 +46,7 @@ class WholeCall final : public Deadline {
   bool over_ = false;
 };
 
-Task<Result<ProbeAnswer>> exchange(UpstreamCall& call, std::string_view head,
-                                   std::string_view body) {
+Task<Result<ProbeAnswer>> exchange(UpstreamCall& call, std::string& head, std::string_view body) {
   if (auto sent = co_await call.send(head, body); !sent) co_return sent.error();
   auto answer = co_await call.read_head(false);
   if (!answer) co_return answer.error();
@@ -148,7 +147,7 @@ Task<Result<ProbeAnswer>> ask(ProbeThread& thread, std::shared_ptr<const Snapsho
     pool = std::move(*made);
   }
   const auto head_of = request.action ? head_for_service : head_for_bedrock;
-  const auto head = head_of(request, target, *credentials, pool->authority(), thread.signer);
+  auto head = head_of(request, target, *credentials, pool->authority(), thread.signer);
   if (!head) co_return head.error();
   ResponseHead answer;
   UpstreamCall call(pool,

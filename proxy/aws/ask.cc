@@ -43,8 +43,8 @@ std::string head_of(FetchThread& thread, const CredentialPlan& plan, const Quest
   return head;
 }
 
-Task<Result<WholeAnswer>> converse(UpstreamCall& call, const std::string& head,
-                                   const std::string& body, std::size_t max_bytes) {
+Task<Result<WholeAnswer>> converse(UpstreamCall& call, std::string& head, const std::string& body,
+                                   std::size_t max_bytes) {
   if (auto sent = co_await call.send(head, body); !sent) co_return sent.error();
   auto answer_head = co_await call.read_head(false);
   if (!answer_head) co_return answer_head.error();
@@ -73,7 +73,7 @@ Task<Result<WholeAnswer>> ask(FetchThread& thread, const CredentialPlan& plan, Q
   }
   const auto pool = std::make_shared<UpstreamPool>(thread.resources, question.endpoint, tls, 0,
                                                    std::chrono::milliseconds(0), kAddresses);
-  const std::string head = head_of(thread, plan, question, pool->authority());
+  std::string head = head_of(thread, plan, question, pool->authority());
   ResponseHead head_storage;
   UpstreamCall call(pool,
                     {.connect = plan.timeout,

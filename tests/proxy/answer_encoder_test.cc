@@ -43,6 +43,35 @@ TEST(AnswerEncoder, MakesOneChunkOfWhatCameTogetherWhereTheLengthIsUnknown) {
   EXPECT_EQ(added(answer, "end", true), "3\r\nend\r\n0\r\n\r\n");
 }
 
+TEST(AnswerEncoder, MakesOneBufferOfWhatIsSmallAndCopiesNothingOfWhatIsNot) {
+  AnswerEncoder answer;
+  answer.begin({.status = 200, .reason = "OK", .content_length = {}}, {});
+  const std::string small(100, 's');
+  const std::array few{std::string_view{small}, std::string_view{small}};
+  answer.add(few, false);
+  EXPECT_EQ(answer.buffers().size(), 1u) << "head, chunk line, two pieces and their end";
+  answer.written();
+  answer.add(few, false);
+  EXPECT_EQ(joined(answer), "c8\r\n" + small + small + "\r\n") << "the head does not come again";
+  EXPECT_EQ(answer.buffers().size(), 1u);
+
+  const std::string large(100'000, 'l');
+  EXPECT_EQ(added(answer, large, true), "186a0\r\n" + large + "\r\n0\r\n\r\n");
+  ASSERT_EQ(answer.buffers().size(), 3u);
+  EXPECT_EQ(answer.buffers()[1].data(), large.data());
+}
+
+TEST(AnswerEncoder, KeepsTheOrderOfSmallAndLargeInOneWrite) {
+  const std::string large(10'000, 'l');
+  AnswerEncoder answer;
+  answer.begin({.status = 200, .content_length = 10'010}, {});
+  for (const std::string_view piece :
+       {std::string_view{"small"}, std::string_view{large}, std::string_view{"small"}})
+    answer.add(std::array{piece}, false);
+  const std::string bytes = joined(answer);
+  EXPECT_EQ(bytes.substr(bytes.find("\r\n\r\n") + 4), "small" + large + "small");
+}
+
 TEST(AnswerEncoder, EndsAChunkedBodyBehindWhichNothingCame) {
   AnswerEncoder answer;
   answer.begin({.status = 200, .reason = "OK", .content_length = {}}, {});

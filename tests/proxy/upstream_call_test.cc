@@ -18,7 +18,8 @@ class UpstreamCallTest : public testing::Test {
     auto call = std::make_unique<UpstreamCall>(
         pool_, CallLimits{.connect = 5s, .first_byte = 5s, .idle = 5s}, head_);
     call_ = call.get();
-    outcome_ = co_await call->send("GET / HTTP/1.1\r\n\r\n", "");
+    std::string head = "GET / HTTP/1.1\r\n\r\n";
+    outcome_ = co_await call->send(head, "");
   }
 
   asio::io_context io_;
