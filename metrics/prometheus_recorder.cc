@@ -166,6 +166,9 @@ class PrometheusRecorder final : public Recorder, public prometheus::Collectable
   }
   void records_dropped() noexcept override { records_.add(1); }
   void records_written() noexcept override { records_.add(0); }
+  void records_queued(std::int64_t more_bytes) noexcept override {
+    records_queued_.fetch_add(more_bytes, std::memory_order_relaxed);
+  }
   void shadow_load(std::size_t queued, std::size_t in_flight, std::size_t bytes) noexcept override {
     shadow_queued_.store(queued, std::memory_order_relaxed);
     shadow_in_flight_.store(in_flight, std::memory_order_relaxed);
@@ -230,6 +233,7 @@ class PrometheusRecorder final : public Recorder, public prometheus::Collectable
   ShardedCounters<2> records_;  // written, dropped
   std::atomic<double> last_reload_{0.0};
   std::atomic<std::size_t> request_bodies_{0};
+  std::atomic<std::int64_t> records_queued_{0};
   std::atomic<std::size_t> shadow_queued_{0}, shadow_in_flight_{0}, shadow_bytes_{0};
   // Guarded by mutex_:
   mutable std::mutex mutex_;
@@ -301,6 +305,8 @@ void PrometheusRecorder::collect_process(std::vector<MetricFamily>& all) const {
         static_cast<double>(shadow_in_flight_.load(std::memory_order_relaxed)));
   gauge("shadow_bytes", "Bytes of bodies and answers held for copies.",
         static_cast<double>(shadow_bytes_.load(std::memory_order_relaxed)));
+  gauge("records_queued_bytes", "Bytes of comparison records that wait for their disk.",
+        static_cast<double>(records_queued_.load(std::memory_order_relaxed)));
   MetricFamily& refused =
       all.emplace_back(family("refused_total", MetricType::Counter,
                               "Requests and connections refused before they had a route."));

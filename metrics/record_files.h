@@ -1,7 +1,7 @@
 #pragma once
 // The directory of comparison records: which files are ours, how one is begun, continued and thrown
-// away. Used on one thread. Failures are reported as false; nothing is thrown for a disk that
-// fails.
+// away. Used on a RecordWriter's thread. Failures are reported as false; nothing is thrown for a
+// disk that fails.
 
 #include <cstddef>
 #include <cstdint>

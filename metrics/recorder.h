@@ -119,6 +119,8 @@ class Recorder {
   virtual void request_bodies(std::size_t bytes) noexcept = 0;
   virtual void records_dropped() noexcept = 0;
   virtual void records_written() noexcept = 0;
+  // Bytes of records that wait for their disk: so many more, or fewer.
+  virtual void records_queued(std::int64_t more_bytes) noexcept = 0;
   // Work for the copies that is waiting or under way, and the bytes it holds.
   virtual void shadow_load(std::size_t queued, std::size_t in_flight,
                            std::size_t bytes) noexcept = 0;

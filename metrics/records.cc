@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "metrics/record_files.h"
+#include "metrics/record_writer.h"
 
 namespace understudy::metrics {
 
@@ -25,54 +26,59 @@ std::string random_key() {
 }  // namespace
 
 struct RecordLog::Impl {
-  using Clock = std::chrono::steady_clock;
-
-  Impl(routing::RecordsConfig records_config, Recorder& counter, std::chrono::nanoseconds pause)
-      : config(std::move(records_config)),
+  Impl(const routing::RecordsConfig& records, Recorder& counter, std::chrono::nanoseconds pause)
+      : content(records.content),
+        max_line_bytes(records.max_total_bytes),
         recorder(counter),
-        retry_after(pause),
-        files(config.directory, config.rotate_bytes, config.max_total_bytes,
-              config.keep_free_bytes) {}
+        writer(append_to(std::make_shared<RecordFiles>(records.directory, records.rotate_bytes,
+                                                       records.max_total_bytes,
+                                                       records.keep_free_bytes)),
+               {.max_queued_bytes = records.max_queued_bytes, .retry_after = pause}, counter) {}
 
-  bool append(const PairRecord& record) {
-    // A disk that failed is left alone for a while: a write that hangs or fails each time helps
-    // nobody.
-    if (Clock::now() < not_before) return false;
-    std::string line = to_json_line(record, config.content, key);
-    line.push_back('\n');
-    if (line.size() > config.max_total_bytes) return false;  // no fault of the disk
-    if (files.append(line)) return true;
-    not_before = Clock::now() + std::chrono::duration_cast<Clock::duration>(retry_after);
-    return false;
+  static RecordWriter::Write append_to(std::shared_ptr<RecordFiles> files) {
+    return [files = std::move(files)](std::string_view line) { return files->append(line); };
   }
 
-  const routing::RecordsConfig config;
+  void append(const PairRecord& record) {
+    std::string line = to_json_line(record, content, key);
+    line.push_back('\n');
+    if (line.size() > max_line_bytes) return recorder.records_dropped();
+    writer.append(std::move(line));
+  }
+
+  const routing::RecordsConfig::Content content;
+  const std::size_t max_line_bytes;
   Recorder& recorder;
-  const std::chrono::nanoseconds retry_after;
   const std::string key = random_key();
-  RecordFiles files;
-  Clock::time_point not_before{};
+  RecordWriter writer;
 };
 
-RecordLog::RecordLog(routing::RecordsConfig config, Recorder& recorder,
-                     std::chrono::nanoseconds retry_after)
-    : impl_(std::make_unique<Impl>(std::move(config), recorder, retry_after)) {}
+RecordLog::RecordLog(const routing::RecordsConfig& config, Recorder& recorder,
+                     std::chrono::nanoseconds retry_after) {
+  if (!config.directory.empty()) impl_ = std::make_unique<Impl>(config, recorder, retry_after);
+}
 
 RecordLog::~RecordLog() = default;
 
 void RecordLog::append(const PairRecord& record) noexcept {
-  if (impl_->config.directory.empty()) return;
-  bool written = false;
+  if (!impl_) return;
   try {
-    written = impl_->append(record);
-  } catch (const std::exception&) {
-    // Out of memory: the record is lost and counted as such.
-  }
-  if (written) {
-    impl_->recorder.records_written();
-  } else {
+    impl_->append(record);
+  } catch (const std::exception&) {  // no memory
     impl_->recorder.records_dropped();
   }
+}
+
+void RecordLog::flush() {
+  if (impl_) impl_->writer.flush();
+}
+
+void RecordLog::finish() noexcept {
+  if (impl_) impl_->writer.finish();
+}
+
+bool RecordLog::finished() const noexcept {
+  return !impl_ || impl_->writer.finished();
 }
 
 }  // namespace understudy::metrics

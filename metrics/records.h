@@ -1,7 +1,7 @@
 #pragma once
-// The comparison log: one JSON line per finished pair, in files that rotate. Owned by the server,
-// used on the analysis thread only. A full or failing disk drops records and counts them, it never
-// blocks or fails anything else; no partial line stays in a file.
+// The comparison log: one JSON line per finished pair, in files that rotate. Owned and used by the
+// analysis thread. A disk that is full, fails or hangs drops records and counts them; it blocks
+// nothing but the log's own end, and no partial line stays in a file.
 
 #include <chrono>
 #include <cstdint>
@@ -34,11 +34,17 @@ class RecordLog {
   // Opens lazily, in a directory of mode 0700 with files of mode 0600, never through a symbolic
   // link. Without a directory in the config nothing is written or counted. After a failure nothing
   // is tried for `retry_after`.
-  RecordLog(routing::RecordsConfig config, Recorder& recorder,
+  RecordLog(const routing::RecordsConfig& config, Recorder& recorder,
             std::chrono::nanoseconds retry_after = std::chrono::seconds{30});
-  ~RecordLog();
+  ~RecordLog();  // what waits is written first
 
+  // Never waits for the disk.
   void append(const PairRecord& record) noexcept;
+  // Returns when all that was appended is written or dropped.
+  void flush();
+  // As RecordWriter's: how a log is ended without waiting for a disk that hangs.
+  void finish() noexcept;
+  bool finished() const noexcept;
 
  private:
   struct Impl;

@@ -4,6 +4,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <stdexcept>
+
 #include "metrics/divergence/signals.h"
 #include "metrics/usage.h"
 #include "proxy/log.h"
@@ -35,6 +37,9 @@ std::chrono::microseconds pause_after(std::size_t tasks) {
 // Where processors are short, who relays answers goes before who studies them: what then finds no
 // room in the queue is dropped and counted.
 constexpr int kNiceness = 10;
+
+// Each holds a thread while its disk hangs; with more, no other log is begun.
+constexpr std::size_t kMaxEndedRecords = 4;
 
 void price(metrics::Observation& observation, const metrics::Prices& prices) {
   observation.cost_usd = prices.cost(observation.model_id, observation.usage, today());
@@ -388,7 +393,8 @@ void Analysis::apply(const routing::Config& config) {
 }
 
 void Analysis::take_new_records() {
-  if (!has_new_records_.exchange(false)) return;
+  if (!has_new_records_.load(std::memory_order_relaxed) || !has_new_records_.exchange(false))
+    return;
   std::optional<routing::RecordsConfig> config;
   {
     const std::lock_guard lock(records_mutex_);
@@ -396,8 +402,29 @@ void Analysis::take_new_records() {
   }
   if (!config || (records_ && *config == records_config_)) return;
   records_config_ = *config;
-  records_ = config->directory.empty() ? nullptr
-                                       : std::make_unique<metrics::RecordLog>(*config, recorder_);
+  try {
+    begin_records();
+  } catch (const std::exception& problem) {  // no memory, or no thread for the new log
+    log_error("records_not_begun", {{"what", problem.what()}});
+  }
+}
+
+void Analysis::begin_records() {
+  if (ended_records_.size() >= kMaxEndedRecords)
+    throw std::runtime_error("the disks of earlier directories hang");
+  ended_records_.reserve(ended_records_.size() + 1);
+  auto begun = records_config_.directory.empty()
+                   ? nullptr
+                   : std::make_unique<metrics::RecordLog>(records_config_, recorder_);
+  if (records_) {
+    records_->finish();
+    ended_records_.push_back(std::move(records_));
+  }
+  records_ = std::move(begun);
+}
+
+void Analysis::let_go_of_ended_records() noexcept {
+  std::erase_if(ended_records_, [](const auto& log) { return log->finished(); });
 }
 
 void Analysis::in_force(std::shared_ptr<const Snapshot> snapshot) {
@@ -440,8 +467,10 @@ void Analysis::loop() {
     take_new_records();
     take_new_snapshot();
     std::size_t tasks = 0;
+    let_go_of_ended_records();
     tasks_.take_all([&](AnalysisTask::Pointer task) {
       ++tasks;
+      take_new_records();
       run_one(std::move(task));
     });
     evidence_.publish();

@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "metrics/answer.h"
 #include "metrics/records.h"
@@ -197,6 +198,8 @@ class Analysis {
   void loop();
   void run_one(AnalysisTask::Pointer task) noexcept;
   void take_new_records();
+  void begin_records();
+  void let_go_of_ended_records() noexcept;
   void take_new_snapshot();
 
   metrics::Recorder& recorder_;
@@ -212,6 +215,7 @@ class Analysis {
   std::atomic<bool> has_new_records_{false}, has_new_snapshot_{false};
   // The thread's own.
   std::unique_ptr<metrics::RecordLog> records_;
+  std::vector<std::unique_ptr<metrics::RecordLog>> ended_records_;  // still being written
   EvidenceBook evidence_;
   ModelBook models_;
   VolumeBook volumes_;

@@ -320,6 +320,7 @@ struct RecordsConfig {
   std::size_t max_total_bytes = std::size_t{10} << 30;  // oldest files are removed beyond it
   std::size_t keep_free_bytes =
       std::size_t{1} << 30;  // of the file system; below it records are dropped and counted
+  std::size_t max_queued_bytes = 16u << 20;  // of lines that wait for the disk; the same
   friend bool operator==(const RecordsConfig&, const RecordsConfig&) = default;
 };
 

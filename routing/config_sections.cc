@@ -88,6 +88,7 @@ void read_records(Section& root, const std::filesystem::path& directory, Records
   section.read("rotate_bytes", records.rotate_bytes, size_between(kMiB, kTiB));
   section.read("max_total_bytes", records.max_total_bytes, size_between(kMiB, 1024 * kTiB));
   section.read("keep_free_bytes", records.keep_free_bytes, size_between(0, 1024 * kTiB));
+  section.read("max_queued_bytes", records.max_queued_bytes, size_between(kMiB, kTiB));
   if (records.max_total_bytes < records.rotate_bytes) {
     section.problem("max_total_bytes", "must not be below rotate_bytes (" +
                                            size_text(records.rotate_bytes) + "), got " +

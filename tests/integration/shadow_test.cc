@@ -18,6 +18,8 @@ namespace understudy::testing_support {
 namespace {
 
 namespace fs = std::filesystem;
+using testing::AllOf;
+using testing::Each;
 using testing::HasSubstr;
 using testing::Not;
 using testing::StartsWith;
@@ -392,22 +394,45 @@ TEST_F(Shadow, CopiesLessOfAFamilyOnceItsGatesHaveTheEvidenceTheyNeed) {
 // --- Records
 // --------------------------------------------------------------------------------------------------------
 
+// Of the records in a directory, each a line of JSON.
+std::vector<std::string> lines_in(const fs::path& directory) {
+  std::vector<std::string> lines;
+  for (const auto& entry : fs::directory_iterator(directory)) {
+    std::ifstream file(entry.path());
+    for (std::string line; std::getline(file, line); lines.push_back(line))
+      EXPECT_TRUE(nlohmann::json::accept(line)) << line;
+  }
+  return lines;
+}
+
 TEST_F(Shadow, WritesALineForEachComparison) {
   const ScratchDirectory directory;
   start({.top = "records: {directory: " + directory.path().string() + ", content: none}\n"});
   for (int i = 0; i < 10; ++i) expect_primarys_answer(converse("a private question"));
   EXPECT_TRUE(proxy->books_balance(10));
   proxy.reset();
-  std::size_t lines = 0;
-  for (const auto& entry : fs::directory_iterator(directory.path())) {
-    std::ifstream file(entry.path());
-    for (std::string line; std::getline(file, line); ++lines) {
-      EXPECT_TRUE(nlohmann::json::accept(line)) << line;
-      EXPECT_THAT(line, Not(HasSubstr("private")));
-      EXPECT_THAT(line, Not(HasSubstr("says")));
-    }
+  const auto lines = lines_in(directory.path());
+  EXPECT_EQ(lines.size(), 10U);
+  EXPECT_THAT(lines, Each(AllOf(Not(HasSubstr("private")), Not(HasSubstr("says")))));
+}
+
+TEST_F(Shadow, WritesEachRecordWhereItsTimesConfigSays) {
+  const ScratchDirectory before, after;
+  const auto writes_to = [&](const ScratchDirectory& directory) {
+    return ProxySetup{.primary_port = primary->port(),
+                      .candidate_port = candidate->port(),
+                      .top = "records: {directory: " + directory.path().string() + "}\n"};
+  };
+  start();
+  std::uint64_t compared = 0;
+  for (const auto* directory : {&before, &after}) {
+    ASSERT_TRUE(proxy->apply(writes_to(*directory)));
+    for (int i = 0; i < 5; ++i) expect_primarys_answer(converse("hello"));
+    EXPECT_TRUE(proxy->books_balance(compared += 5));
   }
-  EXPECT_EQ(lines, 10U);
+  proxy.reset();
+  EXPECT_EQ(lines_in(before.path()).size(), 5U);
+  EXPECT_EQ(lines_in(after.path()).size(), 5U);
 }
 
 }  // namespace

@@ -207,6 +207,8 @@ TEST_F(RecorderTest, CountsWhatConcernsTheWholeProcess) {
   recorder_->connection_closed();
   recorder_->records_written();
   recorder_->records_dropped();
+  recorder_->records_queued(700);
+  recorder_->records_queued(-300);
   recorder_->shadow_load(3, 2, 1000);
   for (const std::string line :
        {"understudy_config_reloads_total{result=\"applied\"} 1",
@@ -214,9 +216,9 @@ TEST_F(RecorderTest, CountsWhatConcernsTheWholeProcess) {
         "understudy_config_last_reload_success_timestamp_seconds ",
         "understudy_proxy_overhead_seconds_bucket{phase=\"sign\",le=\"5e-06\"} 1",
         "understudy_connections 1", "understudy_records_total{result=\"written\"} 1",
-        "understudy_records_total{result=\"dropped\"} 1", "understudy_shadow_queue 3",
-        "understudy_shadow_in_flight 2", "understudy_shadow_bytes 1000",
-        "understudy_build_info{version=\""}) {
+        "understudy_records_total{result=\"dropped\"} 1", "understudy_records_queued_bytes 400",
+        "understudy_shadow_queue 3", "understudy_shadow_in_flight 2",
+        "understudy_shadow_bytes 1000", "understudy_build_info{version=\""}) {
     EXPECT_THAT(page(), HasSubstr(line));
   }
 }

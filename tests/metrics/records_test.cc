@@ -191,6 +191,10 @@ class RecordLogTest : public testing::Test {
     }
     return count;
   }
+  void append(RecordLog& log) const {
+    log.append(pair_.record);
+    log.flush();
+  }
   bool counted(std::string_view result, int number) const {
     return recorder_->render().find("understudy_records_total{result=\"" + std::string{result} +
                                     "\"} " + std::to_string(number) + "\n") != std::string::npos;
@@ -206,8 +210,8 @@ TEST_F(RecordLogTest, WritesOneLinePerPairForItsOwnerOnly) {
   const mode_t before = umask(0);
   RecordLog log{config_, *recorder_};
   EXPECT_FALSE(fs::exists(config_.directory)) << "opened lazily";
-  log.append(pair_.record);
-  log.append(pair_.record);
+  append(log);
+  append(log);
   umask(before);
   ASSERT_EQ(files().size(), 1u);
   EXPECT_TRUE(is_record_file_name(files()[0].filename().string()));
@@ -227,7 +231,7 @@ TEST_F(RecordLogTest, BeginsAnotherFileWhenOneIsFull) {
   const std::size_t line = to_json_line(pair_.record, Content::none, "").size() + 1;
   config_.rotate_bytes = line * 3 + line / 2;
   RecordLog log{config_, *recorder_};
-  for (int i = 0; i < 10; ++i) log.append(pair_.record);
+  for (int i = 0; i < 10; ++i) append(log);
   EXPECT_EQ(files().size(), 4u);
   EXPECT_EQ(lines(), 10u);
   for (const fs::path& file : files()) EXPECT_LE(fs::file_size(file), config_.rotate_bytes);
@@ -245,7 +249,7 @@ TEST_F(RecordLogTest, RemovesItsOldestFilesAndNothingElse) {
   config_.rotate_bytes = line * 2 + line / 2;
   config_.max_total_bytes = line * 8;
   RecordLog log{config_, *recorder_};
-  for (int i = 0; i < 40; ++i) log.append(pair_.record);
+  for (int i = 0; i < 40; ++i) append(log);
   std::size_t total = 0;
   for (const fs::path& file : files()) {
     if (file != foreign && file != linked) total += fs::file_size(file);
@@ -263,17 +267,17 @@ TEST_F(RecordLogTest, CutsOffTheLineThatAKilledProcessLeftBehind) {
   ASSERT_EQ(files().size(), 1u);
   std::ofstream{files()[0], std::ios::app} << R"({"ts":"2026-)";
   RecordLog log{config_, *recorder_};
-  log.append(pair_.record);
+  append(log);
   EXPECT_EQ(files().size(), 1u) << "the newest file is continued";
   EXPECT_EQ(lines(), 2u);
 }
 
 TEST_F(RecordLogTest, LeavesAFileAloneThatAnotherLogWrites) {
   RecordLog one{config_, *recorder_};
-  one.append(pair_.record);
+  append(one);
   RecordLog two{config_, *recorder_};
-  two.append(pair_.record);
-  one.append(pair_.record);
+  append(two);
+  append(one);
   EXPECT_EQ(files().size(), 2u);
   EXPECT_EQ(lines(), 3u);
 }
@@ -289,7 +293,7 @@ TEST_F(RecordLogTest, FollowsNoSymbolicLink) {
 TEST_F(RecordLogTest, DropsAndCountsWhenTheDiskIsNearlyFull) {
   config_.keep_free_bytes = std::numeric_limits<std::size_t>::max();
   RecordLog log{config_, *recorder_};
-  log.append(pair_.record);
+  append(log);
   EXPECT_TRUE(counted("dropped", 1) && counted("written", 0));
   EXPECT_TRUE(files().empty());
 }
@@ -317,11 +321,11 @@ TEST_F(RecordLogTest, LeavesNoPartOfALineWhenTheDiskFills) {
   RecordLog log{config_, *recorder_, 0ns};
   {
     const FileSizeLimit limit{line * 2 + line / 2};
-    for (int i = 0; i < 5; ++i) log.append(pair_.record);
+    for (int i = 0; i < 5; ++i) append(log);
     EXPECT_EQ(lines(), 2u);
     EXPECT_TRUE(counted("written", 2) && counted("dropped", 3));
   }
-  log.append(pair_.record);
+  append(log);
   EXPECT_EQ(lines(), 3u) << "written again once there is room";
 }
 
@@ -330,18 +334,18 @@ TEST_F(RecordLogTest, LeavesAFailedDiskAloneForAWhile) {
   RecordLog log{config_, *recorder_, 1h};
   {
     const FileSizeLimit limit{line / 2};
-    log.append(pair_.record);
+    append(log);
   }
-  log.append(pair_.record);
+  append(log);
   EXPECT_EQ(lines(), 0u);
   EXPECT_TRUE(counted("dropped", 2));
 }
 
 TEST_F(RecordLogTest, WritesOnWhenSomebodyRemovesTheFile) {
   RecordLog log{config_, *recorder_};
-  log.append(pair_.record);
+  append(log);
   fs::remove(files()[0]);
-  log.append(pair_.record);
+  append(log);
   EXPECT_EQ(lines(), 1u);
 }
 

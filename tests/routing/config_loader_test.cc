@@ -210,7 +210,7 @@ TEST(ConfigLoader, ReadsEveryKeyOutsideOfRoutes) {
       "secret_access_key: b, session_token: c}}\n"
       "default_route: {upstream: vpc}\n"
       "records: {directory: records/../r, content: redacted, rotate_bytes: 1MiB, max_total_bytes: "
-      "2MiB, keep_free_bytes: 0B}\n"
+      "2MiB, keep_free_bytes: 0B, max_queued_bytes: 2MiB}\n"
       "limits: {max_connections: 5, header_timeout: 1s, keep_alive_timeout: 2s, max_header_bytes: "
       "2KiB,\n"
       "  max_header_fields: 50, max_target_bytes: 1KiB, max_body_bytes: 1GiB, "
@@ -263,7 +263,7 @@ TEST(ConfigLoader, ReadsEveryKeyOutsideOfRoutes) {
   EXPECT_EQ(config.upstreams[3].credentials.session_token, "c");
   EXPECT_EQ(config.default_upstream, 2U);
   EXPECT_EQ(config.records, (RecordsConfig{"/etc/understudy/r", RecordsConfig::Content::redacted,
-                                           1 << 20, 2 << 20, 0}));
+                                           1 << 20, 2 << 20, 0, 2 << 20}));
   EXPECT_EQ(config.limits, (LimitsConfig{5,
                                          1s,
                                          2s,
