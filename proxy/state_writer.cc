@@ -52,8 +52,9 @@ std::string StateWriter::write(const std::filesystem::path& file, std::string te
   of_file.version = ++versions_;
   of_file.given = of_file.next_try = now;
   of_file.forgotten = false;
-  // A try that hangs cannot tell of itself.
-  const std::string hangs = of_file.told ? std::string() : too_long(at);
+  // A try that hangs cannot tell of itself; one that failed has told.
+  const bool is_told = is_new || of_file.told || !of_file.problem.empty();
+  const std::string hangs = is_told ? std::string() : too_long(at);
   of_file.told = of_file.told || !hangs.empty();
   lock.unlock();
   wanted_.notify_one();

@@ -169,6 +169,24 @@ TEST_F(StateWriterTest, KeepsTellingOfAProblemWhileNewerTextWaits) {
   EXPECT_EQ(on_disk(), "three");
 }
 
+TEST_F(StateWriterTest, SaysOfADiskThatFailsThatItFailsAndNotThatItHangs) {
+  testing::internal::CaptureStderr();
+  disk.fail_with("the disk is full", 1'000'000);
+  std::optional<StateWriter> writer(std::in_place, disk.options(1ms));
+  for (const char* text : {"one", "two"}) {
+    writer->write(file, text);
+    const auto deadline = std::chrono::steady_clock::now() + 30s;
+    while (writer->problem(file) != "the disk is full" &&
+           std::chrono::steady_clock::now() < deadline)
+      std::this_thread::yield();
+    std::this_thread::sleep_for(5ms);  // longer than anybody has patience for
+  }
+  writer.reset();
+  const std::string said = testing::internal::GetCapturedStderr();
+  EXPECT_THAT(said, HasSubstr("the disk is full"));
+  EXPECT_THAT(said, Not(HasSubstr("has not answered")));
+}
+
 // The text before may come to an end in time; that says nothing of this one.
 TEST_F(StateWriterTest, TellsThatATextIsNotWrittenThoughTheOneBeforeWas) {
   std::promise<void> first, second;
