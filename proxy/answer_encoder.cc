@@ -85,7 +85,7 @@ bool AnswerEncoder::begin(const AnswerHead& head, Connection connection) {
     own_.append("connection: keep-alive\r\n");
   }
   own_.append("\r\n");
-  show_own();
+  show(own_);
   return keep_alive;
 }
 
@@ -111,12 +111,18 @@ void AnswerEncoder::add(std::span<const std::string_view> pieces, bool last) {
                                            [](std::size_t sum, auto p) { return sum + p.size(); });
   const std::string_view line = chunk_line(size);
   const std::string_view ending = chunk_ending(size, last);
-  if (size <= kCheaperCopied && (buffers_.empty() || shows_own())) {
+  if (size <= kCheaperCopied && (buffers_.empty() || shows(own_))) {
     if (buffers_.empty()) own_.clear();
-    own_.append(line);
-    for (const std::string_view piece : pieces) own_.append(piece);
-    own_.append(ending);
-    if (!own_.empty()) show_own();
+    const std::size_t whole = own_.size() + line.size() + size + ending.size();
+    std::string& text = whole <= own_.capacity() ? own_ : joined_;
+    if (&text == &joined_) {
+      joined_.reserve(whole);
+      joined_.assign(own_);
+    }
+    text.append(line);
+    for (const std::string_view piece : pieces) text.append(piece);
+    text.append(ending);
+    if (!text.empty()) show(text);
     return;
   }
   const auto list = [this](std::string_view bytes) {
@@ -129,6 +135,7 @@ void AnswerEncoder::add(std::span<const std::string_view> pieces, bool last) {
 
 void AnswerEncoder::release() noexcept {
   std::string{}.swap(own_);
+  std::string{}.swap(joined_);
   std::vector<boost::asio::const_buffer>{}.swap(buffers_);
 }
 

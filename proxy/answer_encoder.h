@@ -31,7 +31,10 @@ class AnswerEncoder {
 
   // What is to be written now; stays until written() or begin().
   std::span<const boost::asio::const_buffer> buffers() const noexcept { return buffers_; }
-  void written() noexcept { buffers_.clear(); }
+  void written() noexcept {
+    buffers_.clear();
+    std::string{}.swap(joined_);  // what a thousand connections kept, each until it rests, adds up
+  }
   // Between answers: gives its memory back.
   void release() noexcept;
 
@@ -40,13 +43,14 @@ class AnswerEncoder {
 
   std::string_view chunk_line(std::size_t size);
   std::string_view chunk_ending(std::size_t size, bool last) const;
-  void show_own() { buffers_.assign(1, {own_.data(), own_.size()}); }
-  bool shows_own() const noexcept {
-    return buffers_.size() == 1 && buffers_.front().data() == own_.data();
+  void show(const std::string& text) { buffers_.assign(1, {text.data(), text.size()}); }
+  bool shows(const std::string& text) const noexcept {
+    return buffers_.size() == 1 && buffers_.front().data() == text.data();
   }
 
   BodyCoding coding_ = BodyCoding::plain;
-  std::string own_;  // the head, and what is small behind it
+  std::string own_;     // the head, and what there is room for behind it
+  std::string joined_;  // both, where there is none; only while it is written
   std::array<char, 24> chunk_line_{};
   std::vector<boost::asio::const_buffer> buffers_;
 };
