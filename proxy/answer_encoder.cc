@@ -52,15 +52,35 @@ void append_number(std::string& out, std::uint64_t number) {
 
 }  // namespace
 
+// Where what is written next is put together.
+std::string& AnswerEncoder::text() {
+  return text_ ? *text_ : text_.emplace(texts_.take());
+}
+
+// All that is to be written now is in text().
+bool AnswerEncoder::is_joined() const noexcept {
+  return buffers_.empty() ||
+         (buffers_.size() == 1 && text_ && buffers_.front().data() == text_->data());
+}
+
+void AnswerEncoder::written() noexcept {
+  buffers_.clear();
+  if (!text_) return;
+  texts_.give_back(std::move(*text_));
+  text_.reset();
+}
+
 bool AnswerEncoder::begin(const AnswerHead& head, Connection connection) {
-  own_.clear();
-  own_.append("HTTP/1.1 ");
-  append_number(own_, static_cast<std::uint64_t>(head.status));
-  own_.append(" ")
+  buffers_.clear();
+  std::string& out = text();
+  out.clear();
+  out.append("HTTP/1.1 ");
+  append_number(out, static_cast<std::uint64_t>(head.status));
+  out.append(" ")
       .append(head.reason.empty() ? usual_reason(head.status) : head.reason)
       .append("\r\n");
-  append_fields(own_, head.fields);
-  append_fields(own_, head.added);
+  append_fields(out, head.fields);
+  append_fields(out, head.added);
   bool keep_alive = connection.keep_alive;
   if (!head.has_body) {
     coding_ = BodyCoding::absent;
@@ -72,20 +92,20 @@ bool AnswerEncoder::begin(const AnswerHead& head, Connection connection) {
     keep_alive = false;
   } else {
     coding_ = BodyCoding::chunked;
-    own_.append("transfer-encoding: chunked\r\n");
+    out.append("transfer-encoding: chunked\r\n");
   }
   if (head.content_length && head.status != 204) {
-    own_.append("content-length: ");
-    append_number(own_, *head.content_length);
-    own_.append("\r\n");
+    out.append("content-length: ");
+    append_number(out, *head.content_length);
+    out.append("\r\n");
   }
   if (!keep_alive) {
-    own_.append("connection: close\r\n");
+    out.append("connection: close\r\n");
   } else if (connection.http_1_0) {
-    own_.append("connection: keep-alive\r\n");
+    out.append("connection: keep-alive\r\n");
   }
-  own_.append("\r\n");
-  show(own_);
+  out.append("\r\n");
+  buffers_.emplace_back(out.data(), out.size());
   return keep_alive;
 }
 
@@ -111,18 +131,14 @@ void AnswerEncoder::add(std::span<const std::string_view> pieces, bool last) {
                                            [](std::size_t sum, auto p) { return sum + p.size(); });
   const std::string_view line = chunk_line(size);
   const std::string_view ending = chunk_ending(size, last);
-  if (size <= kCheaperCopied && (buffers_.empty() || shows(own_))) {
-    if (buffers_.empty()) own_.clear();
-    const std::size_t whole = own_.size() + line.size() + size + ending.size();
-    std::string& text = whole <= own_.capacity() ? own_ : joined_;
-    if (&text == &joined_) {
-      joined_.reserve(whole);
-      joined_.assign(own_);
-    }
-    text.append(line);
-    for (const std::string_view piece : pieces) text.append(piece);
-    text.append(ending);
-    if (!text.empty()) show(text);
+  if (size <= kCheaperCopied && is_joined()) {
+    std::string& out = text();
+    out.reserve(out.size() + line.size() + size + ending.size());
+    out.append(line);
+    for (const std::string_view piece : pieces) out.append(piece);
+    out.append(ending);
+    buffers_.clear();
+    if (!out.empty()) buffers_.emplace_back(out.data(), out.size());
     return;
   }
   const auto list = [this](std::string_view bytes) {
@@ -134,8 +150,7 @@ void AnswerEncoder::add(std::span<const std::string_view> pieces, bool last) {
 }
 
 void AnswerEncoder::release() noexcept {
-  std::string{}.swap(own_);
-  std::string{}.swap(joined_);
+  written();
   std::vector<boost::asio::const_buffer>{}.swap(buffers_);
 }
 

@@ -6,12 +6,14 @@
 #include <array>
 #include <boost/asio/buffer.hpp>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "proxy/downstream.h"
+#include "proxy/text_pool.h"
 
 namespace understudy::proxy {
 
@@ -22,6 +24,8 @@ class AnswerEncoder {
     bool keep_alive = true;
   };
 
+  explicit AnswerEncoder(TextPool& texts) noexcept : texts_(texts) {}
+
   // The head of the next answer. False: only the connection's end can tell the body's, so it ends
   // behind this answer even where `keep_alive` was asked for.
   bool begin(const AnswerHead& head, Connection connection);
@@ -31,10 +35,7 @@ class AnswerEncoder {
 
   // What is to be written now; stays until written() or begin().
   std::span<const boost::asio::const_buffer> buffers() const noexcept { return buffers_; }
-  void written() noexcept {
-    buffers_.clear();
-    std::string{}.swap(joined_);  // what a thousand connections kept, each until it rests, adds up
-  }
+  void written() noexcept;
   // Between answers: gives its memory back.
   void release() noexcept;
 
@@ -43,14 +44,12 @@ class AnswerEncoder {
 
   std::string_view chunk_line(std::size_t size);
   std::string_view chunk_ending(std::size_t size, bool last) const;
-  void show(const std::string& text) { buffers_.assign(1, {text.data(), text.size()}); }
-  bool shows(const std::string& text) const noexcept {
-    return buffers_.size() == 1 && buffers_.front().data() == text.data();
-  }
+  std::string& text();
+  bool is_joined() const noexcept;
 
   BodyCoding coding_ = BodyCoding::plain;
-  std::string own_;     // the head, and what there is room for behind it
-  std::string joined_;  // both, where there is none; only while it is written
+  TextPool& texts_;
+  std::optional<std::string> text_;  // the head and what is small behind it, until it is written
   std::array<char, 24> chunk_line_{};
   std::vector<boost::asio::const_buffer> buffers_;
 };

@@ -72,7 +72,8 @@ Connection::Connection(WorkerContext& worker, const ServedListener& listener,
       listener_(listener),
       transport_(std::move(transport)),
       may_be_http2_(may_be_http2),
-      idle_release_(std::make_unique<IdleRelease>(worker.resources.sweep, *this)) {
+      idle_release_(std::make_unique<IdleRelease>(worker.resources.sweep, *this)),
+      answer_(worker.texts) {
   worker_.recorder.connection_opened();
   worker_.hangups.add(transport_->socket().native_handle(), *this);
 }

@@ -20,6 +20,7 @@
 #include "proxy/rewriter.h"
 #include "proxy/shadow_dispatcher.h"
 #include "proxy/sigv4.h"
+#include "proxy/text_pool.h"
 #include "proxy/thread_snapshot.h"
 
 namespace understudy::proxy {
@@ -67,6 +68,7 @@ struct WorkerContext {
   std::uint64_t id_state = 0;  // of next_id()
 
   ScratchPool scratch{};
+  TextPool texts{};
 
   // Different for every exchange of the process.
   ExchangeId next_id() noexcept;
