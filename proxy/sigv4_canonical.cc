@@ -1,32 +1,19 @@
 #include "proxy/sigv4_canonical.h"
 
 #include <algorithm>
-#include <array>
+
+#include "proxy/byte_run.h"
 
 namespace understudy::proxy {
 namespace {
 
-constexpr std::array<bool, 256> kUnreserved = [] {
-  std::array<bool, 256> table{};
-  for (unsigned char c = 'a'; c <= 'z'; ++c) table[c] = true;
-  for (unsigned char c = 'A'; c <= 'Z'; ++c) table[c] = true;
-  for (unsigned char c = '0'; c <= '9'; ++c) table[c] = true;
-  for (const char c : std::string_view("-._~")) table[static_cast<unsigned char>(c)] = true;
-  return table;
-}();
-
-void append_encoded(std::string_view text, std::string& out) {
-  constexpr char kHex[] = "0123456789ABCDEF";
-  std::size_t run = 0;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const auto c = static_cast<unsigned char>(text[i]);
-    if (kUnreserved[c]) continue;
-    out.append(text, run, i - run);
-    const char encoded[] = {'%', kHex[c >> 4], kHex[c & 15]};
-    out.append(encoded, sizeof encoded);
-    run = i + 1;
-  }
-  out.append(text, run);
+// How many bytes at the beginning of `text` stand for themselves (RFC 3986 2.3).
+std::size_t unreserved_length(std::string_view text) noexcept {
+  return leading_run(text, [](SixteenBytes bytes) {
+    const SixteenBytes lower = bytes | 0x20;
+    return ((lower >= 'a') & (lower <= 'z')) | ((bytes >= '0') & (bytes <= '9')) | (bytes == '-') |
+           (bytes == '.') | (bytes == '_') | (bytes == '~');
+  });
 }
 
 // Takes what stands before the next `separator` off the front of `rest`; `more` tells whether there
@@ -45,6 +32,19 @@ constexpr bool is_blank(char c) noexcept {
 
 }  // namespace
 
+void append_percent_encoded(std::string_view text, std::string& out) {
+  constexpr char kHex[] = "0123456789ABCDEF";
+  while (true) {
+    const std::size_t run = unreserved_length(text);
+    out.append(text.substr(0, run));
+    if (run == text.size()) return;
+    const auto c = static_cast<unsigned char>(text[run]);
+    const char encoded[] = {'%', kHex[c >> 4], kHex[c & 15]};
+    out.append(encoded, sizeof encoded);
+    text.remove_prefix(run + 1);
+  }
+}
+
 void append_canonical_path(std::string_view path, std::string& out) {
   const std::size_t begin = out.size();
   std::string_view rest = path;
@@ -57,7 +57,7 @@ void append_canonical_path(std::string_view path, std::string& out) {
       continue;
     }
     out.push_back('/');
-    append_encoded(segment, out);
+    append_percent_encoded(segment, out);
   }
   if (out.size() == begin || path.back() == '/') out.push_back('/');
 }

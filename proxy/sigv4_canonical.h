@@ -15,6 +15,10 @@ struct QueryPair {
   friend auto operator<=>(const QueryPair&, const QueryPair&) = default;
 };
 
+// All but A-Za-z0-9-._~ as '%' and two upper-case digits, as the AWS SDKs put a model id into a
+// path.
+void append_percent_encoded(std::string_view text, std::string& out);
+
 // The path as sent, once more percent-encoded but for A-Za-z0-9-._~/ ("%3A" becomes "%253A"). Empty
 // and dot segments do not count, as AWS services remove them before they verify; they are still
 // sent as they came.

@@ -3,27 +3,12 @@
 #include <array>
 #include <charconv>
 
+#include "proxy/sigv4_canonical.h"
+
 namespace understudy::proxy {
 namespace {
 
 using routing::Field;
-
-// As the AWS SDKs put a model id into a path: all but unreserved characters, upper-case hex.
-void append_encoded(std::string& out, std::string_view text) {
-  constexpr std::string_view kHex = "0123456789ABCDEF";
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    const bool unreserved = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-                            (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_' || c == '~';
-    if (unreserved) {
-      out.push_back(c);
-    } else {
-      out.push_back('%');
-      out.push_back(kHex[byte >> 4]);
-      out.push_back(kHex[byte & 15]);
-    }
-  }
-}
 
 void append_content_length(std::string& out, std::size_t size) {
   std::array<char, 20> digits;
@@ -75,7 +60,7 @@ void append_upstream_target(const routing::Endpoint& endpoint, std::string_view 
     return;
   }
   target.append(forwarded.substr(0, place.offset));
-  append_encoded(target, model);
+  append_percent_encoded(model, target);
   target.append(forwarded.substr(place.offset + place.size));
 }
 
