@@ -58,8 +58,9 @@ Task<Status> UpstreamCall::open() {
 }
 
 Task<Status> UpstreamCall::send(std::string& head, std::string_view body) {
-  connection_ = pool_->take_idle();
-  if (!connection_) {
+  co_await pool_->resources().sends.wait();
+  if (!interrupted_) connection_ = pool_->take_idle();
+  if (!interrupted_ && !connection_) {
     if (auto opened = co_await open(); !opened) co_return opened;
   }
   if (interrupted_) co_return Error{ErrorKind::cancelled, Side::internal, "stopped before sending"};

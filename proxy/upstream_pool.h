@@ -13,6 +13,7 @@
 #include "metrics/blocks.h"
 #include "proxy/aws/slot.h"
 #include "proxy/resolver.h"
+#include "proxy/send_turn.h"
 #include "proxy/snapshot.h"
 #include "proxy/task.h"
 #include "proxy/transport.h"
@@ -27,6 +28,7 @@ struct ThreadResources {
   Resolver& resolver;
   metrics::BlockPool& blocks;
   aws::CredentialsReader credentials{};
+  SendTurn sends{context};
 };
 
 class UpstreamPool;
