@@ -16,7 +16,9 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr std::size_t kInputBlock = 16u << 10;
+// Room for what eight streams send at once: each read more costs, and what came by one read is
+// answered by one write.
+constexpr std::size_t kInputBlock = 32u << 10;
 constexpr auto kKeepsBuffer = 250ms;  // an idle connection gives its buffer back after that
 constexpr auto kRoundTrip = 1s;  // for new streams that were under way when the end was announced
 
