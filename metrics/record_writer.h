@@ -1,7 +1,6 @@
 #pragma once
 // Writes lines on a thread of its own, so that whoever makes them never waits for a disk: one that
-// hangs costs records, and they are counted. Owned by a RecordLog. append() from one thread at a
-// time, the rest from any.
+// hangs costs records, and they are counted. Owned by a RecordLog. Any thread.
 
 #include <chrono>
 #include <condition_variable>
