@@ -343,17 +343,18 @@ Task<Status> Exchange::relay_unless_gone(UpstreamCall& call, ResponseHead& head)
 Task<Status> Exchange::relay(UpstreamCall& call, const ResponseHead& head,
                              Result<UpstreamCall::Part> part) {
   status_ = head.status;
+
+  // The head goes out with whatever of the body came along, and at once when nothing did. Written
+  // before it is looked at, here and below: no byte waits for what we want to know.
+  Status passed = part ? Status{} : Status{part.error()};
+  if (part) passed = co_await pass_on(head, *part);
   capture_.begin(head, decision_.shadow ? std::optional{decision_.route->shadow.max_capture_bytes}
                                         : std::nullopt);
-
-  // The head goes out with whatever of the body came along, and at once when nothing did.
-  if (!part) co_return part.error();
-  if (auto passed = co_await pass_on(head, *part); !passed) co_return passed;
+  if (!passed) co_return passed;
   capture_.look_at(*part, call.last_read_at());
   while (!part->last) {
     part = co_await call.read_part();
     if (!part) co_return part.error();
-    // Written before it is looked at: no byte waits for what we want to know.
     if (auto written = co_await client_.write(part->pieces, part->last); !written)
       co_return written;
     capture_.look_at(*part, call.last_read_at());
