@@ -35,8 +35,8 @@ class UpstreamCall {
   UpstreamCall(const UpstreamCall&) = delete;
   UpstreamCall& operator=(const UpstreamCall&) = delete;
 
-  // In its turn (SendTurn). `head` and `body` must live until the call is over. A small body is laid
-  // behind the head.
+  // In its turn (SendTurn). `head` and `body` must live until the call is over. A small body is
+  // laid behind the head.
   Task<Status> send(std::string& head, std::string_view body);
 
   // The final head; up to eight 1xx heads before it are passed over. Views stay valid until the
