@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <optional>
+#include <string>
 
 namespace understudy::proxy {
 namespace {
@@ -22,6 +23,18 @@ class UpstreamCallTest : public testing::Test {
     outcome_ = co_await call->send(head, "");
   }
 
+  // Up to where it waits for its turn.
+  void begin() {
+    spawn(io_, send(), [](std::exception_ptr) {});
+    while (call_ == nullptr) io_.poll_one();
+  }
+  void expect_cancelled(const std::string& why) {
+    ASSERT_TRUE(outcome_);
+    ASSERT_FALSE(*outcome_);
+    EXPECT_EQ(outcome_->error().kind, ErrorKind::cancelled);
+    EXPECT_EQ(outcome_->error().context, why);
+  }
+
   asio::io_context io_;
   DeadlineSweep sweep_{io_};
   Resolver resolver_{io_};
@@ -38,14 +51,20 @@ class UpstreamCallTest : public testing::Test {
 // The wait ends where it is interrupted, and with it the call: nothing of it may be touched then
 // (the address sanitizer looks).
 TEST_F(UpstreamCallTest, MayEndWithItsInterruptWhileItsNameIsLookedUp) {
-  spawn(io_, send(), [](std::exception_ptr) {});
-  while (call_ == nullptr) io_.poll_one();
+  begin();
+  io_.poll_one();  // its turn to send
   ASSERT_FALSE(outcome_) << "the name is being looked up";
   call_->interrupt();
   io_.run_for(10s);
-  ASSERT_TRUE(outcome_);
-  ASSERT_FALSE(*outcome_);
-  EXPECT_EQ(outcome_->error().kind, ErrorKind::cancelled);
+  expect_cancelled("stopped while connecting");
+}
+
+TEST_F(UpstreamCallTest, AsksForNoConnectionWhereItIsInterruptedBeforeItsTurn) {
+  begin();
+  call_->interrupt();
+  ASSERT_FALSE(outcome_) << "it waits for its turn";
+  io_.run_for(10s);
+  expect_cancelled("stopped before sending");
 }
 
 }  // namespace
