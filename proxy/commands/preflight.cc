@@ -67,7 +67,8 @@ std::string message_of(std::string_view body) {
 // What the variant would really be sent.
 std::string as_sent(const routing::VariantConfig& variant, const Shape& shape) {
   auto made = routing::variant_body(variant.rewrite, shape.operation, {}, shape.body);
-  return made.changed ? std::move(made.bytes) : shape.body;
+  if (!made.changed) return shape.body;
+  return std::move(made.bytes);
 }
 
 // The models that a variant is asked for; none where only its clients know.
