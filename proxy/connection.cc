@@ -21,7 +21,7 @@ using namespace std::chrono_literals;
 namespace {
 
 constexpr std::size_t kInputBlock = 8u << 10;
-constexpr auto kKeepsBuffer = 250ms;  // an idle connection gives its buffer back after that
+constexpr auto kIdleAfter = 250ms;  // a connection gives back what it keeps for the next request
 
 // How a client of HTTP/2 begins: so that it looks like a request to servers that do not know it
 // (RFC 9113 3.4).
@@ -75,7 +75,7 @@ Connection::Connection(WorkerContext& worker, const ServedListener& listener,
       idle_release_(std::make_unique<IdleRelease>(worker.resources.sweep, *this)),
       answer_(worker.texts) {
   worker_.recorder.connection_opened();
-  worker_.hangups.add(transport_->socket().native_handle(), *this);
+  transport_->tell_hangup(this);
 }
 
 Connection::~Connection() {
@@ -99,6 +99,7 @@ Task<void> Connection::run() {
 std::optional<Connection::Http2Start> Connection::take_http2() noexcept {
   if (!std::exchange(is_http2_, false)) return std::nullopt;
   input_.set_size(end_);
+  transport_->tell_hangup(nullptr);
   return Http2Start{std::move(transport_), std::move(input_)};
 }
 
@@ -203,38 +204,31 @@ void Connection::make_room() {
   begin_ = 0;
 }
 
-// Waits until something came in; false when nothing will. A connection that is idle for long waits
-// on without a buffer.
+// Waits until something came in; false when nothing will. Who has nothing waits without a buffer.
 Task<bool> Connection::more_input() {
-  while (!closed_) {
-    make_room();
-    if (!has_input()) idle_release_->set(kKeepsBuffer);
-    const auto [error, size] = co_await transport_->read_some(
-        asio::buffer(input_.data() + end_, input_.capacity() - end_));
-    idle_release_->clear();
-    if (!error) {
-      end_ += size;
-      co_return true;
-    }
-    closed_ = true;
-    if (std::exchange(releasing_, false) && error == asio::error::operation_aborted &&
-        transport_->socket().is_open()) {
-      input_ = {};
-      const auto wait_error = co_await transport_->wait_readable();
-      closed_ = static_cast<bool>(wait_error);
-    }
+  if (closed_) co_return false;
+  if (!has_input()) {
+    input_ = {};
+    idle_release_->set(kIdleAfter);
   }
-  co_return false;
+  boost::system::error_code error = co_await transport_->wait_readable();
+  idle_release_->clear();
+  if (!error) {
+    make_room();
+    std::size_t size = 0;
+    std::tie(error, size) = co_await transport_->read_some(
+        asio::buffer(input_.data() + end_, input_.capacity() - end_));
+    end_ += size;
+  }
+  closed_ = static_cast<bool>(error);
+  co_return !closed_;
 }
 
 void Connection::release_idle() noexcept {
-  if (!transport_->can_cancel_reads()) return;
-  releasing_ = true;
   answer_.release();
   // A body may be what is waited for, and its head is needed yet.
   if (!in_request_) head_ = {};
   worker_.trim.soon();
-  transport_->cancel();
 }
 
 // A client that closes while its answer is being made does not want it. One that closed its side
@@ -390,8 +384,7 @@ Task<void> Connection::refuse(const Refusal& refusal) {
 // A close with unread input would reset the connection and could take the answer with it.
 Task<void> Connection::linger() {
   co_await transport_->say_end();
-  boost::system::error_code ignored;
-  transport_->socket().shutdown(asio::ip::tcp::socket::shutdown_send, ignored);
+  transport_->shut_down_sending();
   transport_->expire_after(limits_.linger_timeout);
   for (std::size_t seen = 0; seen < limits_.max_linger_bytes;) {
     begin_ = end_ = 0;
@@ -407,8 +400,10 @@ Task<void> Connection::linger() {
 // --- Writing
 // -------------------------------------------------------------------------------------------------------------
 
-Task<Status> Connection::send() {
+// A whole answer goes when the others that are ready do (SendTurn); of a stream no byte waits.
+Task<Status> Connection::send(bool is_whole) {
   if (answer_.buffers().empty()) co_return Status{};
+  if (is_whole) co_await worker_.resources.sends.wait();
   transport_->expire_after(limits_.write_timeout);
   const auto [error, size] = co_await transport_->write(answer_.buffers());
   answer_.written();
@@ -426,12 +421,12 @@ Task<Status> Connection::begin(const AnswerHead& head, std::span<const std::stri
   if (finishing_) keep_alive_ = false;
   keep_alive_ = answer_.begin(head, {.http_1_0 = head_.http_1_0, .keep_alive = keep_alive_});
   answer_.add(pieces, last);
-  return send();
+  return send(last);
 }
 
 Task<Status> Connection::write(std::span<const std::string_view> pieces, bool last) {
   answer_.add(pieces, last);
-  return send();
+  return send(false);
 }
 
 void Connection::truncate() noexcept {

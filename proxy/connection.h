@@ -1,7 +1,7 @@
 #pragma once
 // One HTTP/1.1 connection of a client: reads requests one after the other and lets an Exchange
 // answer each. Belongs to one io thread. Holds no input buffer while an exchange runs or while it
-// is idle for long.
+// is idle.
 
 #include <memory>
 #include <optional>
@@ -13,7 +13,6 @@
 #include "proxy/downstream.h"
 #include "proxy/downstream_connection.h"
 #include "proxy/exchange.h"
-#include "proxy/hangup_watch.h"
 #include "proxy/task.h"
 #include "proxy/transport.h"
 #include "proxy/worker_context.h"
@@ -24,7 +23,7 @@ namespace understudy::proxy {
 class BodyPace;
 
 class Connection final : public DownstreamConnection,
-                         private HangupWatch::Listener,
+                         private StreamSocket::HangupListener,
                          private ResponseSink {
  public:
   // `listener` outlives the connection. `may_be_http2`: nobody knows yet what the client speaks.
@@ -51,7 +50,7 @@ class Connection final : public DownstreamConnection,
   template <typename T>
   using Outcome = std::variant<T, Refusal>;
 
-  // Gives the input buffer back while nothing comes in.
+  // Gives back what a connection at rest has no use for.
   class IdleRelease;
   class Running;
 
@@ -84,7 +83,7 @@ class Connection final : public DownstreamConnection,
                      bool last) override;
   Task<Status> write(std::span<const std::string_view> pieces, bool last) override;
   void truncate() noexcept override;
-  Task<Status> send();
+  Task<Status> send(bool is_whole);
 
   WorkerContext& worker_;
   const ServedListener& listener_;
@@ -97,8 +96,7 @@ class Connection final : public DownstreamConnection,
   // Reading.
   metrics::Block input_;
   std::size_t begin_ = 0, end_ = 0;
-  bool releasing_ = false;  // the read is being cancelled to give its buffer back
-  bool closed_ = false;     // nothing more comes in
+  bool closed_ = false;  // nothing more comes in
   std::unique_ptr<IdleRelease> idle_release_;
 
   // The request under way.

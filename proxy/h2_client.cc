@@ -132,7 +132,7 @@ class H2Client::Stream final : public std::enable_shared_from_this<Stream>, priv
     if (std::exchange(leaving_, true)) return;
     if (!failure_)
       failure_ = Error{ErrorKind::cancelled, Side::internal, "the upstream's call was stopped"};
-    if (transport_->socket().is_open()) {
+    if (transport_->is_open()) {
       if (!closed_) nghttp2_submit_rst_stream(session_, NGHTTP2_FLAG_NONE, id_, NGHTTP2_CANCEL);
       nghttp2_submit_goaway(session_, NGHTTP2_FLAG_NONE, 0, NGHTTP2_NO_ERROR, nullptr, 0);
       set(kLeaving);
@@ -169,7 +169,7 @@ class H2Client::Stream final : public std::enable_shared_from_this<Stream>, priv
 
   static Task<void> read_loop(std::shared_ptr<Stream> self) {
     std::array<std::uint8_t, kInputBytes> buffer;
-    while (self->transport_->socket().is_open()) {
+    while (self->transport_->is_open()) {
       const auto [error, size] =
           co_await self->transport_->read_some(asio::buffer(buffer.data(), buffer.size()));
       if (error) {
@@ -195,7 +195,7 @@ class H2Client::Stream final : public std::enable_shared_from_this<Stream>, priv
 
   static Task<void> write_loop(std::shared_ptr<Stream> self) {
     std::string bytes;
-    while (self->transport_->socket().is_open()) {
+    while (self->transport_->is_open()) {
       bytes.clear();
       self->collect(bytes);
       if (bytes.empty() && self->leaving_) break;

@@ -19,7 +19,7 @@ namespace {
 // Room for what eight streams send at once: each read more costs, and what came by one read is
 // answered by one write.
 constexpr std::size_t kInputBlock = 32u << 10;
-constexpr auto kKeepsBuffer = 250ms;  // an idle connection gives its buffer back after that
+constexpr auto kIdleAfter = 250ms;  // a connection gives back what it keeps for the next request
 constexpr auto kRoundTrip = 1s;  // for new streams that were under way when the end was announced
 
 }  // namespace
@@ -80,37 +80,28 @@ void H2Connection::cut() noexcept {
 Task<void> H2Connection::read_loop() {
   watch();
   while (true) {
-    if (!input_) input_ = worker_.resources.blocks.take(kInputBlock);
-    if (session_.open_streams() == 0) idle_release_.set(kKeepsBuffer);
-    const auto [error, size] =
-        co_await transport_->read_some(asio::buffer(input_.data(), input_.capacity()));
-    idle_release_.clear();
-    if (!error) {
-      take({input_.data(), size});
-      continue;
-    }
-    const bool released = std::exchange(releasing_, false) &&
-                          error == asio::error::operation_aborted && transport_->socket().is_open();
-    if (!released) co_return;
-    input_ = {};
+    if (session_.open_streams() == 0) idle_release_.set(kIdleAfter);
     const auto unreadable = co_await transport_->wait_readable();
+    idle_release_.clear();
     if (unreadable) co_return;
+    const metrics::Block input = worker_.resources.blocks.take(kInputBlock);
+    const auto [error, size] =
+        co_await transport_->read_some(asio::buffer(input.data(), input.capacity()));
+    if (error) co_return;
+    take({input.data(), size});
   }
 }
 
-// Only while no write is under way: it refers to what is given back, and would be cancelled with
-// the read.
+// Only while no write is under way: it refers to what is given back.
 void H2Connection::release_idle() noexcept {
   if (session_.open_streams() > 0) return;
-  if (!output_.waiting()) return idle_release_.set(kKeepsBuffer);
-  releasing_ = true;
+  if (!output_.waiting()) return idle_release_.set(kIdleAfter);
   session_.release_spares();
   std::vector<RequestHead>().swap(spare_heads_);
   std::vector<H2Session::Event>().swap(spare_events_);
   out_ = {};
   std::vector<asio::const_buffer>().swap(buffers_);
   worker_.trim.soon();
-  transport_->cancel();
 }
 
 void H2Connection::take(std::string_view bytes) {
@@ -228,8 +219,7 @@ Task<void> H2Connection::write_loop() {
   }
   // A close with unread input would reset the connection and could take the last bytes with it.
   if (closed_) co_return;
-  boost::system::error_code ignored;
-  transport_->socket().shutdown(asio::ip::tcp::socket::shutdown_send, ignored);
+  transport_->shut_down_sending();
   awaiting_ = Awaiting::last_bytes;
   set(limits_.linger_timeout);
   co_await output_.wait();
@@ -274,7 +264,7 @@ void H2Connection::watch() {
     now = Awaiting::round_trip;
   } else if (session_.open_streams() == 0) {
     now = Awaiting::request;
-    if (input_ && awaiting_ != now) idle_release_.set(kKeepsBuffer);
+    if (awaiting_ != now) idle_release_.set(kIdleAfter);
   }
   if (now == awaiting_ && session_.reading_head() == awaited_head_) return;
   awaiting_ = now;

@@ -2,8 +2,8 @@
 // One HTTP/2 connection of a client: carries bytes between its socket and its H2Session, and keeps
 // the requests that come of them. One coroutine reads, one writes; what several streams have to
 // say in one turn of the loop goes out in one write. Belongs to one io thread; made by
-// std::make_shared. Keeps its buffers, and what ended requests leave to the next ones, while
-// streams are open and 250 ms longer: a wait without a read buffer costs a system call more. An
+// std::make_shared. Waits without a read buffer; keeps what it writes from, and what ended requests
+// leave to the next ones, while streams are open and 250 ms longer. An
 // idle one costs about 19 KiB, most of it nghttp2's frame buffer and header tables; once it has
 // served many streams up to 60 KiB, because the library remembers as many closed streams as may be
 // open (RFC 9113 5.1 wants some told apart).
@@ -95,10 +95,8 @@ class H2Connection final : public DownstreamConnection,
   std::vector<RequestHead> spare_heads_;  // of ended requests
   std::unordered_map<std::int32_t, H2Request> requests_;
   std::vector<H2Session::Event> spare_events_;  // emptied
-  metrics::Block input_;
   IdleRelease idle_release_;
-  bool releasing_ = false;  // the read is being cancelled to give its buffer back
-  H2Output out_;            // of the write under way
+  H2Output out_;  // of the write under way
   std::vector<boost::asio::const_buffer> buffers_;
 
   Waiter output_;          // the writing coroutine, until there is something to send

@@ -50,16 +50,14 @@ Task<void> TlsHandshake::fail(std::string_view why) {
   // Probes of load balancers connect and leave: not worth a line at the usual level.
   log(why == "closed" ? LogLevel::debug : LogLevel::warn, "tls_handshake_failed",
       {{"listener", std::string_view{listener_}}, {"why", why}});
-  auto& socket = transport_->socket();
-  if (why == "closed" || !socket.is_open()) co_return;
+  if (why == "closed" || !transport_->is_open()) co_return;
   // A close with unread input would reset the connection and could take our alert with it.
-  boost::system::error_code error;
-  socket.shutdown(asio::ip::tcp::socket::shutdown_send, error);
+  transport_->shut_down_sending();
   transport_->expire_after(kLinger);
   std::array<char, 512> unread;
-  for (std::size_t seen = 0; !error && seen < kMaxLingerBytes;) {
-    std::size_t got = 0;
-    std::tie(error, got) = co_await socket.async_read_some(asio::buffer(unread), kAsTuple);
+  for (std::size_t seen = 0; seen < kMaxLingerBytes;) {
+    const auto [error, got] = co_await transport_->read_raw(asio::buffer(unread));
+    if (error) co_return;
     seen += got;
   }
 }

@@ -345,7 +345,7 @@ void TlsServer::FreeSession::operator()(ssl_st* session) const noexcept {
   SSL_free(session);
 }
 
-TlsServer::Session TlsServer::make_session(int socket) const noexcept {
+TlsServer::Session TlsServer::make_session(StreamSocket& socket) const noexcept {
   Session session(SSL_new(context()));
   BIO* bio = session ? make_socket_bio(socket) : nullptr;
   if (bio == nullptr) return nullptr;

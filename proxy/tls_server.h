@@ -22,6 +22,8 @@ struct ssl_ctx_st;
 
 namespace understudy::proxy {
 
+class StreamSocket;
+
 struct CertificateFacts {
   std::string file;  // as in the config, without its directory
   std::chrono::system_clock::time_point expires;
@@ -53,7 +55,7 @@ class TlsServer {
   using Session = std::unique_ptr<ssl_st, FreeSession>;
   // The server's end of a connection on `socket`, which stays the caller's. Null when memory is
   // gone.
-  Session make_session(int socket) const noexcept;
+  Session make_session(StreamSocket& socket) const noexcept;
 
  private:
   struct Impl;

@@ -1,43 +1,38 @@
 #include "proxy/tls_socket_bio.h"
 
 #include <openssl/bio.h>
-#include <sys/socket.h>
 
-#include <cerrno>
-#include <cstdint>
+#include <array>
+#include <boost/asio/error.hpp>
+
+#include "proxy/stream_socket.h"
 
 namespace understudy::proxy {
+
+namespace asio = boost::asio;
+
 namespace {
 
-int socket_of(BIO* bio) noexcept {
-  return static_cast<int>(reinterpret_cast<std::intptr_t>(BIO_get_data(bio)));
-}
-
-bool try_again_later() noexcept {
-  return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR;
+StreamSocket& socket_of(BIO* bio) noexcept {
+  return *static_cast<StreamSocket*>(BIO_get_data(bio));
 }
 
 int write_to_socket(BIO* bio, const char* data, std::size_t size, std::size_t* written) noexcept {
   BIO_clear_retry_flags(bio);
-  const ::ssize_t sent = ::send(socket_of(bio), data, size, MSG_NOSIGNAL | MSG_DONTWAIT);
-  if (sent < 0) {
-    if (try_again_later()) BIO_set_retry_write(bio);
-    return 0;
-  }
-  *written = static_cast<std::size_t>(sent);
-  return 1;
+  const std::array buffers{asio::const_buffer(data, size)};
+  const auto [error, taken] = socket_of(bio).try_write(buffers);
+  if (error == asio::error::would_block) BIO_set_retry_write(bio);
+  *written = taken;
+  return error ? 0 : 1;
 }
 
 int read_from_socket(BIO* bio, char* data, std::size_t size, std::size_t* got) noexcept {
   BIO_clear_retry_flags(bio);
-  const ::ssize_t received = ::recv(socket_of(bio), data, size, MSG_DONTWAIT);
-  if (received <= 0) {
-    if (received < 0 && try_again_later()) BIO_set_retry_read(bio);
-    if (received == 0) BIO_set_flags(bio, BIO_FLAGS_IN_EOF);
-    return 0;
-  }
-  *got = static_cast<std::size_t>(received);
-  return 1;
+  const auto [error, received] = socket_of(bio).try_read(asio::mutable_buffer(data, size));
+  if (error == asio::error::would_block) BIO_set_retry_read(bio);
+  if (error == asio::error::eof) BIO_set_flags(bio, BIO_FLAGS_IN_EOF);
+  *got = received;
+  return error ? 0 : 1;
 }
 
 long control(BIO* bio, int command, long, void*) noexcept {
@@ -67,11 +62,11 @@ const BIO_METHOD* socket_method() noexcept {
 
 }  // namespace
 
-bio_st* make_socket_bio(int socket) noexcept {
+bio_st* make_socket_bio(StreamSocket& socket) noexcept {
   if (socket_method() == nullptr) return nullptr;
   BIO* bio = BIO_new(socket_method());
   if (bio == nullptr) return nullptr;
-  BIO_set_data(bio, reinterpret_cast<void*>(static_cast<std::intptr_t>(socket)));
+  BIO_set_data(bio, &socket);
   BIO_set_init(bio, 1);
   return bio;
 }

@@ -13,7 +13,6 @@
 namespace understudy::proxy {
 
 namespace asio = boost::asio;
-using asio::ip::tcp;
 using boost::system::error_code;
 
 namespace {
@@ -127,10 +126,11 @@ class PeerNames {
 
 }  // namespace
 
-TlsServerStream::TlsServerStream(tcp::socket socket, std::shared_ptr<const TlsServer> server)
-    : socket_(std::move(socket)),
+TlsServerStream::TlsServerStream(SocketEvents& events, asio::ip::tcp::socket socket,
+                                 std::shared_ptr<const TlsServer> server)
+    : socket_(events, std::move(socket)),
       server_(std::move(server)),
-      session_(server_->make_session(socket_.native_handle())) {
+      session_(server_->make_session(socket_)) {
   if (!session_) throw std::bad_alloc();
 }
 
@@ -138,9 +138,9 @@ TlsServerStream::TlsServerStream(tcp::socket socket, std::shared_ptr<const TlsSe
 Task<error_code> TlsServerStream::wait_for(int openssl_wants) {
   error_code error;
   if (openssl_wants == SSL_ERROR_WANT_READ) {
-    std::tie(error) = co_await socket_.async_wait(tcp::socket::wait_read, kAsTuple);
+    error = co_await socket_.readable();
   } else if (openssl_wants == SSL_ERROR_WANT_WRITE) {
-    std::tie(error) = co_await socket_.async_wait(tcp::socket::wait_write, kAsTuple);
+    error = co_await socket_.writable();
   } else if (openssl_wants == SSL_ERROR_ZERO_RETURN) {
     error = asio::error::eof;
   } else {
@@ -191,7 +191,7 @@ bool TlsServerStream::has_pending() const noexcept {
   return SSL_has_pending(session_.get()) == 1;
 }
 
-Task<TlsServerStream::IoResult> TlsServerStream::read_some(asio::mutable_buffer buffer) {
+Task<IoResult> TlsServerStream::read_some(asio::mutable_buffer buffer) {
   while (usable()) {
     ERR_clear_error();
     std::size_t got = 0;
@@ -204,8 +204,7 @@ Task<TlsServerStream::IoResult> TlsServerStream::read_some(asio::mutable_buffer 
   co_return IoResult{asio::error::connection_reset, 0};
 }
 
-Task<TlsServerStream::IoResult> TlsServerStream::write(
-    std::span<const asio::const_buffer> buffers) {
+Task<IoResult> TlsServerStream::write(std::span<const asio::const_buffer> buffers) {
   std::size_t written = 0;
   for (Pieces pieces(buffers); !pieces.empty();) {
     if (!usable()) co_return IoResult{asio::error::connection_reset, written};

@@ -13,6 +13,7 @@
 #include <tuple>
 #include <vector>
 
+#include "proxy/stream_socket.h"
 #include "proxy/task.h"
 #include "proxy/tls_server.h"
 
@@ -20,9 +21,8 @@ namespace understudy::proxy {
 
 class TlsServerStream {
  public:
-  using IoResult = std::tuple<boost::system::error_code, std::size_t>;
-
-  TlsServerStream(boost::asio::ip::tcp::socket socket, std::shared_ptr<const TlsServer> server);
+  TlsServerStream(SocketEvents& events, boost::asio::ip::tcp::socket socket,
+                  std::shared_ptr<const TlsServer> server);
 
   // How a handshake ended: "full" or "resumed", or why it failed, a word of a closed set (a metric
   // label): "closed" (the client left), "not_tls", "version", "cipher", "alpn", "no_certificate",
@@ -49,14 +49,13 @@ class TlsServerStream {
   // The same without waiting: sent where there is room for it now.
   void try_end_writing() noexcept;
 
-  boost::asio::ip::tcp::socket& socket() noexcept { return socket_; }
+  StreamSocket& socket() noexcept { return socket_; }
 
  private:
   Task<boost::system::error_code> wait_for(int openssl_wants);
-  // OpenSSL knows the socket by its number, which is somebody else's once it is closed.
   bool usable() const noexcept { return !broken_ && socket_.is_open(); }
 
-  boost::asio::ip::tcp::socket socket_;
+  StreamSocket socket_;
   const std::shared_ptr<const TlsServer> server_;  // OpenSSL's callbacks use it
   const TlsServer::Session session_;
   bool broken_ = false;  // OpenSSL forbids to go on after an error

@@ -6,19 +6,18 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
-#include <tuple>
 
 #include "proxy/deadline.h"
 #include "proxy/error.h"
+#include "proxy/stream_socket.h"
 #include "proxy/task.h"
 #include "proxy/tls.h"
 #include "proxy/tls_stream.h"
 
 namespace understudy::proxy {
-
-using IoResult = std::tuple<boost::system::error_code, std::size_t>;
 
 // Up to so many bytes are copied behind what is written with them: the kernel takes one buffer
 // cheaper than a list of them, by more than the copy costs.
@@ -26,17 +25,17 @@ inline constexpr std::size_t kCheaperCopied = 4u << 10;
 
 class Transport final : private Deadline {
  public:
-  Transport(DeadlineSweep& sweep, boost::asio::ip::tcp::socket socket);
+  Transport(DeadlineSweep& sweep, SocketEvents& events, boost::asio::ip::tcp::socket socket);
   // To an upstream, the handshake done.
   Transport(DeadlineSweep& sweep, std::unique_ptr<TlsStream> stream);
   // Of a client; shake_hands() comes first.
   Transport(DeadlineSweep& sweep, std::unique_ptr<TlsServerStream> stream);
 
-  boost::asio::ip::tcp::socket& socket() noexcept {
-    return server_tls_ ? server_tls_->socket() : tls_ ? tls_->next_layer() : socket_;
-  }
-  // A read may be cancelled and begun anew with another buffer: nothing is lost.
-  bool can_cancel_reads() const noexcept { return tls_ == nullptr; }
+  bool is_open() noexcept;
+  // At rest: neither closed nor holding bytes that nobody asked for.
+  bool is_quiet() noexcept;
+  // Of a client's connection.
+  void tell_hangup(StreamSocket::HangupListener* listener) { watched()->tell_hangup(listener); }
 
   Task<TlsServerStream::Handshake> shake_hands();
   // By ALPN, "h2" or "http/1.1"; empty where the client named none, or without TLS.
@@ -46,9 +45,14 @@ class Transport final : private Deadline {
   // Names in the client's verified certificate; none where it showed none.
   const std::vector<std::string>& peer_names() const noexcept { return peer_names_; }
 
-  // Until there may be something to read; holds no buffer meanwhile. Not towards a TLS upstream.
-  Task<boost::system::error_code> wait_readable();
+  // Until there may be something to read; holds no buffer meanwhile. Towards a TLS upstream at
+  // once: what waits there is the read.
+  StreamSocket::Readiness wait_readable() noexcept;
   Task<IoResult> read_some(boost::asio::mutable_buffer buffer);
+  // Of a client's connection, what is below TLS.
+  Task<IoResult> read_raw(boost::asio::mutable_buffer buffer) {
+    return watched()->read_some(buffer);
+  }
   // All of them or an error. The views must live until then.
   Task<IoResult> write(std::span<const boost::asio::const_buffer> buffers);
 
@@ -71,8 +75,7 @@ class Transport final : private Deadline {
   bool timed_out() const noexcept { return timed_out_; }
   bool aborted() const noexcept { return aborted_; }
 
-  // Ends pending operations without closing.
-  void cancel() noexcept;
+  void shut_down_sending() noexcept;
   void close() noexcept;
   // Closes and remembers that it was us.
   void abort() noexcept;
@@ -80,11 +83,15 @@ class Transport final : private Deadline {
   void reset() noexcept;
 
  private:
-  Task<IoResult> write_rest(std::span<const boost::asio::const_buffer> buffers,
-                            std::size_t written);
+  Task<IoResult> read_from_upstream(boost::asio::mutable_buffer buffer);
+  Task<IoResult> write_to_upstream(std::span<const boost::asio::const_buffer> buffers);
+  // All but an upstream's with TLS, which Asio looks after.
+  StreamSocket* watched() noexcept {
+    return server_tls_ ? &server_tls_->socket() : socket_ ? &*socket_ : nullptr;
+  }
   void expired() noexcept override;
 
-  boost::asio::ip::tcp::socket socket_;
+  std::optional<StreamSocket> socket_;
   std::unique_ptr<TlsStream> tls_;
   std::unique_ptr<TlsServerStream> server_tls_;
   std::vector<std::string> peer_names_;

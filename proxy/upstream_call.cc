@@ -10,9 +10,8 @@ using std::chrono::steady_clock;
 
 namespace {
 
-constexpr std::size_t kSmallBuffer = 16u << 10;
-constexpr std::size_t kLargeBuffer =
-    64u << 10;  // once reads fill the small one: large bodies want few, large reads
+// Once reads fill the small buffer: large bodies want few, large reads.
+constexpr std::size_t kLargeBuffer = 64u << 10;
 // Of 1xx before the answer (RFC 9110 15.2 sets no bound). No key: Bedrock sends none, and whoever
 // sends more does not speak HTTP as anybody means it. Counted as any other bad message.
 constexpr int kMaxInterimHeads = 8;
@@ -87,18 +86,13 @@ Task<Status> UpstreamCall::send(std::string& head, std::string_view body) {
 
 // Makes sure that there is free space behind `end_`.
 void UpstreamCall::make_room() {
-  if (!buffer_) buffer_ = pool_->resources().blocks.take(kSmallBuffer);
-  if (begin_ == end_) {
-    begin_ = end_ = 0;
-    if (filled_whole_ && buffer_.capacity() < kLargeBuffer)
-      buffer_ = pool_->resources().blocks.take(kLargeBuffer);
-  }
+  metrics::BlockPool& blocks = pool_->resources().blocks;
+  if (!buffer_) buffer_ = blocks.take(read_bytes_);
   if (end_ < buffer_.capacity()) return;
   if (begin_ > 0) {
     std::memmove(buffer_.data(), buffer_.data() + begin_, end_ - begin_);
   } else {
-    metrics::Block larger =
-        pool_->resources().blocks.take(std::max(kLargeBuffer, buffer_.capacity() * 2));
+    metrics::Block larger = blocks.take(std::max(kLargeBuffer, buffer_.capacity() * 2));
     std::memcpy(larger.data(), buffer_.data(), end_);
     buffer_ = std::move(larger);
   }
@@ -106,20 +100,28 @@ void UpstreamCall::make_room() {
   begin_ = 0;
 }
 
+// Waits without a buffer where nothing is left in it.
 Task<Status> UpstreamCall::fill() {
-  make_room();
-  const std::size_t space = buffer_.capacity() - end_;
+  if (begin_ == end_) {
+    buffer_ = {};
+    begin_ = end_ = 0;
+  }
   Transport& transport = *connection_;
   if (answer_begun_) transport.expire_after(limits_.idle);
-  const auto [error, size] =
-      co_await transport.read_some(asio::buffer(buffer_.data() + end_, space));
+  boost::system::error_code error = co_await transport.wait_readable();
+  std::size_t size = 0;
+  if (!error) {
+    make_room();
+    const asio::mutable_buffer space(buffer_.data() + end_, buffer_.capacity() - end_);
+    std::tie(error, size) = co_await transport.read_some(space);
+    if (size == space.size()) read_bytes_ = kLargeBuffer;
+  }
   if (error) {
     eof_ = error == asio::error::eof;
     co_return io_error(error, "answer of");
   }
   last_read_at_ = steady_clock::now();
   end_ += size;
-  filled_whole_ = size == space;
   if (!answer_begun_) {
     answer_begun_ = true;
     first_byte_at_ = last_read_at_;

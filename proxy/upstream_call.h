@@ -72,6 +72,7 @@ class UpstreamCall {
   std::string_view unread() const noexcept { return {buffer_.data() + begin_, end_ - begin_}; }
 
   static constexpr std::size_t kMaxPieces = 32;
+  static constexpr std::size_t kSmallBuffer = 16u << 10;
 
   std::shared_ptr<UpstreamPool> pool_;
   const CallLimits limits_;
@@ -80,10 +81,10 @@ class UpstreamCall {
   bool interrupted_ = false;
   bool answer_begun_ = false;
   bool write_failed_ = false;
-  bool filled_whole_ = false;  // the last read took all the space there was
-  bool eof_ = false;           // the upstream ended its side in order
+  bool eof_ = false;  // the upstream ended its side in order
 
   metrics::Block buffer_;
+  std::size_t read_bytes_ = kSmallBuffer;
   std::size_t begin_ = 0, end_ = 0;
   ResponseHead& head_;
   ChunkDecoder chunks_;

@@ -1,7 +1,5 @@
 #include "proxy/upstream_pool.h"
 
-#include <poll.h>
-
 #include <boost/asio/ssl/stream.hpp>
 
 #include "proxy/tls_alpn.h"
@@ -17,12 +15,6 @@ std::string authority_of(const routing::Endpoint& endpoint) {
   const std::uint16_t usual = endpoint.tls ? 443 : 80;
   return endpoint.port == usual ? endpoint.host
                                 : endpoint.host + ':' + std::to_string(endpoint.port);
-}
-
-// Neither closed nor holding bytes: one look without waiting, and far cheaper than a lost request.
-bool is_quiet(Transport& transport) noexcept {
-  pollfd look{.fd = transport.socket().native_handle(), .events = POLLIN | POLLRDHUP, .revents = 0};
-  return poll(&look, 1, 0) == 0;
 }
 
 }  // namespace
@@ -73,7 +65,7 @@ std::unique_ptr<Transport> UpstreamPool::take_idle() noexcept {
   while (!idle_.empty()) {
     auto transport = std::move(idle_.back().transport);
     idle_.pop_back();
-    if (is_quiet(*transport)) return transport;
+    if (transport->is_quiet()) return transport;
   }
   return nullptr;
 }
@@ -136,6 +128,15 @@ Task<Result<asio::ip::tcp::socket>> UpstreamPool::connect_tcp(Connecting& connec
   co_return Error{ErrorKind::connect, Side::upstream, "connect to " + authority_ + ": " + why};
 }
 
+Result<std::unique_ptr<Transport>> UpstreamPool::make_transport(asio::ip::tcp::socket socket) {
+  try {
+    return std::make_unique<Transport>(resources_.sweep, resources_.sockets, std::move(socket));
+  } catch (const std::exception& problem) {
+    return Error{ErrorKind::connect, Side::internal,
+                 "connect to " + authority_ + ": " + problem.what()};
+  }
+}
+
 Task<Result<std::unique_ptr<Transport>>> UpstreamPool::connect(Connecting& connecting,
                                                                std::chrono::milliseconds timeout,
                                                                Protocol protocol) {
@@ -152,7 +153,7 @@ Task<Result<std::unique_ptr<Transport>>> UpstreamPool::connect(Connecting& conne
   if (!socket) co_return socket.error();
   if (!tls_) {
     connecting.clear();
-    co_return std::make_unique<Transport>(resources_.sweep, std::move(*socket));
+    co_return make_transport(std::move(*socket));
   }
 
   auto stream = make_client_stream(std::move(*socket), *tls_, endpoint_.host);

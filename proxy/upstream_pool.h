@@ -29,6 +29,7 @@ struct ThreadResources {
   metrics::BlockPool& blocks;
   aws::CredentialsReader credentials{};
   SendTurn sends{context};
+  SocketEvents sockets{context};
 };
 
 class UpstreamPool;
@@ -80,6 +81,8 @@ class UpstreamPool {
   Task<Result<const Resolver::Endpoints*>> resolve(Connecting& connecting);
   Task<Result<boost::asio::ip::tcp::socket>> connect_tcp(Connecting& connecting,
                                                          Resolver::Endpoints endpoints);
+
+  Result<std::unique_ptr<Transport>> make_transport(boost::asio::ip::tcp::socket socket);
 
   ThreadResources& resources_;
   const routing::Endpoint endpoint_;

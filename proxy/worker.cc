@@ -171,9 +171,11 @@ struct Worker::Impl {
     socket.set_option(tcp::no_delay(true), ignored);
     socket.set_option(asio::socket_base::keep_alive(true), ignored);
     if (const auto& tls = served->target.tls) {
-      shake_hands(served, std::make_unique<TlsServerStream>(std::move(socket), tls));
+      shake_hands(served,
+                  std::make_unique<TlsServerStream>(resources.sockets, std::move(socket), tls));
     } else {
-      serve_connection(served, std::make_unique<Transport>(sweep, std::move(socket)), {});
+      serve_connection(
+          served, std::make_unique<Transport>(sweep, resources.sockets, std::move(socket)), {});
     }
   }
 
@@ -263,7 +265,6 @@ struct Worker::Impl {
     resolver.stop();
     pools.close_idle();
     sweep.stop();
-    hangups.stop();
   }
 
   // Ending one connection may end others' coroutines at once: the set changes while it is walked.
@@ -287,7 +288,6 @@ struct Worker::Impl {
   asio::io_context context{BOOST_ASIO_CONCURRENCY_HINT_UNSAFE_IO};
   DeadlineSweep sweep{context};
   PoolTrim trim{sweep, memory.blocks};
-  HangupWatch hangups{context};
   Resolver resolver{context};
   ThreadResources resources{context, sweep, resolver, memory.blocks};
   PoolSet pools{resources};
@@ -296,7 +296,6 @@ struct Worker::Impl {
   WorkerContext worker{.resources = resources,
                        .memory = memory,
                        .trim = trim,
-                       .hangups = hangups,
                        .files = services.files,
                        .bodies = services.bodies,
                        .signer = signer,

@@ -14,7 +14,6 @@
 #include "proxy/body_budget.h"
 #include "proxy/exchange_scratch.h"
 #include "proxy/file_budget.h"
-#include "proxy/hangup_watch.h"
 #include "proxy/object_pool.h"
 #include "proxy/pool_trim.h"
 #include "proxy/rewriter.h"
@@ -53,7 +52,6 @@ struct WorkerContext {
   ThreadResources& resources;
   WorkerMemory& memory;
   PoolTrim& trim;  // of memory.blocks
-  HangupWatch& hangups;
   FileBudget& files;
   BodyBudget& bodies;
   Signer& signer;
