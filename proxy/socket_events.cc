@@ -1,7 +1,6 @@
 #include "proxy/socket_events.h"
 
 #include <algorithm>
-#include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <cerrno>
 #include <system_error>
@@ -26,7 +25,7 @@ SocketEvents::Member::Member(SocketEvents& events, int descriptor)
   event.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
   event.data.ptr = this;
   checked(epoll_ctl(events_.set_.native_handle(), EPOLL_CTL_ADD, descriptor, &event),
-          "watch a connection");
+          "watch a connection (fs.epoll.max_user_watches is the limit)");
 }
 
 // A close would do in the kernel what this does, but not where a process that is just being spawned

@@ -6,6 +6,7 @@
 #include <sys/epoll.h>
 
 #include <array>
+#include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <cstddef>
 #include <cstdint>
@@ -60,7 +61,8 @@ class SocketEvents {
 
   boost::asio::io_context& context_;
   boost::asio::posix::stream_descriptor set_;
-  std::array<epoll_event, 64> events_;  // collected, told up to `next_`
+  static constexpr std::size_t kAtOnce = 64;
+  std::array<epoll_event, kAtOnce> events_;  // collected, told up to `next_`
   std::size_t next_ = 0, end_ = 0;
   const Member* told_ = nullptr;
   bool telling_ = false;

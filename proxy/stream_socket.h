@@ -3,7 +3,8 @@
 // remembers what the thread's SocketEvents told, so that where nothing came in nothing is read, and
 // hears of a peer that leaves while nobody reads. Asio's own operations try every read before they
 // wait for it, with the buffer for it in hand. Belongs to one thread; one reader and one writer at
-// a time.
+// a time. May be destroyed while somebody awaits readable() or writable(), but not while a
+// read_some() or write() is under way: close() ends those.
 
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -87,7 +88,7 @@ class StreamSocket final : private SocketEvents::Member {
   IoResult try_write(std::span<const boost::asio::const_buffer> buffers) noexcept;
 
   // Waits for something and reads as much as there is and as fits. The end is
-  // boost::asio::error::eof. Like write(), it must be over before the socket goes.
+  // boost::asio::error::eof.
   Task<IoResult> read_some(boost::asio::mutable_buffer buffer);
   // All of them or an error. The views must live until then.
   Task<IoResult> write(std::span<const boost::asio::const_buffer> buffers);

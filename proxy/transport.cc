@@ -100,7 +100,7 @@ void Transport::abort() noexcept {
 }
 
 void Transport::reset() noexcept {
-  if (StreamSocket* socket = watched()) socket->reset();
+  watched()->reset();
   close();
 }
 

@@ -79,7 +79,8 @@ class Transport final : private Deadline {
   void close() noexcept;
   // Closes and remembers that it was us.
   void abort() noexcept;
-  // Closes so that the peer sees a reset: an answer that was cut must not look like one that ended.
+  // Closes a client's connection so that it sees a reset: an answer that was cut must not look like
+  // one that ended.
   void reset() noexcept;
 
  private:

@@ -1,6 +1,7 @@
 #include "proxy/upstream_pool.h"
 
 #include <boost/asio/ssl/stream.hpp>
+#include <tuple>
 
 #include "proxy/tls_alpn.h"
 

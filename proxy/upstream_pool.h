@@ -15,6 +15,7 @@
 #include "proxy/resolver.h"
 #include "proxy/send_turn.h"
 #include "proxy/snapshot.h"
+#include "proxy/socket_events.h"
 #include "proxy/task.h"
 #include "proxy/transport.h"
 #include "proxy/waiter.h"

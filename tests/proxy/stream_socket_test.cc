@@ -85,11 +85,24 @@ class StreamSocketTest : public testing::Test {
   void read_from(StreamSocket& socket, Reading& reading, std::size_t most = 100) {
     begin(read(socket, reading, most));
   }
-  // Does not touch the socket behind its read.
   static Task<void> read(StreamSocket& socket, Reading& reading, std::size_t most) {
     std::string buffer(most, '\0');
     const auto [error, size] = co_await socket.read_some(asio::buffer(buffer));
     reading = {buffer.substr(0, size), error, true};
+  }
+
+  // Does not touch the socket behind its wait.
+  static Task<void> wait_for_input(StreamSocket& socket, std::optional<error_code>& outcome) {
+    outcome = co_await socket.readable();
+  }
+
+  // The buffer had no room for more, so that the socket cannot know whether there is more.
+  void read_exactly_what_comes_in(Pair& pair) {
+    Reading exact;
+    read_from(*pair.ours, exact, 5);
+    say(pair.peer, "hello");
+    run_until([&] { return exact.over; });
+    EXPECT_EQ(exact.text, "hello");
   }
 
   static Task<void> write(StreamSocket& socket, std::span<const asio::const_buffer> buffers,
@@ -157,31 +170,21 @@ TEST_F(StreamSocketTest, IsQuietUntilSomethingComesIn) {
 }
 
 TEST_F(StreamSocketTest, IsQuietWhereTheLastReadTookAllThereWasAndAllTheSpace) {
-  auto [ours, peer] = connected();
-  Reading exact;
-  read_from(*ours, exact, 5);
-  say(peer, "hello");
-  run_until([&] { return exact.over; });
-  EXPECT_TRUE(ours->is_quiet());
-  say(peer, "more");
-  run_until([&] { return !ours->is_quiet(); });
+  Pair pair = connected();
+  read_exactly_what_comes_in(pair);
+  EXPECT_TRUE(pair.ours->is_quiet());
+  say(pair.peer, "more");
+  run_until([&] { return !pair.ours->is_quiet(); });
 }
 
 TEST_F(StreamSocketTest, WaitsWithoutAReadWhereTheLastOneTookAllThereWas) {
-  auto [ours, peer] = connected();
-  Reading exact;
-  read_from(*ours, exact, 5);
-  say(peer, "hello");
-  run_until([&] { return exact.over; });
-  bool readable = false;
-  const auto wait = [&]() -> Task<void> {
-    co_await ours->readable();
-    readable = true;
-  };
-  begin(wait());
-  EXPECT_FALSE(readable);
-  say(peer, "more");
-  run_until([&] { return readable; });
+  Pair pair = connected();
+  read_exactly_what_comes_in(pair);
+  std::optional<error_code> waited;
+  begin(wait_for_input(*pair.ours, waited));
+  EXPECT_FALSE(waited);
+  say(pair.peer, "more");
+  run_until([&] { return waited.has_value(); });
 }
 
 TEST_F(StreamSocketTest, IsNotQuietOnceThePeerHasLeft) {
@@ -242,13 +245,13 @@ TEST_F(StreamSocketTest, EndsTheWaitOfWhoWritesWhenItIsClosed) {
 }
 
 // The address sanitizer sees it where the reader touches what is gone.
-TEST_F(StreamSocketTest, EndsTheWaitOfWhoReadsWhenItIsDestroyed) {
+TEST_F(StreamSocketTest, EndsTheWaitForInputWhenItIsDestroyed) {
   auto [ours, peer] = connected();
-  Reading reading;
-  read_from(*ours, reading);
+  std::optional<error_code> waited;
+  begin(wait_for_input(*ours, waited));
   ours.reset();
-  run_until([&] { return reading.over; });
-  EXPECT_EQ(reading.error, asio::error::operation_aborted);
+  run_until([&] { return waited.has_value(); });
+  EXPECT_EQ(*waited, asio::error::operation_aborted);
 }
 
 TEST_F(StreamSocketTest, CanNeitherBeReadNorWrittenOnceItIsClosed) {
@@ -286,21 +289,22 @@ TEST_F(StreamSocketTest, WritesAllToAPeerThatTakesItSlowly) {
 }
 
 TEST_F(StreamSocketTest, DoesNotLetOneWhoAlwaysFindsSomethingKeepTheThread) {
+  constexpr int kBytes = 1000;
   auto [ours, peer] = connected();
-  say(peer, std::string(1000, 'a'));
-  bool others_ran = false;
-  std::size_t read_until_then = 0, all = 0;
+  say(peer, std::string(kBytes, 'a'));
+  int read = 0, turns_of_others = 0;
   const auto read_byte_by_byte = [&]() -> Task<void> {
-    for (char byte = 0; all < 1000; ++all) {
-      if (others_ran && read_until_then == 0) read_until_then = all;
-      co_await ours->read_some(asio::buffer(&byte, 1));
-    }
+    for (char byte = 0; read < kBytes; ++read) co_await ours->read_some(asio::buffer(&byte, 1));
+  };
+  const std::function<void()> take_a_turn = [&] {
+    ++turns_of_others;
+    if (read < kBytes) asio::post(context_, take_a_turn);
   };
   run_until([&] { return !ours->is_quiet(); });
   begin(read_byte_by_byte());
-  asio::post(context_, [&] { others_ran = true; });
-  run_until([&] { return all == 1000; });
-  EXPECT_LT(read_until_then, 20u);
+  asio::post(context_, take_a_turn);
+  run_until([&] { return read == kBytes; });
+  EXPECT_GT(turns_of_others, kBytes / 20);
 }
 
 TEST_F(StreamSocketTest, TellsNothingToOneThatAnotherDestroyedMeanwhile) {
@@ -319,14 +323,14 @@ TEST_F(StreamSocketTest, TellsNothingToOneThatAnotherDestroyedMeanwhile) {
 
 TEST_F(StreamSocketTest, MayBeDestroyedByWhoHearsThatThePeerHasLeft) {
   auto [ours, peer] = connected();
-  Reading reading;
-  read_from(*ours, reading);
+  std::optional<error_code> waited;
+  begin(wait_for_input(*ours, waited));
   Hangups hangups;
   hangups.then = [&ours = ours] { ours.reset(); };
   ours->tell_hangup(&hangups);
   peer.close();
-  run_until([&] { return reading.over; });
-  EXPECT_EQ(reading.error, asio::error::operation_aborted);
+  run_until([&] { return waited.has_value(); });
+  EXPECT_EQ(*waited, asio::error::operation_aborted);
 }
 
 TEST_F(StreamSocketTest, TellsTheOthersWhereATaskEndsByAnException) {
