@@ -161,7 +161,7 @@ Connection::Outcome<DownstreamRequest> Connection::examine_head() {
   DownstreamRequest request{
       .head = &head_, .target = std::move(target), .share = BodyShare(worker_.bodies)};
   if (const auto problem = request.client.check_head(listener_.target.clients, head_,
-                                                     transport_->peer_names(), worker_.verifier))
+                                                     transport_->client_names(), worker_.verifier))
     return Refusal{*problem};
   return request;
 }

@@ -41,7 +41,9 @@ class H2Connection final : public DownstreamConnection,
 
   // --- For its requests.
   WorkerContext& worker() noexcept { return worker_; }
-  const std::vector<std::string>& peer_names() const noexcept { return transport_->peer_names(); }
+  const std::vector<std::string>& client_names() const noexcept {
+    return transport_->client_names();
+  }
   const ServedListener& listener() const noexcept { return listener_; }
   const routing::LimitsConfig& limits() const noexcept { return limits_; }
   H2Session& session() noexcept { return session_; }

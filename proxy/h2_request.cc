@@ -56,7 +56,7 @@ void H2Request::head() {
   WorkerContext& worker = connection_.worker();
   const auto& auth = connection_.listener().target.clients;
   if (const auto problem =
-          client_.check_head(auth, head_, connection_.peer_names(), worker.verifier))
+          client_.check_head(auth, head_, connection_.client_names(), worker.verifier))
     return refuse(*problem);
   const bool both_ways = flows_both_ways(std::get<routing::RequestTarget>(admitted));
   if (!both_ways && head_.content_length > limits.max_body_bytes) return refuse(kBodyTooLarge);
@@ -64,7 +64,7 @@ void H2Request::head() {
   if (both_ways) {
     std::optional<EventChainSeed> seed;
     const auto problem =
-        auth ? check_stream(*auth, head_, connection_.peer_names(), worker.verifier, seed)
+        auth ? check_stream(*auth, head_, connection_.client_names(), worker.verifier, seed)
              : std::nullopt;
     if (problem) return refuse(*problem);
     if (!may_begin()) return refuse(kNoFilesLeft);

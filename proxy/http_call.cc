@@ -55,12 +55,12 @@ Task<boost::system::error_code> exchange(Stream& stream, Running& running) {
 Task<void> run_tls(asio::ip::tcp::socket socket, Running& running) {
   auto context = make_client_tls(running.call.ca_file);
   if (!context) co_return running.fail(ErrorKind::tls, context.error().context);
-  auto stream = make_client_stream(std::move(socket), **context, running.call.endpoint.host);
-  if (!stream) co_return running.fail(ErrorKind::tls, stream.error().context);
-  const auto [error] =
-      co_await (*stream)->async_handshake(asio::ssl::stream_base::client, kAsTuple);
+  auto session = make_client_session(**context, running.call.endpoint.host);
+  if (!session) co_return running.fail(ErrorKind::tls, session.error().context);
+  asio::ssl::stream<asio::ip::tcp::socket> stream(std::move(socket), session->release());
+  const auto [error] = co_await stream.async_handshake(asio::ssl::stream_base::client, kAsTuple);
   if (error) co_return running.fail(ErrorKind::tls, "TLS: " + error.message());
-  if (const auto failed = co_await exchange(**stream, running))
+  if (const auto failed = co_await exchange(stream, running))
     running.fail(ErrorKind::closed, failed.message());
 }
 

@@ -73,11 +73,14 @@ IoResult StreamSocket::try_write(std::span<const asio::const_buffer> buffers) no
   return {error, 0};
 }
 
+bool StreamSocket::must_give_way() noexcept {
+  if (++reads_in_a_row_ < kReadsInARow) return false;
+  reads_in_a_row_ = 0;
+  return true;
+}
+
 Task<IoResult> StreamSocket::read_some(asio::mutable_buffer buffer) {
-  if (in_.ready && ++reads_in_a_row_ >= kReadsInARow) {
-    reads_in_a_row_ = 0;
-    co_await asio::post(events().context(), kAsTuple);
-  }
+  if (in_.ready && must_give_way()) co_await asio::post(context(), kAsTuple);
   while (true) {
     if (in_.ready && is_open()) {
       const IoResult read = try_read(buffer);
@@ -170,8 +173,7 @@ void StreamSocket::abort(Direction& direction) noexcept {
   if (!direction.waiting) return;
   events().remove_waiting();
   *direction.outcome = asio::error::operation_aborted;
-  asio::post(events().context(),
-             [go_on = std::exchange(direction.waiting, {})]() mutable { go_on(); });
+  asio::post(context(), [go_on = std::exchange(direction.waiting, {})]() mutable { go_on(); });
 }
 
 void StreamSocket::close() noexcept {

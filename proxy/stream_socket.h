@@ -45,6 +45,7 @@ class StreamSocket final : private SocketEvents::Member {
   StreamSocket(SocketEvents& events, boost::asio::ip::tcp::socket socket);
   ~StreamSocket() override { close(); }
 
+  boost::asio::io_context& context() const noexcept { return events().context(); }
   bool is_open() const noexcept { return is_in(); }
   bool is_quiet() const noexcept;
   // Null: nobody any more. Of a closed socket nobody is told.
@@ -87,6 +88,9 @@ class StreamSocket final : private SocketEvents::Member {
   IoResult try_read(boost::asio::mutable_buffer buffer) noexcept;
   IoResult try_write(std::span<const boost::asio::const_buffer> buffers) noexcept;
 
+  // To be asked before each read that may find something: who always does lets the others of the
+  // thread run now and then, by a post.
+  bool must_give_way() noexcept;
   // Waits for something and reads as much as there is and as fits. The end is
   // boost::asio::error::eof.
   Task<IoResult> read_some(boost::asio::mutable_buffer buffer);

@@ -1,10 +1,9 @@
 #include "proxy/tls.h"
 
 #include <openssl/ssl.h>
+#include <openssl/x509_vfy.h>
 
-#include <array>
 #include <boost/asio/ip/address.hpp>
-#include <boost/asio/ssl/host_name_verification.hpp>
 #include <boost/asio/ssl/verify_mode.hpp>
 #include <utility>
 
@@ -12,9 +11,6 @@ namespace understudy::proxy {
 namespace {
 
 namespace ssl = boost::asio::ssl;
-
-// RFC 7301 3.1: each name behind its length.
-constexpr std::array<unsigned char, 9> kAlpn = {8, 'h', 't', 't', 'p', '/', '1', '.', '1'};
 
 Error tls_error(std::string context) {
   return {.kind = ErrorKind::tls, .side = Side::upstream, .context = std::move(context)};
@@ -35,13 +31,9 @@ Result<std::shared_ptr<ssl::context>> make_client_tls(const std::string& ca_file
   // Sessions are not resumed: connections are pooled, so that handshakes are rare.
   SSL_CTX_set_session_cache_mode(native, SSL_SESS_CACHE_OFF);
   SSL_CTX_set_options(native, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_TICKET);
-  // An idle pooled connection holds no buffers.
-  SSL_CTX_set_mode(native, SSL_MODE_RELEASE_BUFFERS);
-  if (SSL_CTX_set_min_proto_version(native, TLS1_2_VERSION) != 1 ||
-      SSL_CTX_set_alpn_protos(native, kAlpn.data(), kAlpn.size()) != 0) {  // 0 is success here
-    return tls_error("OpenSSL refuses TLS 1.2 or ALPN");
-  }
-  // Streams take this over when they are made: it must be set before.
+  if (SSL_CTX_set_min_proto_version(native, TLS1_2_VERSION) != 1)
+    return tls_error("OpenSSL refuses TLS 1.2");
+  // Sessions take this over when they are made: it must be set before.
   context->set_verify_mode(ssl::verify_peer, code);
   if (code) return tls_error("certificate verification: " + code.message());
   if (ca_file.empty()) {
@@ -54,9 +46,8 @@ Result<std::shared_ptr<ssl::context>> make_client_tls(const std::string& ca_file
   return context;
 }
 
-Result<std::unique_ptr<TlsStream>> make_client_stream(boost::asio::ip::tcp::socket socket,
-                                                      ssl::context& context,
-                                                      const std::string& host) {
+Result<TlsSession> make_client_session(ssl::context& context, const std::string& host,
+                                       std::string_view protocol) {
   std::string name = host;
   if (name.size() > 2 && name.front() == '[' && name.back() == ']') {
     name = name.substr(1, name.size() - 2);  // an IPv6 literal as it stands in a URL
@@ -65,15 +56,23 @@ Result<std::unique_ptr<TlsStream>> make_client_stream(boost::asio::ip::tcp::sock
   if (name.empty() || name.find('\0') != std::string::npos) {
     return tls_error("no host name to verify");
   }
-  auto stream = std::make_unique<TlsStream>(std::move(socket), context);
-  boost::system::error_code code;
-  stream->set_verify_callback(ssl::host_name_verification(name), code);
-  if (code) return tls_error("name verification: " + code.message());
+  TlsSession session(SSL_new(context.native_handle()));
+  if (!session) return tls_error("not enough memory");
+  SSL_set_connect_state(session.get());
+  X509_VERIFY_PARAM* const accepted = SSL_get0_param(session.get());
   // RFC 6066 3: an address is not sent.
-  if (!is_address(name) && SSL_set_tlsext_host_name(stream->native_handle(), name.c_str()) != 1) {
-    return tls_error("not usable as a server name: " + name);
+  const bool named = is_address(name)
+                         ? X509_VERIFY_PARAM_set1_ip_asc(accepted, name.c_str()) == 1
+                         : X509_VERIFY_PARAM_set1_host(accepted, name.data(), name.size()) == 1 &&
+                               SSL_set_tlsext_host_name(session.get(), name.c_str()) == 1;
+  if (!named) return tls_error("not usable as a server name: " + name);
+  // RFC 7301 3.1: each name behind its length.
+  const std::string offer = static_cast<char>(protocol.size()) + std::string{protocol};
+  if (SSL_set_alpn_protos(session.get(), reinterpret_cast<const unsigned char*>(offer.data()),
+                          static_cast<unsigned>(offer.size())) != 0) {  // 0 is success here
+    return tls_error("OpenSSL refuses ALPN");
   }
-  return stream;
+  return session;
 }
 
 std::shared_ptr<ssl::context> asio_context_of(const TlsServer& server) {

@@ -29,7 +29,7 @@ TlsHandshake::TlsHandshake(std::unique_ptr<Transport> transport, std::chrono::mi
 Task<void> TlsHandshake::run() {
   transport_->expire_after(timeout_);
   const auto handshake = co_await transport_->shake_hands();
-  if (!handshake.done) co_return co_await fail(handshake.result);
+  if (!handshake.done) co_return co_await fail(handshake);
   recorder_.tls_handshake(handshake.result);
   transport_->never_expire();
   done_ = !transport_->aborted();
@@ -43,13 +43,15 @@ void TlsHandshake::cut() noexcept {
   if (transport_) transport_->abort();
 }
 
-Task<void> TlsHandshake::fail(std::string_view why) {
+Task<void> TlsHandshake::fail(const TlsStream::Handshake& failed) {
   if (transport_->aborted()) co_return;
-  if (transport_->timed_out()) why = "timeout";
+  const std::string_view why = transport_->timed_out() ? "timeout" : failed.result;
   recorder_.tls_handshake(why);
   // Probes of load balancers connect and leave: not worth a line at the usual level.
   log(why == "closed" ? LogLevel::debug : LogLevel::warn, "tls_handshake_failed",
-      {{"listener", std::string_view{listener_}}, {"why", why}});
+      {{"listener", std::string_view{listener_}},
+       {"why", why},
+       {"detail", std::string_view{failed.detail}}});
   if (why == "closed" || !transport_->is_open()) co_return;
   // A close with unread input would reset the connection and could take our alert with it.
   transport_->shut_down_sending();

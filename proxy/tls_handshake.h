@@ -28,7 +28,7 @@ class TlsHandshake final : public DownstreamConnection {
   std::unique_ptr<Transport> take() noexcept;
 
  private:
-  Task<void> fail(std::string_view why);
+  Task<void> fail(const TlsStream::Handshake& failed);
 
   std::unique_ptr<Transport> transport_;  // null once taken
   bool done_ = false;

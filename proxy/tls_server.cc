@@ -13,7 +13,6 @@
 #include <utility>
 
 #include "proxy/read_file.h"
-#include "proxy/tls_socket_bio.h"
 #include "proxy/tls_tickets.h"
 
 namespace understudy::proxy {
@@ -128,11 +127,6 @@ bool set_policy(SSL_CTX* context, const TlsServer::Options& options) {
   // A client that leaves without a close_notify keeps its session. Whether its request was whole is
   // told by the request's own framing.
   SSL_CTX_set_options(context, SSL_OP_IGNORE_UNEXPECTED_EOF);
-  // An idle connection holds no record buffers; a record is read with one system call; a write that
-  // has to wait may go on from another buffer with the same content.
-  SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
-                                SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-  SSL_CTX_set_read_ahead(context, 1);
   SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_SERVER);
   SSL_CTX_sess_set_cache_size(context, static_cast<long>(options.max_sessions));
   SSL_CTX_set_timeout(context, static_cast<long>(std::chrono::seconds(kTicketKeyLife).count()));
@@ -338,19 +332,9 @@ ssl_ctx_st* TlsServer::context() const noexcept {
   return impl_->contexts.front().get();
 }
 
-void TlsServer::FreeSession::operator()(ssl_st* session) const noexcept {
-  // A session stays good when its connection ends without a word, as many clients' do (RFC 5246
-  // 7.2.1); OpenSSL would forget it.
-  SSL_set_shutdown(session, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
-  SSL_free(session);
-}
-
-TlsServer::Session TlsServer::make_session(StreamSocket& socket) const noexcept {
-  Session session(SSL_new(context()));
-  BIO* bio = session ? make_socket_bio(socket) : nullptr;
-  if (bio == nullptr) return nullptr;
-  SSL_set_bio(session.get(), bio, bio);
-  SSL_set_accept_state(session.get());
+TlsSession TlsServer::make_session() const noexcept {
+  TlsSession session(SSL_new(context()));
+  if (session) SSL_set_accept_state(session.get());
   return session;
 }
 

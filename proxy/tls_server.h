@@ -15,14 +15,12 @@
 #include <vector>
 
 #include "proxy/error.h"
+#include "proxy/tls_session.h"
 #include "routing/config.h"
 
-struct ssl_st;
 struct ssl_ctx_st;
 
 namespace understudy::proxy {
-
-class StreamSocket;
 
 struct CertificateFacts {
   std::string file;  // as in the config, without its directory
@@ -48,14 +46,9 @@ class TlsServer {
 
   const std::vector<CertificateFacts>& certificates() const noexcept;
 
-  struct FreeSession {
-    void operator()(ssl_st* session) const noexcept;
-  };
   ssl_ctx_st* context() const noexcept;  // of the first certificate, which leads to the others
-  using Session = std::unique_ptr<ssl_st, FreeSession>;
-  // The server's end of a connection on `socket`, which stays the caller's. Null when memory is
-  // gone.
-  Session make_session(StreamSocket& socket) const noexcept;
+  // The server's end of a connection, which this must outlive. Null when memory is gone.
+  TlsSession make_session() const noexcept;
 
  private:
   struct Impl;

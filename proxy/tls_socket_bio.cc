@@ -13,25 +13,32 @@ namespace asio = boost::asio;
 
 namespace {
 
-StreamSocket& socket_of(BIO* bio) noexcept {
-  return *static_cast<StreamSocket*>(BIO_get_data(bio));
+TlsSocket& socket_of(BIO* bio) noexcept {
+  return *static_cast<TlsSocket*>(BIO_get_data(bio));
 }
 
 int write_to_socket(BIO* bio, const char* data, std::size_t size, std::size_t* written) noexcept {
   BIO_clear_retry_flags(bio);
+  TlsSocket& to = socket_of(bio);
   const std::array buffers{asio::const_buffer(data, size)};
-  const auto [error, taken] = socket_of(bio).try_write(buffers);
-  if (error == asio::error::would_block) BIO_set_retry_write(bio);
+  const auto [error, taken] = to.socket.try_write(buffers);
+  if (error) BIO_set_retry_write(bio);
+  if (error && error != asio::error::would_block) to.write_error = error;
   *written = taken;
   return error ? 0 : 1;
 }
 
 int read_from_socket(BIO* bio, char* data, std::size_t size, std::size_t* got) noexcept {
   BIO_clear_retry_flags(bio);
-  const auto [error, received] = socket_of(bio).try_read(asio::mutable_buffer(data, size));
-  if (error == asio::error::would_block) BIO_set_retry_read(bio);
-  if (error == asio::error::eof) BIO_set_flags(bio, BIO_FLAGS_IN_EOF);
+  TlsSocket& from = socket_of(bio);
+  const auto [error, received] = from.socket.try_read(asio::mutable_buffer(data, size));
   *got = received;
+  if (error == asio::error::eof) {
+    BIO_set_flags(bio, BIO_FLAGS_IN_EOF);
+  } else if (error) {
+    BIO_set_retry_read(bio);
+    if (error != asio::error::would_block) from.read_error = error;
+  }
   return error ? 0 : 1;
 }
 
@@ -62,7 +69,7 @@ const BIO_METHOD* socket_method() noexcept {
 
 }  // namespace
 
-bio_st* make_socket_bio(StreamSocket& socket) noexcept {
+bio_st* make_socket_bio(TlsSocket& socket) noexcept {
   if (socket_method() == nullptr) return nullptr;
   BIO* bio = BIO_new(socket_method());
   if (bio == nullptr) return nullptr;

@@ -7,7 +7,10 @@
 #include <algorithm>
 #include <array>
 #include <boost/asio/error.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/ssl/error.hpp>
 #include <cstring>
+#include <new>
 #include <utility>
 
 namespace understudy::proxy {
@@ -68,10 +71,18 @@ std::array<char, kRecordBytes>& thread_scratch() {
   return scratch;
 }
 
-// Why the last handshake on this thread failed.
-std::string_view failure_of(int wants) {
-  if (wants == SSL_ERROR_SYSCALL || wants == SSL_ERROR_ZERO_RETURN) return "closed";
-  switch (const int reason = ERR_GET_REASON(ERR_peek_error())) {
+// What OpenSSL reported last on this thread.
+error_code last_error() {
+  const unsigned long error = ERR_peek_error();
+  if (error == 0 || ERR_GET_REASON(error) == SSL_R_UNEXPECTED_EOF_WHILE_READING)
+    return asio::ssl::error::stream_truncated;
+  return {static_cast<int>(error), asio::error::get_ssl_category()};
+}
+
+std::string_view word_for(int reason) {
+  switch (reason) {
+    case SSL_R_UNEXPECTED_EOF_WHILE_READING:
+      return "closed";
     case SSL_R_HTTP_REQUEST:
     case SSL_R_HTTPS_PROXY_REQUEST:
     case SSL_R_WRONG_VERSION_NUMBER:
@@ -101,7 +112,16 @@ std::string_view failure_of(int wants) {
   }
 }
 
-class PeerNames {
+// Why the last handshake on this thread failed, which was `session`'s.
+TlsStream::Handshake failure_of(SSL* session) {
+  TlsStream::Handshake failed{.result = word_for(ERR_GET_REASON(ERR_peek_error())),
+                              .detail = last_error().message()};
+  if (const long verified = SSL_get_verify_result(session); verified != X509_V_OK)
+    failed.detail += std::string{": "} + X509_verify_cert_error_string(verified);
+  return failed;
+}
+
+class NameList {
  public:
   void add(const ASN1_STRING* text) {
     constexpr std::size_t kMaxNames = 32, kMaxBytes = 256;
@@ -126,54 +146,66 @@ class PeerNames {
 
 }  // namespace
 
-TlsServerStream::TlsServerStream(SocketEvents& events, asio::ip::tcp::socket socket,
-                                 std::shared_ptr<const TlsServer> server)
-    : socket_(events, std::move(socket)),
-      server_(std::move(server)),
-      session_(server_->make_session(socket_)) {
-  if (!session_) throw std::bad_alloc();
+TlsStream::TlsStream(SocketEvents& events, asio::ip::tcp::socket socket, TlsSession session,
+                     std::shared_ptr<const TlsServer> server)
+    : socket_(events, std::move(socket)), server_(std::move(server)), session_(std::move(session)) {
+  BIO* const bio = session_ ? make_socket_bio(io_) : nullptr;
+  if (bio == nullptr) throw std::bad_alloc();
+  SSL_set_bio(session_.get(), bio, bio);
+  // An idle connection holds no record buffers; a record is read with one system call; a write that
+  // has to wait may go on from another buffer with the same content.
+  SSL_set_mode(session_.get(), SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
+                                   SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+  SSL_set_read_ahead(session_.get(), 1);
 }
 
 // What OpenSSL wants before it goes on; an error where there is no way on.
-Task<error_code> TlsServerStream::wait_for(int openssl_wants) {
+Task<error_code> TlsStream::wait_for(int openssl_wants) {
   error_code error;
   if (openssl_wants == SSL_ERROR_WANT_READ) {
-    error = co_await socket_.readable();
+    error = io_.read_error;
+    if (!error) error = co_await socket_.readable();
   } else if (openssl_wants == SSL_ERROR_WANT_WRITE) {
-    error = co_await socket_.writable();
+    error = io_.write_error;
+    if (!error) error = co_await socket_.writable();
   } else if (openssl_wants == SSL_ERROR_ZERO_RETURN) {
     error = asio::error::eof;
   } else {
     broken_ = true;
-    error = asio::error::connection_reset;
+    error = last_error();
   }
   co_return error;
 }
 
-Task<TlsServerStream::Handshake> TlsServerStream::shake_hands() {
-  while (usable()) {
+Task<TlsStream::Handshake> TlsStream::shake_hands() {
+  Handshake handshake{.result = "closed"};
+  while (!handshake.done && usable()) {
     ERR_clear_error();
-    const int outcome = SSL_accept(session_.get());
-    if (outcome == 1)
-      co_return Handshake{true, SSL_session_reused(session_.get()) == 1 ? "resumed" : "full"};
+    const int outcome = SSL_do_handshake(session_.get());
+    handshake.done = outcome == 1;
+    if (handshake.done) break;
     const int wants = SSL_get_error(session_.get(), outcome);
-    const bool goes_on = wants == SSL_ERROR_WANT_READ || wants == SSL_ERROR_WANT_WRITE;
-    const std::string_view failure = goes_on ? "closed" : failure_of(wants);
-    const error_code error = co_await wait_for(wants);
-    if (error) co_return Handshake{false, failure};
+    // Before the wait: the queue of errors is the thread's.
+    if (wants == SSL_ERROR_SSL) handshake = failure_of(session_.get());
+    if (const error_code error = co_await wait_for(wants)) {
+      if (handshake.detail.empty()) handshake.detail = error.message();
+      co_return handshake;
+    }
   }
-  co_return Handshake{false, "closed"};
+  if (handshake.done) handshake.result = SSL_session_reused(session_.get()) ? "resumed" : "full";
+  co_return handshake;
 }
 
-std::string_view TlsServerStream::protocol() const noexcept {
+std::string_view TlsStream::protocol() const noexcept {
   const unsigned char* name = nullptr;
   unsigned size = 0;
   SSL_get0_alpn_selected(session_.get(), &name, &size);
   return {reinterpret_cast<const char*>(name), size};
 }
 
-std::vector<std::string> TlsServerStream::peer_names() const {
-  PeerNames names;
+std::vector<std::string> TlsStream::client_names() const {
+  if (SSL_is_server(session_.get()) == 0) return {};
+  NameList names;
   X509* certificate = SSL_get0_peer_certificate(session_.get());
   if (certificate == nullptr) return {};
   if (auto* all = static_cast<GENERAL_NAMES*>(
@@ -187,11 +219,12 @@ std::vector<std::string> TlsServerStream::peer_names() const {
   return names.take();
 }
 
-bool TlsServerStream::has_pending() const noexcept {
+bool TlsStream::has_pending() const noexcept {
   return SSL_has_pending(session_.get()) == 1;
 }
 
-Task<IoResult> TlsServerStream::read_some(asio::mutable_buffer buffer) {
+Task<IoResult> TlsStream::read_some(asio::mutable_buffer buffer) {
+  if (socket_.must_give_way()) co_await asio::post(socket_.context(), kAsTuple);
   while (usable()) {
     ERR_clear_error();
     std::size_t got = 0;
@@ -204,7 +237,7 @@ Task<IoResult> TlsServerStream::read_some(asio::mutable_buffer buffer) {
   co_return IoResult{asio::error::connection_reset, 0};
 }
 
-Task<IoResult> TlsServerStream::write(std::span<const asio::const_buffer> buffers) {
+Task<IoResult> TlsStream::write(std::span<const asio::const_buffer> buffers) {
   std::size_t written = 0;
   for (Pieces pieces(buffers); !pieces.empty();) {
     if (!usable()) co_return IoResult{asio::error::connection_reset, written};
@@ -224,7 +257,7 @@ Task<IoResult> TlsServerStream::write(std::span<const asio::const_buffer> buffer
   co_return IoResult{error_code{}, written};
 }
 
-Task<void> TlsServerStream::end_writing() {
+Task<void> TlsStream::end_writing() {
   while (usable()) {
     ERR_clear_error();
     const int outcome = SSL_shutdown(session_.get());
@@ -234,7 +267,7 @@ Task<void> TlsServerStream::end_writing() {
   }
 }
 
-void TlsServerStream::try_end_writing() noexcept {
+void TlsStream::try_end_writing() noexcept {
   if (!usable() || SSL_in_init(session_.get()) == 1) return;
   ERR_clear_error();
   SSL_shutdown(session_.get());

@@ -14,7 +14,6 @@
 #include "proxy/error.h"
 #include "proxy/stream_socket.h"
 #include "proxy/task.h"
-#include "proxy/tls.h"
 #include "proxy/tls_stream.h"
 
 namespace understudy::proxy {
@@ -26,40 +25,34 @@ inline constexpr std::size_t kCheaperCopied = 4u << 10;
 class Transport final : private Deadline {
  public:
   Transport(DeadlineSweep& sweep, SocketEvents& events, boost::asio::ip::tcp::socket socket);
-  // To an upstream, the handshake done.
+  // shake_hands() comes first.
   Transport(DeadlineSweep& sweep, std::unique_ptr<TlsStream> stream);
-  // Of a client; shake_hands() comes first.
-  Transport(DeadlineSweep& sweep, std::unique_ptr<TlsServerStream> stream);
 
-  bool is_open() noexcept;
+  bool is_open() const noexcept { return socket().is_open(); }
   // At rest: neither closed nor holding bytes that nobody asked for.
-  bool is_quiet() noexcept;
-  // Of a client's connection.
-  void tell_hangup(StreamSocket::HangupListener* listener) { watched()->tell_hangup(listener); }
+  bool is_quiet() const noexcept;
+  void tell_hangup(StreamSocket::HangupListener* listener) { socket().tell_hangup(listener); }
 
-  Task<TlsServerStream::Handshake> shake_hands();
-  // By ALPN, "h2" or "http/1.1"; empty where the client named none, or without TLS.
+  Task<TlsStream::Handshake> shake_hands();
+  // By ALPN, "h2" or "http/1.1"; empty where none was agreed on, or without TLS.
   std::string_view protocol() const noexcept {
-    return server_tls_ ? server_tls_->protocol() : std::string_view{};
+    return tls_ ? tls_->protocol() : std::string_view{};
   }
-  // Names in the client's verified certificate; none where it showed none.
-  const std::vector<std::string>& peer_names() const noexcept { return peer_names_; }
+  // Names in a client's verified certificate; none where it showed none.
+  const std::vector<std::string>& client_names() const noexcept { return client_names_; }
 
-  // Until there may be something to read; holds no buffer meanwhile. Towards a TLS upstream at
-  // once: what waits there is the read.
+  // Until there may be something to read; holds no buffer meanwhile.
   StreamSocket::Readiness wait_readable() noexcept;
   Task<IoResult> read_some(boost::asio::mutable_buffer buffer);
-  // Of a client's connection, what is below TLS.
-  Task<IoResult> read_raw(boost::asio::mutable_buffer buffer) {
-    return watched()->read_some(buffer);
-  }
+  // What is below TLS.
+  Task<IoResult> read_raw(boost::asio::mutable_buffer buffer) { return socket().read_some(buffer); }
   // All of them or an error. The views must live until then.
   Task<IoResult> write(std::span<const boost::asio::const_buffer> buffers);
 
-  // Nothing follows: by TLS' close_notify the client can tell an end from a cut. Waits 2 s at most
-  // until the socket takes it. Without TLS of a client there is nothing to say.
+  // Nothing follows: by TLS' close_notify the peer can tell an end from a cut. Waits 2 s at most
+  // until the socket takes it. Without TLS there is nothing to say.
   Task<void> say_end();
-  // The same and a close at once, where the client is not waiting for anything.
+  // The same and a close at once, where the peer is not waiting for anything.
   void end_and_close() noexcept;
 
   void expire_after(std::chrono::milliseconds after) noexcept {
@@ -75,27 +68,21 @@ class Transport final : private Deadline {
   bool timed_out() const noexcept { return timed_out_; }
   bool aborted() const noexcept { return aborted_; }
 
-  void shut_down_sending() noexcept;
+  void shut_down_sending() noexcept { socket().shut_down_sending(); }
   void close() noexcept;
   // Closes and remembers that it was us.
   void abort() noexcept;
-  // Closes a client's connection so that it sees a reset: an answer that was cut must not look like
-  // one that ended.
+  // Closes so that the peer sees a reset: an answer that was cut must not look like one that ended.
   void reset() noexcept;
 
  private:
-  Task<IoResult> read_from_upstream(boost::asio::mutable_buffer buffer);
-  Task<IoResult> write_to_upstream(std::span<const boost::asio::const_buffer> buffers);
-  // All but an upstream's with TLS, which Asio looks after.
-  StreamSocket* watched() noexcept {
-    return server_tls_ ? &server_tls_->socket() : socket_ ? &*socket_ : nullptr;
-  }
+  StreamSocket& socket() noexcept { return tls_ ? tls_->socket() : *plain_; }
+  const StreamSocket& socket() const noexcept { return tls_ ? tls_->socket() : *plain_; }
   void expired() noexcept override;
 
-  std::optional<StreamSocket> socket_;
+  std::optional<StreamSocket> plain_;  // or
   std::unique_ptr<TlsStream> tls_;
-  std::unique_ptr<TlsServerStream> server_tls_;
-  std::vector<std::string> peer_names_;
+  std::vector<std::string> client_names_;
   bool at_rest_ = false;
   bool timed_out_ = false;
   bool aborted_ = false;

@@ -1,9 +1,8 @@
 #include "proxy/upstream_pool.h"
 
-#include <boost/asio/ssl/stream.hpp>
 #include <tuple>
 
-#include "proxy/tls_alpn.h"
+#include "proxy/tls.h"
 
 namespace understudy::proxy {
 
@@ -11,6 +10,9 @@ namespace asio = boost::asio;
 using std::chrono::steady_clock;
 
 namespace {
+
+// As ALPN calls them (RFC 7301 6).
+constexpr std::string_view kHttp1 = "http/1.1", kH2 = "h2";
 
 std::string authority_of(const routing::Endpoint& endpoint) {
   const std::uint16_t usual = endpoint.tls ? 443 : 80;
@@ -33,6 +35,7 @@ class UpstreamPool::IdleSweep final : public Deadline {
 void Connecting::stop() noexcept {
   boost::system::error_code ignored;
   if (socket_) socket_->close(ignored);
+  if (transport_) transport_->close();
   resolved_.wake();
 }
 
@@ -129,13 +132,35 @@ Task<Result<asio::ip::tcp::socket>> UpstreamPool::connect_tcp(Connecting& connec
   co_return Error{ErrorKind::connect, Side::upstream, "connect to " + authority_ + ": " + why};
 }
 
-Result<std::unique_ptr<Transport>> UpstreamPool::make_transport(asio::ip::tcp::socket socket) {
+Result<std::unique_ptr<Transport>> UpstreamPool::make_transport(asio::ip::tcp::socket socket,
+                                                                Protocol protocol) {
   try {
-    return std::make_unique<Transport>(resources_.sweep, resources_.sockets, std::move(socket));
+    if (!tls_)
+      return std::make_unique<Transport>(resources_.sweep, resources_.sockets, std::move(socket));
+    auto session =
+        make_client_session(*tls_, endpoint_.host, protocol == Protocol::h2 ? kH2 : kHttp1);
+    if (!session) return session.error();
+    return std::make_unique<Transport>(
+        resources_.sweep,
+        std::make_unique<TlsStream>(resources_.sockets, std::move(socket), std::move(*session)));
   } catch (const std::exception& problem) {
     return Error{ErrorKind::connect, Side::internal,
                  "connect to " + authority_ + ": " + problem.what()};
   }
+}
+
+Task<Status> UpstreamPool::shake_hands(Connecting& connecting, Transport& transport,
+                                       Protocol protocol) {
+  connecting.transport_ = &transport;
+  const auto handshake = co_await transport.shake_hands();
+  connecting.transport_ = nullptr;
+  const auto failed = [&](const std::string& why) {
+    return Error{ErrorKind::tls, Side::upstream, "TLS handshake with " + authority_ + ": " + why};
+  };
+  if (!handshake.done) co_return failed(connecting.timed_out_ ? "timed out" : handshake.detail);
+  if (protocol == Protocol::h2 && transport.protocol() != kH2)
+    co_return failed("no HTTP/2 there (ALPN)");
+  co_return Status{};
 }
 
 Task<Result<std::unique_ptr<Transport>>> UpstreamPool::connect(Connecting& connecting,
@@ -152,30 +177,14 @@ Task<Result<std::unique_ptr<Transport>>> UpstreamPool::connect(Connecting& conne
   auto socket = co_await connect_tcp(connecting, **endpoints);
   if (connecting.interrupted_) co_return cancelled();
   if (!socket) co_return socket.error();
-  if (!tls_) {
-    connecting.clear();
-    co_return make_transport(std::move(*socket));
+  auto transport = make_transport(std::move(*socket), protocol);
+  if (tls_ && transport) {
+    const Status shaken = co_await shake_hands(connecting, **transport, protocol);
+    if (connecting.interrupted_) co_return cancelled();
+    if (!shaken) co_return shaken.error();
   }
-
-  auto stream = make_client_stream(std::move(*socket), *tls_, endpoint_.host);
-  if (!stream) co_return stream.error();
-  if (protocol == Protocol::h2 && !offer_h2(**stream))
-    co_return Error{ErrorKind::tls, Side::upstream, "OpenSSL refuses ALPN"};
-  connecting.socket_ = &(*stream)->next_layer();
-  const auto [error] =
-      co_await (*stream)->async_handshake(asio::ssl::stream_base::client, kAsTuple);
-  connecting.socket_ = nullptr;
   connecting.clear();
-  if (connecting.interrupted_) co_return cancelled();
-  if (error) {
-    const std::string why = connecting.timed_out_ ? "timed out" : error.message();
-    co_return Error{ErrorKind::tls, Side::upstream,
-                    "TLS handshake with " + authority_ + ": " + why};
-  }
-  if (protocol == Protocol::h2 && !chose_h2(**stream)) {
-    co_return Error{ErrorKind::tls, Side::upstream, authority_ + " does not speak HTTP/2 (ALPN)"};
-  }
-  co_return std::make_unique<Transport>(resources_.sweep, std::move(*stream));
+  co_return transport;
 }
 
 }  // namespace understudy::proxy

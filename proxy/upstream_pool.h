@@ -48,7 +48,8 @@ class Connecting final : private Deadline {
   void stop() noexcept;
 
   Waiter resolved_;
-  boost::asio::ip::tcp::socket* socket_ = nullptr;
+  boost::asio::ip::tcp::socket* socket_ = nullptr;  // while TCP connects
+  Transport* transport_ = nullptr;                  // while TLS shakes hands
   bool timed_out_ = false;
   bool interrupted_ = false;
 };
@@ -83,7 +84,9 @@ class UpstreamPool {
   Task<Result<boost::asio::ip::tcp::socket>> connect_tcp(Connecting& connecting,
                                                          Resolver::Endpoints endpoints);
 
-  Result<std::unique_ptr<Transport>> make_transport(boost::asio::ip::tcp::socket socket);
+  Result<std::unique_ptr<Transport>> make_transport(boost::asio::ip::tcp::socket socket,
+                                                    Protocol protocol);
+  Task<Status> shake_hands(Connecting& connecting, Transport& transport, Protocol protocol);
 
   ThreadResources& resources_;
   const routing::Endpoint endpoint_;

@@ -171,15 +171,15 @@ struct Worker::Impl {
     socket.set_option(tcp::no_delay(true), ignored);
     socket.set_option(asio::socket_base::keep_alive(true), ignored);
     if (const auto& tls = served->target.tls) {
-      shake_hands(served,
-                  std::make_unique<TlsServerStream>(resources.sockets, std::move(socket), tls));
+      shake_hands(served, std::make_unique<TlsStream>(resources.sockets, std::move(socket),
+                                                      tls->make_session(), tls));
     } else {
       serve_connection(
           served, std::make_unique<Transport>(sweep, resources.sockets, std::move(socket)), {});
     }
   }
 
-  void shake_hands(const Served& served, std::unique_ptr<TlsServerStream> stream) {
+  void shake_hands(const Served& served, std::unique_ptr<TlsStream> stream) {
     auto handshake = std::make_shared<TlsHandshake>(
         std::make_unique<Transport>(sweep, std::move(stream)),
         worker.current->snapshot().config().limits.tls_handshake_timeout, services.recorder,

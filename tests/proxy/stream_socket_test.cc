@@ -5,10 +5,8 @@
 
 #include <algorithm>
 #include <array>
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/post.hpp>
-#include <boost/asio/read.hpp>
 #include <boost/asio/write.hpp>
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -16,16 +14,13 @@
 #include <string>
 #include <vector>
 
+#include "tests/proxy/socket_fixture.h"
+
 namespace understudy::proxy {
 namespace {
 
 namespace asio = boost::asio;
-using asio::ip::tcp;
 using boost::system::error_code;
-using namespace std::chrono_literals;
-using std::chrono::steady_clock;
-
-void unheard(std::exception_ptr) {}
 
 struct Hangups final : StreamSocket::HangupListener {
   void hung_up() noexcept override {
@@ -36,7 +31,7 @@ struct Hangups final : StreamSocket::HangupListener {
   std::function<void()> then;
 };
 
-class StreamSocketTest : public testing::Test {
+class StreamSocketTest : public SocketFixture {
  protected:
   struct Pair {
     std::unique_ptr<StreamSocket> ours;
@@ -44,18 +39,8 @@ class StreamSocketTest : public testing::Test {
   };
   // The peer's end blocks, and belongs to a context that does not run.
   Pair connected() {
-    tcp::acceptor acceptor(peers_, tcp::endpoint(asio::ip::address_v4::loopback(), 0));
-    tcp::socket ours(context_), peer(peers_);
-    ours.connect(acceptor.local_endpoint());
-    acceptor.accept(peer);
+    auto [ours, peer] = SocketFixture::connected(peers_);
     return {std::make_unique<StreamSocket>(events_, std::move(ours)), std::move(peer)};
-  }
-
-  void run_until(const std::function<bool()>& met) {
-    const auto give_up = steady_clock::now() + 30s;
-    context_.restart();  // it stops whenever nobody waits
-    while (!met() && steady_clock::now() < give_up) context_.run_one_for(100ms);
-    EXPECT_TRUE(met());
   }
   // Whatever the kernel has to tell now has been told.
   void run_what_is_ready() {
@@ -71,17 +56,6 @@ class StreamSocketTest : public testing::Test {
     error_code error;
     bool over = false;
   };
-  // Returns where it waits or is over.
-  void begin(Task<void> task) {
-    bool begun = false;
-    spawn(context_, after_setting(begun, std::move(task)), unheard);
-    context_.restart();
-    while (!begun) context_.poll_one();
-  }
-  static Task<void> after_setting(bool& begun, Task<void> task) {
-    begun = true;
-    co_await std::move(task);
-  }
   void read_from(StreamSocket& socket, Reading& reading, std::size_t most = 100) {
     begin(read(socket, reading, most));
   }
@@ -114,8 +88,7 @@ class StreamSocketTest : public testing::Test {
     asio::write(peer, asio::buffer(text.data(), text.size()));
   }
 
-  asio::io_context context_, peers_;
-  SocketEvents events_{context_};
+  asio::io_context peers_;
 };
 
 TEST_F(StreamSocketTest, WaitsForWhatThePeerSays) {
@@ -292,19 +265,13 @@ TEST_F(StreamSocketTest, DoesNotLetOneWhoAlwaysFindsSomethingKeepTheThread) {
   constexpr int kBytes = 1000;
   auto [ours, peer] = connected();
   say(peer, std::string(kBytes, 'a'));
-  int read = 0, turns_of_others = 0;
+  int read = 0;
   const auto read_byte_by_byte = [&]() -> Task<void> {
     for (char byte = 0; read < kBytes; ++read) co_await ours->read_some(asio::buffer(&byte, 1));
   };
-  const std::function<void()> take_a_turn = [&] {
-    ++turns_of_others;
-    if (read < kBytes) asio::post(context_, take_a_turn);
-  };
   run_until([&] { return !ours->is_quiet(); });
   begin(read_byte_by_byte());
-  asio::post(context_, take_a_turn);
-  run_until([&] { return read == kBytes; });
-  EXPECT_GT(turns_of_others, kBytes / 20);
+  EXPECT_GT(turns_of_others_until([&] { return read == kBytes; }), kBytes / 20);
 }
 
 TEST_F(StreamSocketTest, TellsNothingToOneThatAnotherDestroyedMeanwhile) {
@@ -344,7 +311,7 @@ TEST_F(StreamSocketTest, TellsTheOthersWhereATaskEndsByAnException) {
   int thrown = 0;
   run_until([&] {
     try {
-      context_.run_one_for(10ms);
+      context_.run_one_for(std::chrono::milliseconds(10));
     } catch (const std::runtime_error&) {
       ++thrown;
     }
@@ -383,10 +350,7 @@ TEST_F(StreamSocketTest, KeepsNobodyWaitingForTheHangupOfAClosedSocket) {
 // Another holder of the socket, as a process that is just being spawned, keeps it in the kernel's
 // set beyond its close.
 TEST_F(StreamSocketTest, IsToldNothingOnceItIsClosedThoughSomebodyElseHoldsTheSocket) {
-  tcp::acceptor acceptor(peers_, tcp::endpoint(asio::ip::address_v4::loopback(), 0));
-  tcp::socket socket(context_), peer(peers_);
-  socket.connect(acceptor.local_endpoint());
-  acceptor.accept(peer);
+  auto [socket, peer] = SocketFixture::connected(peers_);
   const int held = ::dup(socket.native_handle());
   auto ours = std::make_unique<StreamSocket>(events_, std::move(socket));
   say(peer, "what the event is about");

@@ -10,6 +10,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ssl/error.hpp>
+#include <boost/asio/ssl/stream.hpp>
 #include <chrono>
 #include <fstream>
 #include <memory>
@@ -27,6 +28,7 @@ namespace asio = boost::asio;
 namespace ssl = boost::asio::ssl;
 using asio::ip::tcp;
 using boost::system::error_code;
+using ClientStream = ssl::stream<tcp::socket>;
 
 constexpr char kHost[] = "bedrock.test";
 
@@ -71,7 +73,7 @@ Handshake shake_hands(ssl::context& server_tls, MakeStream make_stream) {
   tcp::socket client_socket(io);
   client_socket.connect(acceptor.local_endpoint());
   ssl::stream<tcp::socket> server(acceptor.accept(), server_tls);
-  std::unique_ptr<TlsStream> client = make_stream(std::move(client_socket));
+  std::unique_ptr<ClientStream> client = make_stream(std::move(client_socket));
   Handshake result;
   if (!client) return result;
   server.async_handshake(ssl::stream_base::server, [&](error_code code) {
@@ -96,10 +98,10 @@ Handshake shake_hands(ssl::context& server_tls, MakeStream make_stream) {
 
 Handshake connect_with(ssl::context& client_tls, ssl::context& server_tls,
                        const std::string& host = kHost) {
-  return shake_hands(server_tls, [&](tcp::socket socket) -> std::unique_ptr<TlsStream> {
-    auto stream = make_client_stream(std::move(socket), client_tls, host);
-    if (stream) return std::move(*stream);
-    ADD_FAILURE() << stream.error().context;
+  return shake_hands(server_tls, [&](tcp::socket socket) -> std::unique_ptr<ClientStream> {
+    auto session = make_client_session(client_tls, host);
+    if (session) return std::make_unique<ClientStream>(std::move(socket), session->release());
+    ADD_FAILURE() << session.error().context;
     return nullptr;
   });
 }
@@ -118,7 +120,7 @@ Handshake connect_without_verification(ssl::context& server_tls) {
   SSL_CTX_set_min_proto_version(context.native_handle(), TLS1_VERSION);
   SSL_CTX_set_security_level(context.native_handle(), 0);
   return shake_hands(server_tls, [&](tcp::socket socket) {
-    return std::make_unique<TlsStream>(std::move(socket), context);
+    return std::make_unique<ClientStream>(std::move(socket), context);
   });
 }
 
@@ -247,11 +249,9 @@ TEST_F(TlsClient, ReportsTrustAnchorsThatCannotBeRead) {
 TEST_F(TlsClient, RefusesToVerifyNoName) {
   const auto context = make_client_tls(ca_file_);
   ASSERT_TRUE(context);
-  asio::io_context io;
-  EXPECT_FALSE(make_client_stream(tcp::socket(io), **context, ""));
-  EXPECT_FALSE(
-      make_client_stream(tcp::socket(io), **context, std::string("bedrock.test\0.evil", 18)));
-  EXPECT_FALSE(make_client_stream(tcp::socket(io), **context, std::string(300, 'a')));
+  EXPECT_FALSE(make_client_session(**context, ""));
+  EXPECT_FALSE(make_client_session(**context, std::string("bedrock.test\0.evil", 18)));
+  EXPECT_FALSE(make_client_session(**context, std::string(300, 'a')));
 }
 
 }  // namespace

@@ -19,8 +19,8 @@ namespace {
 using std::chrono::steady_clock;
 using namespace std::chrono_literals;
 
-std::string on_loopback(std::uint16_t port) {
-  return "http://127.0.0.1:" + std::to_string(port);
+std::string endpoint_of(const std::string& given, std::uint16_t port) {
+  return given.empty() ? "http://127.0.0.1:" + std::to_string(port) : given;
 }
 
 std::string upstream_line(std::string_view name, std::string_view endpoint,
@@ -71,11 +71,11 @@ std::string ProxySetup::text() const {
   std::ostringstream yaml;
   yaml << "listeners: [{address: 127.0.0.1:0" << listener_more << "}]\n"
        << "admin: {address: 127.0.0.1:0}\nthreads: {io: 2}\nupstreams:\n"
-       << upstream_line("primary", on_loopback(primary_port), primary_credentials, primary_more);
+       << upstream_line("primary", endpoint_of(primary_endpoint, primary_port), primary_credentials,
+                        primary_more);
   if (has_candidate) {
-    yaml << upstream_line(
-        "candidate", candidate_endpoint.empty() ? on_loopback(candidate_port) : candidate_endpoint,
-        candidate_credentials, candidate_more);
+    yaml << upstream_line("candidate", endpoint_of(candidate_endpoint, candidate_port),
+                          candidate_credentials, candidate_more);
   }
   yaml << "routes:\n  - name: route\n    match: {" << match
        << "}\n    primary: {upstream: primary}\n";

@@ -36,6 +36,7 @@ struct ProxySetup {
   std::string candidate_credentials = "source: none";
   std::string primary_more{};
   std::string candidate_more{};      // further keys of the upstreams: ", connect_timeout: 1s"
+  std::string primary_endpoint{};    // instead of http://127.0.0.1:primary_port
   std::string candidate_endpoint{};  // instead of http://127.0.0.1:candidate_port
   std::string match = "models: [\"*\"]";
   std::string listener_more{};  // ", base_path: /bedrock"

@@ -1,0 +1,121 @@
+// Upstreams behind TLS, as Bedrock is. Another proxy with a TLS listener stands before the fake.
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <atomic>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "tests/support/certificates.h"
+#include "tests/support/fake_bedrock.h"
+#include "tests/support/proxy_under_test.h"
+#include "tests/support/raw_client.h"
+#include "tests/support/scratch_directory.h"
+
+namespace understudy::testing_support {
+namespace {
+
+class TlsUpstream : public testing::Test {
+ protected:
+  void start(const FakeBedrock& upstream, const std::string& limits_of_front = "") {
+    front_ = std::make_unique<ProxyUnderTest>(
+        ProxySetup{.primary_port = upstream.port(),
+                   .listener_more = ", tls: {certificate: " + certificate_ + ", key: " + key_ + "}",
+                   .top = "limits: {" + limits_of_front + "}\n"});
+    proxy_ = std::make_unique<ProxyUnderTest>(
+        ProxySetup{.primary_more = trust_, .primary_endpoint = endpoint()});
+  }
+  void start_with_candidate(const FakeBedrock& upstream) {
+    start(upstream);
+    proxy_ = std::make_unique<ProxyUnderTest>(ProxySetup{.primary_more = trust_,
+                                                         .candidate_more = trust_,
+                                                         .primary_endpoint = endpoint(),
+                                                         .candidate_endpoint = endpoint()});
+  }
+  std::string endpoint() const { return "https://127.0.0.1:" + std::to_string(front_->port()); }
+  double handshakes() const { return front_->value("tls_handshakes_total", {{"result", "full"}}); }
+
+  const ScratchDirectory files_;
+  const Identity authority_ = make_authority("the test's authority");
+  const Identity own_ = make_identity(
+      {.name = "127.0.0.1", .alternative_names = "IP:127.0.0.1", .issuer = &authority_});
+  const std::string trust_ = ", ca_file: " + files_.write("ca.pem", certificate_pem(authority_));
+  const std::string certificate_ = files_.write("front.crt", certificate_pem(own_));
+  const std::string key_ = files_.write("front.key", key_pem(own_));
+  std::unique_ptr<ProxyUnderTest> front_, proxy_;
+};
+
+TEST_F(TlsUpstream, AnswersManyRequestsOnOneConnectionOfEachVariant) {
+  const auto upstream = FakeBedrock::replies(converse_answer("hello"));
+  start_with_candidate(*upstream);
+  RawClient client(proxy_->port());
+  for (int i = 0; i < 10; ++i) {
+    EXPECT_EQ(client.ask(converse("hi")).body, converse_answer("hello"));
+    EXPECT_TRUE(proxy_->books_balance(static_cast<std::uint64_t>(i) + 1));
+  }
+  EXPECT_EQ(proxy_->counts().compared, 10U) << proxy_->books();
+  EXPECT_EQ(handshakes(), 2) << "one of the primary's, one of the candidate's";
+}
+
+TEST_F(TlsUpstream, CarriesLargeBodiesBothWays) {
+  const std::string question = noise(20'000'000, 1), reply = noise(20'000'000, 2);
+  FakeBedrock upstream([&](const FakeRequest& request, FakePeer& peer) {
+    peer.send(answer(request.body == question ? reply : "another question"));
+  });
+  start(upstream);
+  RawClient client(proxy_->port());
+  const Answer got = client.ask(post("/model/amazon.primary-v1%3A0/invoke", question));
+  EXPECT_EQ(got.end, Answer::End::complete);
+  EXPECT_TRUE(got.body == reply) << got.body.size();
+}
+
+constexpr std::array<std::string_view, 3> kPieces = {"first", "second", "third"};
+
+TEST_F(TlsUpstream, HasEachPieceOfAStreamPassedOnBeforeTheNextComes) {
+  std::atomic<int> received{0};
+  FakeBedrock upstream([&](const FakeRequest&, FakePeer& peer) {
+    peer.send("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n");
+    for (int i = 0; i < 3; ++i) {
+      peer.send(as_chunk(kPieces[i]));
+      EXPECT_TRUE(eventually([&] { return received > i; }));
+    }
+    peer.send("0\r\n\r\n");
+  });
+  start(upstream);
+  RawClient client(proxy_->port());
+  client.send(converse("hi"));
+  for (const std::string_view piece : kPieces) {
+    EXPECT_TRUE(client.receive_until(piece));
+    ++received;
+  }
+  EXPECT_EQ(client.receive().body, "firstsecondthird");
+}
+
+TEST_F(TlsUpstream, EndsNoAnswerCleanlyThatWasCut) {
+  FakeBedrock upstream([&](const FakeRequest&, FakePeer& peer) {
+    peer.send("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n" + as_chunk("some"));
+    peer.close();
+  });
+  start_with_candidate(upstream);
+  RawClient client(proxy_->port());
+  const Answer got = client.ask(converse("hi"));
+  EXPECT_TRUE(got.end != Answer::End::complete || got.status == 502) << got.status;
+  EXPECT_TRUE(proxy_->books_balance(1));
+  EXPECT_EQ(proxy_->counts().skipped["primary_cut"], 1U) << proxy_->books();
+}
+
+TEST_F(TlsUpstream, ThatClosedItsIdleConnectionIsConnectedToAnew) {
+  const auto upstream = FakeBedrock::replies(converse_answer("hello"));
+  start(*upstream, "keep_alive_timeout: 100ms");
+  RawClient client(proxy_->port());
+  for (int i = 1; i <= 3; ++i) {
+    EXPECT_EQ(client.ask(converse("hi")).status, 200);
+    EXPECT_EQ(handshakes(), i);
+    EXPECT_TRUE(eventually([&] { return front_->value("connections", {}) == 0; }));
+  }
+}
+
+}  // namespace
+}  // namespace understudy::testing_support
