@@ -178,12 +178,7 @@ our_sources() {
 
 run_clang_format() { our_sources | xargs clang-format-14 --dry-run --Werror; }
 
-# The compile commands are GCC's: what clang does not know of them is not worth a word.
-run_clang_tidy() {
-  our_sources | grep -E '^(routing|metrics|proxy)/.*\.cc$' |
-    xargs --max-procs="$jobs" --max-args=1 clang-tidy-14 -p build/asan --quiet --extra-arg=-Wno-unknown-warning-option \
-      2>"$logs/tidy"
-}
+run_clang_tidy() { "$python" tests/clang_tidy.py --build build/asan --jobs "$jobs"; }
 
 # In braces, so that bash has read all of it before it begins: a checkout may change this file while it runs.
 {
