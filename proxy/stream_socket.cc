@@ -164,16 +164,23 @@ void StreamSocket::happened(std::uint32_t what) {
 }
 
 void StreamSocket::wake(Direction& direction) {
-  if (!direction.ready || !direction.waiting) return;
-  events().remove_waiting();
-  std::exchange(direction.waiting, {})();
+  if (!direction.ready) return;
+  SocketEvents& told_by = events();
+  for (Wait& wait : direction.waits) {
+    if (!wait.go_on) continue;
+    told_by.remove_waiting();
+    std::exchange(wait.go_on, {})();
+    if (!told_by.is_telling(this)) return;
+  }
 }
 
 void StreamSocket::abort(Direction& direction) noexcept {
-  if (!direction.waiting) return;
-  events().remove_waiting();
-  *direction.outcome = asio::error::operation_aborted;
-  asio::post(context(), [go_on = std::exchange(direction.waiting, {})]() mutable { go_on(); });
+  for (Wait& wait : direction.waits) {
+    if (!wait.go_on) continue;
+    events().remove_waiting();
+    *wait.outcome = asio::error::operation_aborted;
+    asio::post(context(), [go_on = std::exchange(wait.go_on, {})]() mutable { go_on(); });
+  }
 }
 
 void StreamSocket::close() noexcept {

@@ -3,9 +3,12 @@
 // remembers what the thread's SocketEvents told, so that where nothing came in nothing is read, and
 // hears of a peer that leaves while nobody reads. Asio's own operations try every read before they
 // wait for it, with the buffer for it in hand. Belongs to one thread; one reader and one writer at
-// a time. May be destroyed while somebody awaits readable() or writable(), but not while a
-// read_some() or write() is under way: close() ends those.
+// a time, each of which may wait for either direction: TLS reads before it can write where half of
+// a key update has come in (RFC 8446 4.6.3), and writes before it can read where it has to answer
+// one. May be destroyed while somebody awaits readable() or writable(), but not while a read_some()
+// or write() is under way: close() ends those.
 
+#include <array>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <cassert>
@@ -25,10 +28,14 @@ using IoResult = std::tuple<boost::system::error_code, std::size_t>;
 bool is_quiet(int socket) noexcept;
 
 class StreamSocket final : private SocketEvents::Member {
+  struct Wait {
+    Resumption go_on;
+    boost::system::error_code* outcome = nullptr;
+  };
   struct Direction {
+    Wait& free_wait() noexcept { return waits[0].go_on ? waits[1] : waits[0]; }
     bool ready = false;
-    Resumption waiting;
-    boost::system::error_code* outcome = nullptr;  // of who waits
+    std::array<Wait, 2> waits;
   };
 
  public:
@@ -63,11 +70,12 @@ class StreamSocket final : private SocketEvents::Member {
     template <typename Promise>
     void await_suspend(std::coroutine_handle<Promise> coroutine) {
       coroutine.promise().running().wait(coroutine, [this](Resumption go_on) {
-        assert(!direction_->waiting);
+        Wait& wait = direction_->free_wait();
+        assert(!wait.go_on);
         socket_->events().add_waiting();
         socket_->reads_in_a_row_ = 0;
-        direction_->outcome = &outcome_;
-        direction_->waiting = std::move(go_on);
+        wait.outcome = &outcome_;
+        wait.go_on = std::move(go_on);
       });
     }
     boost::system::error_code await_resume() const noexcept { return outcome_; }
@@ -107,6 +115,7 @@ class StreamSocket final : private SocketEvents::Member {
   void look_for_input() noexcept;
   Task<IoResult> write_rest(std::span<const boost::asio::const_buffer> buffers, IoResult first);
   void happened(std::uint32_t what) override;
+  // Both who wait: each has to look for itself.
   void wake(Direction& direction);
   void abort(Direction& direction) noexcept;
 

@@ -22,6 +22,9 @@ namespace {
 
 constexpr std::size_t kRecordBytes = 16u << 10;  // RFC 8446 5.1
 
+// Who writes much to a peer that takes it at once lets the others of the thread run after so many.
+constexpr std::size_t kRecordsInARow = 32;
+
 // Walks over what is to be written. Small pieces are joined, so that an answer's head and body are
 // one record and one system call.
 class Pieces {
@@ -238,7 +241,7 @@ Task<IoResult> TlsStream::read_some(asio::mutable_buffer buffer) {
 }
 
 Task<IoResult> TlsStream::write(std::span<const asio::const_buffer> buffers) {
-  std::size_t written = 0;
+  std::size_t written = 0, records = 0;
   for (Pieces pieces(buffers); !pieces.empty();) {
     if (!usable()) co_return IoResult{asio::error::connection_reset, written};
     const std::string_view piece = pieces.next(thread_scratch());
@@ -248,6 +251,7 @@ Task<IoResult> TlsStream::write(std::span<const asio::const_buffer> buffers) {
     if (outcome == 1) {
       written += taken;
       pieces.advance(taken);
+      if (++records % kRecordsInARow == 0) co_await asio::post(socket_.context(), kAsTuple);
       continue;
     }
     const int wants = SSL_get_error(session_.get(), outcome);

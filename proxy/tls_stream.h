@@ -60,6 +60,7 @@ class TlsStream {
   const StreamSocket& socket() const noexcept { return socket_; }
 
  private:
+  // Whether reading or writing: OpenSSL may want the other direction of either.
   Task<boost::system::error_code> wait_for(int openssl_wants);
   bool usable() const noexcept { return !broken_ && socket_.is_open(); }
 

@@ -41,7 +41,8 @@ class Transport final : private Deadline {
   // Names in a client's verified certificate; none where it showed none.
   const std::vector<std::string>& client_names() const noexcept { return client_names_; }
 
-  // Until there may be something to read; holds no buffer meanwhile.
+  // Until there may be something to read; holds no buffer meanwhile. By TLS that may be a ticket or
+  // a part of a record, so that the read behind it has to wait.
   StreamSocket::Readiness wait_readable() noexcept;
   Task<IoResult> read_some(boost::asio::mutable_buffer buffer);
   // What is below TLS.

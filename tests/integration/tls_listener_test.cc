@@ -12,10 +12,12 @@
 #include "routing/config_loader.h"
 #include "tests/support/certificates.h"
 #include "tests/support/fake_bedrock.h"
+#include "tests/support/h2_frames.h"
 #include "tests/support/proxy_under_test.h"
 #include "tests/support/raw_client.h"
 #include "tests/support/scratch_directory.h"
 #include "tests/support/tls_client.h"
+#include "tests/support/tls_records.h"
 
 namespace understudy::testing_support {
 namespace {
@@ -307,6 +309,30 @@ TEST_F(TlsListener, GoesOnAfterAnIdleConnectionGaveItsBufferBack) {
   client.send(request.substr(0, 30));
   client.send(request.substr(30));
   EXPECT_EQ(client.receive().status, 200);
+}
+
+// Until the rest of it is there OpenSSL neither reads nor writes.
+TEST_F(TlsListener, AnswersBehindAKeyUpdateInTwoRecordsAndForgetsTheConnection) {
+  using Type = HandmadeRecords::Type;
+  ProxyUnderTest proxy(usual());
+  std::string secret, said;
+  TlsClientOptions options = trusting();
+  options.protocols = {"h2"};
+  options.secret = &secret;
+  TlsClient client(proxy.port(), options);
+  ASSERT_EQ(client.protocol(), "h2") << client.problem();
+  HandmadeRecords records(secret);
+  const std::string begin = std::string{h2::kPreface} + h2::settings();
+  const std::string ping = h2::frame(h2::kPing, h2::kNone, 0, "12345678");
+  std::string bytes = records.next(Type::application, begin + ping);
+  client.socket().write(bytes += records.next(Type::handshake, {"\x18\0\0\x01", 4}));
+  // Its thread deals with the above first.
+  EXPECT_EQ(RawClient(proxy.port(), trusting()).ask(converse("hi")).status, 200);
+  client.socket().write(records.next(Type::handshake, {"\0", 1}));
+  while (said.find("12345678") == std::string::npos)
+    ASSERT_EQ(client.read(said), Socket::Read::data) << client.problem();
+  client.socket().close();
+  EXPECT_TRUE(eventually([&] { return proxy.value("connections", {}) == 0; }));
 }
 
 TEST_F(TlsListener, ABadPairKeepsTheOldOneAndSaysWhy) {

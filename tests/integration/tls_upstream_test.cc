@@ -117,5 +117,27 @@ TEST_F(TlsUpstream, ThatClosedItsIdleConnectionIsConnectedToAnew) {
   }
 }
 
+TEST_F(TlsUpstream, ThatDoesNotShakeHandsIsWaitedForAsLongAsAConnectMayTake) {
+  const auto silent = FakeBedrock::never_replies();
+  const std::string endpoint = "https://127.0.0.1:" + std::to_string(silent->port());
+  ProxyUnderTest proxy(ProxySetup{.primary_more = trust_ + ", connect_timeout: 100ms",
+                                  .primary_endpoint = endpoint});
+  RawClient client(proxy.port());
+  EXPECT_EQ(client.ask(converse("hi")).status, 502);
+  EXPECT_TRUE(silent->wait_for_open_connections(0));
+}
+
+TEST_F(TlsUpstream, ThatDoesNotShakeHandsIsLeftWhenTheClientLeaves) {
+  const auto silent = FakeBedrock::never_replies();
+  const std::string endpoint = "https://127.0.0.1:" + std::to_string(silent->port());
+  ProxyUnderTest proxy(
+      ProxySetup{.primary_more = trust_ + ", connect_timeout: 10m", .primary_endpoint = endpoint});
+  RawClient client(proxy.port());
+  client.send(converse("hi"));
+  EXPECT_TRUE(silent->wait_for_open_connections(1));
+  client.close();
+  EXPECT_TRUE(silent->wait_for_open_connections(0));
+}
+
 }  // namespace
 }  // namespace understudy::testing_support

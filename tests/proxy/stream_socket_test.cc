@@ -227,6 +227,32 @@ TEST_F(StreamSocketTest, EndsTheWaitForInputWhenItIsDestroyed) {
   EXPECT_EQ(*waited, asio::error::operation_aborted);
 }
 
+TEST_F(StreamSocketTest, WakesBothWhoWaitForOneDirection) {
+  auto [ours, peer] = connected();
+  Reading reading;
+  std::optional<error_code> other;
+  read_from(*ours, reading);
+  begin(wait_for_input(*ours, other));
+  say(peer, "hello");
+  run_until([&] { return reading.over && other; });
+  EXPECT_EQ(reading.text, "hello");
+  EXPECT_EQ(other, error_code{});
+}
+
+TEST_F(StreamSocketTest, TellsTheSecondWhoWaitsThatTheFirstDestroyedIt) {
+  auto [ours, peer] = connected();
+  std::optional<error_code> second;
+  const auto destroy_then = [](std::unique_ptr<StreamSocket>& socket) -> Task<void> {
+    co_await socket->readable();
+    socket.reset();
+  };
+  begin(destroy_then(ours));
+  begin(wait_for_input(*ours, second));
+  say(peer, "hello");
+  run_until([&] { return second.has_value(); });
+  EXPECT_EQ(second, asio::error::operation_aborted);
+}
+
 TEST_F(StreamSocketTest, CanNeitherBeReadNorWrittenOnceItIsClosed) {
   auto [ours, peer] = connected();
   ours->close();

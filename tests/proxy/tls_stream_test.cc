@@ -13,6 +13,7 @@
 #include "tests/proxy/socket_fixture.h"
 #include "tests/support/certificates.h"
 #include "tests/support/scratch_directory.h"
+#include "tests/support/tls_records.h"
 
 namespace understudy::proxy {
 namespace {
@@ -20,6 +21,7 @@ namespace {
 namespace asio = boost::asio;
 using boost::system::error_code;
 using testing_support::certificate_pem;
+using testing_support::HandmadeRecords;
 using testing_support::Identity;
 using testing_support::key_pem;
 using testing_support::make_authority;
@@ -53,26 +55,33 @@ class TlsStreamTest : public SocketFixture {
     std::string text;
     error_code error;
   };
+  static Task<void> read_into(TlsStream& stream, std::optional<Reading>& reading,
+                              std::size_t most = 100) {
+    std::string buffer(most, '\0');
+    const auto [error, size] = co_await stream.read_some(asio::buffer(buffer));
+    reading = Reading{buffer.substr(0, size), error};
+  }
   Reading read(TlsStream& stream, std::size_t most = 100) {
     std::optional<Reading> reading;
-    const auto task = [&]() -> Task<void> {
-      std::string buffer(most, '\0');
-      const auto [error, size] = co_await stream.read_some(asio::buffer(buffer));
-      reading = Reading{buffer.substr(0, size), error};
-    };
-    begin(task());
+    begin(read_into(stream, reading, most));
     run_until([&] { return reading.has_value(); });
     return *reading;
   }
+  static Task<void> write_all(TlsStream& stream, std::string_view text,
+                              std::optional<IoResult>& written) {
+    const std::array buffers{asio::buffer(text)};
+    written = co_await stream.write(buffers);
+  }
   IoResult write(TlsStream& stream, std::string_view text) {
     std::optional<IoResult> written;
-    const auto task = [&]() -> Task<void> {
-      const std::array buffers{asio::buffer(text)};
-      written = co_await stream.write(buffers);
-    };
-    begin(task());
+    begin(write_all(stream, text, written));
     run_until([&] { return written.has_value(); });
     return *written;
+  }
+  // Below TLS.
+  static void send_raw(TlsStream& stream, std::string_view bytes) {
+    const std::array buffers{asio::buffer(bytes)};
+    EXPECT_EQ(stream.socket().try_write(buffers), IoResult(error_code{}, bytes.size()));
   }
 
   static std::shared_ptr<const TlsServer> load(const testing_support::ScratchDirectory& files,
@@ -99,6 +108,7 @@ TEST_F(TlsStreamTest, CarriesWhatBothEndsSay) {
   ASSERT_TRUE(pair.of_client.done) << pair.of_client.detail;
   EXPECT_EQ(pair.of_client.result, "full");
   EXPECT_EQ(pair.client->protocol(), "http/1.1");
+  EXPECT_TRUE(pair.client->client_names().empty()) << "the server's are not a client's";
   const std::string question(100'000, 'q');  // several records
   std::string got;
   EXPECT_EQ(write(*pair.client, question), IoResult(error_code{}, question.size()));
@@ -160,6 +170,64 @@ TEST_F(TlsStreamTest, KnowsOfBytesThatItTookAndNobodyReadYet) {
   EXPECT_TRUE(pair.client->has_pending());
   EXPECT_EQ(read(*pair.client).text, "ello");
   EXPECT_FALSE(pair.client->has_pending());
+}
+
+// Until the rest of it is there OpenSSL neither reads nor writes: both wait for input then.
+TEST_F(TlsStreamTest, GoesOnReadingAndWritingBehindAKeyUpdateInTwoRecords) {
+  using Type = HandmadeRecords::Type;
+  std::string secret;
+  testing_support::tell_client_secret((*context_of_clients_)->native_handle(), secret);
+  Pair pair = shake_hands();
+  HandmadeRecords client(secret);
+  std::string bytes = client.next(Type::application, "hello");
+  bytes += client.next(Type::handshake, {"\x18\0\0\x01", 4});
+  send_raw(*pair.client, bytes);
+  EXPECT_EQ(read(*pair.server).text, "hello");
+  std::optional<Reading> reading;
+  std::optional<IoResult> written;
+  begin(read_into(*pair.server, reading));
+  begin(write_all(*pair.server, "answer", written));
+  EXPECT_FALSE(reading || written);
+  bytes = client.next(Type::handshake, {"\0", 1});
+  client.update_key();
+  send_raw(*pair.client, bytes += client.next(Type::application, "more"));
+  run_until([&] { return reading && written; });
+  EXPECT_EQ(reading->text, "more");
+  EXPECT_EQ(read(*pair.client).text, "answer");
+}
+
+// The answer to that has no room until the peer reads: both wait for some.
+TEST_F(TlsStreamTest, GoesOnReadingAndWritingWhereOneWhoReadsNothingAsksForAKeyUpdate) {
+  using Type = HandmadeRecords::Type;
+  std::string secret;
+  testing_support::tell_client_secret((*context_of_clients_)->native_handle(), secret);
+  Pair pair = shake_hands();
+  HandmadeRecords client(secret);
+  const std::string much(32u << 20, 'm');
+  std::optional<Reading> reading;
+  std::optional<IoResult> written;
+  begin(write_all(*pair.server, much, written));
+  while (context_.poll() > 0) {
+  }
+  EXPECT_FALSE(written);
+  begin(read_into(*pair.server, reading));
+  std::string bytes = client.next(Type::handshake, {"\x18\0\0\x01\x01", 5});
+  client.update_key();
+  send_raw(*pair.client, bytes += client.next(Type::application, "more"));
+  std::size_t got = 0;
+  const auto take_all = [&]() -> Task<void> {
+    std::string buffer(64u << 10, '\0');
+    error_code error;
+    while (got < much.size() && !error) {
+      const auto read = co_await pair.client->read_some(asio::buffer(buffer));
+      error = std::get<0>(read);
+      got += std::get<1>(read);
+    }
+  };
+  begin(take_all());
+  run_until([&] { return got == much.size() && written && reading; });
+  EXPECT_EQ(*written, IoResult(error_code{}, much.size()));
+  EXPECT_EQ(reading->text, "more");
 }
 
 TEST_F(TlsStreamTest, DoesNotLetOneWhoAlwaysFindsSomethingKeepTheThread) {

@@ -5,6 +5,8 @@
 
 #include <csignal>
 
+#include "tests/support/tls_records.h"
+
 namespace understudy::testing_support {
 namespace {
 
@@ -48,6 +50,7 @@ TlsClient::TlsClient(std::uint16_t port, const TlsClientOptions& options)
     SSL_CTX_use_certificate(context, options.identity->certificate.get());
     SSL_CTX_use_PrivateKey(context, options.identity->key.get());
   }
+  if (options.secret != nullptr) tell_client_secret(context, *options.secret);
   session_.reset(SSL_new(context));
   const std::string protocols = wire_form(options.protocols);
   if (!protocols.empty()) {

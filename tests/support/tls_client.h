@@ -33,6 +33,7 @@ struct TlsClientOptions {
   std::string ciphers{};           // of TLS 1.2 and before
   bool tickets = true;             // false: sessions are resumed by their id
   SSL_SESSION* session = nullptr;  // to be resumed
+  std::string* secret = nullptr;   // see tell_client_secret()
 };
 
 class TlsClient {
