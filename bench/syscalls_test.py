@@ -15,7 +15,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from harness import machine, syscalls  # noqa: E402
-from harness.contestants import ALL, Proxy  # noqa: E402
+from harness.contestants import ALL, Proxy, TlsEnd, upstreams_of  # noqa: E402
 from harness.machine import BenchError  # noqa: E402
 from harness.peer import Peer  # noqa: E402
 
@@ -31,11 +31,12 @@ CASES = [
     ("understudy-off-signed", OFF),
     ("understudy-100-bearer", MIRRORING),
     ("understudy-100-signed", MIRRORING),
+    ("understudy-to-tls-bearer", OFF),
 ]
 
 
-def check(name: str, limits: dict, peer: Peer, directory: Path, understudy: Path) -> list[str]:
-    with Proxy(ALL[name], peer, directory / name, understudy) as proxy:
+def check(name: str, limits: dict, peer: Peer, tls_end: TlsEnd, directory: Path, understudy: Path) -> list[str]:
+    with Proxy(ALL[name], upstreams_of(ALL[name], peer, tls_end), directory / name, understudy) as proxy:
         counted = syscalls.measure(proxy, peer, directory / name, body=2048)
     if "io" not in counted:
         return [f"{name}: no thread is named io*; threads: {sorted(counted['calls'])}"]
@@ -60,16 +61,19 @@ def main() -> int:
         machine.check_machine()
     except BenchError as problem:
         reason = reason or str(problem)
+    if not TlsEnd.available():
+        reason = reason or "haproxy is not installed"
     if reason:
         print(f"skipped: {reason}")
         return SKIPPED
     understudy, peer_program = (one.resolve() for one in programs)
     problems = []
     with tempfile.TemporaryDirectory(prefix="understudy-syscalls-") as directory:
-        with Peer(peer_program, Path(directory) / "peer.log") as peer:
+        directory = Path(directory)
+        with Peer(peer_program, directory / "peer.log") as peer, TlsEnd(peer, directory / "tls-end") as tls_end:
             for name, limits in CASES:
                 try:
-                    problems += check(name, limits, peer, Path(directory), understudy)
+                    problems += check(name, limits, peer, tls_end, directory, understudy)
                 except BenchError as problem:
                     problems.append(f"{name}: {problem}")
     print("\n".join(problems) or "good")

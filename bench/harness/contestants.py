@@ -5,7 +5,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from .machine import PROXY_CORE, BenchError, Process, free_port
+from .machine import PEER_CORE, PROXY_CORE, BenchError, Process, free_port
 from .peer import Peer
 
 MANY_REQUESTS = 1_000_000_000  # per connection: never a reason to close
@@ -22,6 +22,7 @@ class Contestant:
     streaming: bool = False  # nginx: proxy_buffering off
     one_read: bool = False  # nginx: a header buffer that takes head and small body in one read
     tls: bool = False  # clients come by TLS
+    to_tls: bool = False  # the upstream speaks TLS, and its certificate is verified
 
     @property
     def auth(self) -> str:
@@ -62,6 +63,10 @@ ALL = {
         Contestant("nghttpx", "nghttpx, HTTP/2", "nghttpx"),
         Contestant("nginx-tls", "nginx, TLS", "nginx", tls=True),
         Contestant("understudy-tls", "Understudy, TLS", "understudy", tls=True),
+        Contestant("nginx-to-tls", "nginx proxy_pass, to TLS", "nginx", to_tls=True),
+        Contestant("haproxy-to-tls", "HAProxy, to TLS", "haproxy", to_tls=True),
+        Contestant("understudy-to-tls-bearer", "Understudy, to TLS, bearer", "understudy", signed=False, to_tls=True),
+        Contestant("understudy-to-tls-signed", "Understudy, to TLS, signed", "understudy", to_tls=True),
         *understudy_contestants(),
     ]
 }
@@ -76,19 +81,55 @@ def make_certificate(directory: Path):
         raise BenchError(f"openssl makes no certificate: {made.stderr[-300:]}")
 
 
+@dataclass(frozen=True)
+class Upstreams:
+    """The ports that a contestant sends to. With a `certificate` the primary speaks TLS."""
+
+    primary: int
+    candidate: int
+    certificate: Path | None = None
+
+
+class TlsEnd(Process):
+    """HAProxy speaking TLS before the fake Bedrock, on its core: bench-peer speaks none."""
+
+    @staticmethod
+    def available() -> bool:
+        return shutil.which("haproxy") is not None
+
+    def __init__(self, peer: Peer, directory: Path):
+        self.port = free_port()
+        directory.mkdir()
+        make_certificate(directory)
+        self.certificate = directory / "tls.crt"
+        both = directory / "tls.pem"
+        both.write_text(self.certificate.read_text() + (directory / "tls.key").read_text())
+        command = haproxy(directory, f"127.0.0.1:{self.port} ssl crt {both}", f"127.0.0.1:{peer.ports['primary']}")
+        super().__init__(command, PEER_CORE, directory / "log")
+        try:
+            self.wait_for_port(self.port)
+        except BenchError:
+            self.stop()
+            raise
+
+
+def upstreams_of(contestant: Contestant, peer: Peer, tls_end: TlsEnd | None = None) -> Upstreams:
+    candidate = peer.ports["hung" if contestant.hung else "candidate"]
+    if contestant.to_tls:
+        return Upstreams(tls_end.port, candidate, tls_end.certificate)
+    return Upstreams(peer.ports["primary"], candidate)
+
+
 class Proxy(Process):
     """A running contestant. `port` is where the load goes."""
 
-    def __init__(self, contestant: Contestant, peer: Peer, directory: Path, understudy: Path | None):
+    def __init__(self, contestant: Contestant, upstreams: Upstreams, directory: Path, understudy: Path | None):
         self.contestant = contestant
         self.port = free_port()
         directory.mkdir(parents=True, exist_ok=True)
         if contestant.tls:
             make_certificate(directory)
-        candidate = peer.ports["hung" if contestant.hung else "candidate"]
-        command = COMMANDS[contestant.kind](
-            contestant, directory, self.port, peer.ports["primary"], candidate, understudy
-        )
+        command = COMMANDS[contestant.kind](contestant, directory, self.port, upstreams, understudy)
         super().__init__(command, PROXY_CORE, directory / "log")
         try:
             self.wait_for_port(self.port)
@@ -97,7 +138,7 @@ class Proxy(Process):
             raise
 
 
-def nginx_command(contestant, directory, port, primary, candidate, _) -> list[str]:
+def nginx_command(contestant, directory, port, upstreams: Upstreams, _) -> list[str]:
     passing = """
       proxy_http_version 1.1;
       proxy_set_header Connection "";
@@ -109,6 +150,9 @@ def nginx_command(contestant, directory, port, primary, candidate, _) -> list[st
     mirror = "mirror /mirror; mirror_request_body on;" if contestant.mirror else ""
     tls = (f"ssl_protocols TLSv1.2 TLSv1.3; ssl_certificate {directory}/tls.crt; ssl_certificate_key {directory}/tls.key;"
            if contestant.tls else "")
+    to = "https" if upstreams.certificate else "http"
+    verification = ("proxy_ssl_verify on; proxy_ssl_name 127.0.0.1; proxy_ssl_protocols TLSv1.2 TLSv1.3; "
+                    f"proxy_ssl_trusted_certificate {upstreams.certificate};" if upstreams.certificate else "")
     # nginx reads a body in memory only when it fits the buffer; otherwise it goes through a file.
     (directory / "nginx.conf").write_text(f"""
 daemon off;
@@ -132,13 +176,13 @@ http {{
   keepalive_timeout 300s;
   tcp_nodelay on;
   upstream primary {{
-    server 127.0.0.1:{primary};
+    server 127.0.0.1:{upstreams.primary};
     keepalive 2048;
     keepalive_requests {MANY_REQUESTS};
     keepalive_timeout 300s;
   }}
   upstream candidate {{
-    server 127.0.0.1:{candidate};
+    server 127.0.0.1:{upstreams.candidate};
     keepalive 2048;
     keepalive_requests {MANY_REQUESTS};
     keepalive_timeout 300s;
@@ -148,7 +192,8 @@ http {{
     {tls}
     location / {{
       {mirror}
-      proxy_pass http://primary;{passing}
+      proxy_pass {to}://primary;{passing}
+      {verification}
     }}
     location = /mirror {{
       internal;
@@ -161,7 +206,7 @@ http {{
             "-e", str(directory / "log")]
 
 
-def haproxy_command(contestant, directory, port, primary, _candidate, _) -> list[str]:
+def haproxy(directory: Path, bind: str, server: str) -> list[str]:
     (directory / "haproxy.cfg").write_text(f"""
 global
   nbthread 1
@@ -176,20 +221,25 @@ defaults
   timeout server 300s
   timeout http-keep-alive 300s
 frontend bench
-  bind 127.0.0.1:{port} backlog 4096
+  bind {bind} backlog 4096
   default_backend bedrock
 backend bedrock
-  server primary 127.0.0.1:{primary} maxconn 8000
+  server primary {server} maxconn 8000
 """)
     return ["haproxy", "-db", "-f", str(directory / "haproxy.cfg")]
 
 
-def nghttpx_command(contestant, directory, port, primary, _candidate, _) -> list[str]:
+def haproxy_command(_contestant, directory, port, upstreams: Upstreams, _) -> list[str]:
+    verified = f" ssl verify required ca-file {upstreams.certificate}" if upstreams.certificate else ""
+    return haproxy(directory, f"127.0.0.1:{port}", f"127.0.0.1:{upstreams.primary}{verified}")
+
+
+def nghttpx_command(_contestant, directory, port, upstreams: Upstreams, _) -> list[str]:
     return ["nghttpx", "--single-process", "--workers=1", f"--frontend=127.0.0.1,{port};no-tls",
-            f"--backend=127.0.0.1,{primary}", f"--errorlog-file={directory}/log", "--conf=/dev/null"]
+            f"--backend=127.0.0.1,{upstreams.primary}", f"--errorlog-file={directory}/log", "--conf=/dev/null"]
 
 
-def understudy_command(contestant, directory, port, primary, candidate, program) -> list[str]:
+def understudy_command(contestant, directory, port, upstreams: Upstreams, program) -> list[str]:
     keys = ("{source: static, access_key_id: AKIDEXAMPLE, "
             "secret_access_key: wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY}")
     # A copy carries no credential of the client: the candidate has a token of its own.
@@ -197,14 +247,15 @@ def understudy_command(contestant, directory, port, primary, candidate, program)
         (keys, keys) if contestant.signed
         else ("{source: forward_bearer}", "{source: bearer, token: bedrock-api-key-CANDIDATE}"))
 
-    def upstream(name: str, to: int, credentials: str) -> str:
-        return (f"  {name}:\n    endpoint: http://127.0.0.1:{to}\n    region: us-east-1\n"
+    def upstream(name: str, to: int, credentials: str, certificate: Path | None = None) -> str:
+        endpoint = f"https://127.0.0.1:{to}\n    ca_file: {certificate}" if certificate else f"http://127.0.0.1:{to}"
+        return (f"  {name}:\n    endpoint: {endpoint}\n    region: us-east-1\n"
                 f"    credentials: {credentials}\n")
 
-    upstreams = upstream("primary", primary, primary_credentials)
+    to_upstreams = upstream("primary", upstreams.primary, primary_credentials, upstreams.certificate)
     candidate_of_route = ""
     if contestant.mirror:
-        upstreams += upstream("candidate", candidate, candidate_credentials)
+        to_upstreams += upstream("candidate", upstreams.candidate, candidate_credentials)
         candidate_of_route = f"""
     candidate: {{upstream: candidate, model: us.anthropic.claude-sonnet-5}}
     shadow: {{percent: {contestant.mirror}}}"""
@@ -217,7 +268,7 @@ threads: {{io: 1}}
 # As nginx's keepalive_requests: h2load opens no other connection when one is drained.
 limits: {{http2: {{max_streams: 1000000000}}}}
 upstreams:
-{upstreams}
+{to_upstreams}
 routes:
   - name: bench
     match: {{models: ["*"]}}

@@ -115,10 +115,10 @@ def text(results: dict) -> str:
     def add(title: str, body: str):
         parts.append(f"## {title}\n\n{body}\n")
 
-    runs = results.get("throughput", [])
-    for name, body in (("2 KiB up, 1.5 KiB down", 2048), ("64 KiB up, 4 KiB down", 65536)):
-        if runs:
-            add(f"Throughput, {name}", throughput_text(runs, body))
+    for key, title in (("throughput", "Throughput"), ("tls-upstream", "TLS to the upstream")):
+        for name, body in (("2 KiB up, 1.5 KiB down", 2048), ("64 KiB up, 4 KiB down", 65536)):
+            if results.get(key):
+                add(f"{title}, {name}", throughput_text(results[key], body))
     for key, title, of_section in (
         ("latency", "Latency at 1,000 requests a second", latency_text),
         ("streams", "Event streams: 50 at once, a frame every 10 ms", streams_text),
@@ -131,6 +131,7 @@ def text(results: dict) -> str:
         if results.get(key):
             add(title, of_section(results[key]))
     add("Targets", targets_text(results))
+    runs = [*results.get("throughput", []), *results.get("tls-upstream", [])]
     idle = sorted({row["contestant"] for row in runs if row.get("core_busy") is False})
     if idle:
         parts.append("Used less than 85 % of their core in a run (the load was the bottleneck): " + ", ".join(idle) + "\n")

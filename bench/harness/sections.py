@@ -14,7 +14,7 @@ from pathlib import Path
 from statistics import mean
 
 from . import syscalls
-from .contestants import ALL, Contestant, Proxy
+from .contestants import ALL, Contestant, Proxy, TlsEnd, upstreams_of
 from .machine import PEER_CORE, BenchError, pinned
 from .peer import Peer
 
@@ -37,6 +37,7 @@ LATENCY = ["direct", "nginx", "haproxy", "understudy-off-bearer", "understudy-of
 STREAMING = ["direct", "nginx-unbuffered", "haproxy", "understudy-off-bearer", "understudy-off-signed",
              "understudy-100-bearer"]
 HTTP2 = ["understudy-off-bearer", "understudy-off-signed"]
+TLS_UPSTREAM = ["understudy-to-tls-bearer", "understudy-to-tls-signed", "haproxy-to-tls"]
 MEMORY = ["nginx", "haproxy", "understudy-off-signed"]
 SYSCALLS = ["nginx", "nginx-mirror", "haproxy", "understudy-off-bearer", "understudy-off-signed",
             "understudy-100-bearer", "understudy-100-signed"]
@@ -54,6 +55,7 @@ class Bench:
     wanted: set[str]
     failures: list[str] = field(default_factory=list)
     runs: int = 0
+    tls_end: TlsEnd | None = None  # while it is measured
 
     def takes_part(self, name: str) -> bool:
         return name in self.wanted and ALL[name].available(self.understudy)
@@ -71,7 +73,8 @@ class Bench:
         try:
             if contestant.kind == "direct":
                 return what(self, contestant, None, *arguments, **keys)
-            with Proxy(contestant, self.peer, directory, self.understudy) as proxy:
+            upstreams = upstreams_of(contestant, self.peer, self.tls_end)
+            with Proxy(contestant, upstreams, directory, self.understudy) as proxy:
                 row = what(self, contestant, proxy, *arguments, **keys)
                 if not proxy.alive():
                     raise BenchError(f"died; the log ends: {proxy.log_end()}")
@@ -281,6 +284,19 @@ def tls(bench: Bench, say) -> list[dict]:
     return rows
 
 
+def tls_upstream(bench: Bench, say) -> list[dict]:
+    if not TlsEnd.available():
+        bench.failures.append("TLS to the upstream: haproxy, which speaks it for the fake Bedrock, is not installed")
+        return []
+    rows = []
+    with TlsEnd(bench.peer, bench.directory / "tls-end") as bench.tls_end:
+        for round_number in range(bench.rounds):
+            for body in BODIES.values():
+                rows += group(bench, "nginx-to-tls", TLS_UPSTREAM, round_number, throughput_run, body)
+            say(f"TLS to the upstream: round {round_number + 1} of {bench.rounds}")
+    return rows
+
+
 # --- memory -------------------------------------------------------------------------------------------------------
 
 
@@ -351,4 +367,5 @@ SECTIONS = {
     "hung": sequences,
     "h2": http2,
     "tls": tls,
+    "tls-upstream": tls_upstream,
 }
