@@ -22,7 +22,7 @@ int checked(int outcome, const char* what) {
 SocketEvents::Member::Member(SocketEvents& events, int descriptor)
     : events_(events), descriptor_(descriptor) {
   epoll_event event{};
-  event.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
+  event.events = EPOLLIN | EPOLLPRI | EPOLLOUT | EPOLLRDHUP | EPOLLET;
   event.data.ptr = this;
   checked(epoll_ctl(events_.set_.native_handle(), EPOLL_CTL_ADD, descriptor, &event),
           "watch a connection (fs.epoll.max_user_watches is the limit)");

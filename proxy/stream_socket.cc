@@ -46,8 +46,8 @@ IoResult StreamSocket::try_read(asio::mutable_buffer buffer) noexcept {
   if (got > 0) {
     const auto size = static_cast<std::size_t>(got);
     took_all_space_ = size == buffer.size();
-    // All there was (epoll(7), Q9); behind a peer that left its end is still to be read.
-    if (!took_all_space_ && !peer_left_) in_.ready = false;
+    // All there was (epoll(7), Q9).
+    if (!took_all_space_ && !short_reads_tell_nothing_) in_.ready = false;
     return {error_code{}, size};
   }
   if (got == 0) return {asio::error::eof, 0};
@@ -152,8 +152,8 @@ void StreamSocket::happened(std::uint32_t what) {
   // Before what it sent last is read: of a client that closes its side behind a whole request
   // nobody knows whether it wants the answer, of one that does so later it is known that it does
   // not.
+  if (what & (EPOLLRDHUP | EPOLLPRI | kBroken)) short_reads_tell_nothing_ = true;
   if (what & (EPOLLRDHUP | kBroken)) {
-    peer_left_ = true;
     if (auto* listener = std::exchange(hangup_listener_, nullptr)) {
       events().remove_waiting();
       listener->hung_up();

@@ -120,7 +120,9 @@ class StreamSocket final : private SocketEvents::Member {
   void abort(Direction& direction) noexcept;
 
   Direction in_, out_;
-  bool peer_left_ = false;
+  // Behind a read that took less than it could there may be more: the peer's end, or what comes
+  // after a byte sent as urgent (tcp(7)).
+  bool short_reads_tell_nothing_ = false;
   bool took_all_space_ = false;      // the last read did: whether more is there nobody knows
   std::uint8_t reads_in_a_row_ = 0;  // that had not to wait
   HangupListener* hangup_listener_ = nullptr;

@@ -130,6 +130,24 @@ TEST_F(StreamSocketTest, ReadsTheEndBehindTheLastBytes) {
   EXPECT_EQ(end.error, asio::error::eof);
 }
 
+// Which is not a part of what is read (tcp(7)), but ends a read.
+TEST_F(StreamSocketTest, ReadsOnBehindAByteSentAsUrgent) {
+  auto [ours, peer] = connected();
+  say(peer, "hello");
+  peer.send(asio::buffer("!", 1), tcp::socket::message_out_of_band);
+  say(peer, " world");
+  std::string got;
+  Reading reading;
+  while (got.size() < 11) {
+    reading = {};
+    read_from(*ours, reading);
+    run_until([&] { return reading.over; });
+    ASSERT_TRUE(reading.over && !reading.error);
+    got += reading.text;
+  }
+  EXPECT_EQ(got, "hello world");
+}
+
 TEST_F(StreamSocketTest, IsQuietUntilSomethingComesIn) {
   auto [ours, peer] = connected();
   run_what_is_ready();
