@@ -60,7 +60,7 @@ class Connection::Running {
 class Connection::IdleRelease final : public Deadline {
  public:
   IdleRelease(DeadlineSweep& sweep, Connection& connection)
-      : Deadline(sweep), connection_(connection) {}
+      : Deadline(sweep, AtStop::is_dropped), connection_(connection) {}
 
  private:
   void expired() noexcept override { connection_.release_idle(); }

@@ -6,6 +6,7 @@
 namespace understudy::proxy {
 
 void Deadline::set(std::chrono::milliseconds after) noexcept {
+  if (sweep_.stopped_ && at_stop_ == AtStop::is_dropped) return;
   // Without a listed deadline the sweep does not tick and its idea of now is old.
   if (!sweep_.first_) sweep_.now_ = std::chrono::steady_clock::now();
   at_ = sweep_.now_ + after + DeadlineSweep::kPeriod;
@@ -29,6 +30,12 @@ DeadlineSweep::~DeadlineSweep() = default;
 void DeadlineSweep::stop() {
   stopped_ = true;
   timer_->timer.cancel();
+  armed_ = false;
+  for (Deadline *deadline = first_, *next = nullptr; deadline; deadline = next) {
+    next = deadline->next_;
+    if (deadline->at_stop_ == Deadline::AtStop::is_dropped) remove(*deadline);
+  }
+  if (first_) arm();
 }
 
 void DeadlineSweep::add(Deadline& deadline) noexcept {
@@ -37,7 +44,7 @@ void DeadlineSweep::add(Deadline& deadline) noexcept {
   deadline.next_ = first_;
   if (first_) first_->previous_ = &deadline;
   first_ = &deadline;
-  if (!armed_ && !stopped_) arm();
+  if (!armed_) arm();
 }
 
 void DeadlineSweep::remove(Deadline& deadline) noexcept {
@@ -53,12 +60,12 @@ void DeadlineSweep::remove(Deadline& deadline) noexcept {
 
 void DeadlineSweep::arm() {
   armed_ = true;
-  timer_->timer.expires_after(kPeriod);
+  timer_->timer.expires_after(stopped_ ? std::chrono::milliseconds{} : kPeriod);
   timer_->timer.async_wait([this](boost::system::error_code error) {
     if (error) return;
     armed_ = false;
     sweep();
-    if (first_ && !stopped_ && !armed_) arm();
+    if (first_ && !armed_) arm();
   });
 }
 
@@ -67,7 +74,7 @@ void DeadlineSweep::sweep() noexcept {
   cursor_ = first_;
   while (Deadline* deadline = cursor_) {
     cursor_ = deadline->next_;
-    if (deadline->at_ > now_) continue;
+    if (deadline->at_ > now_ && !stopped_) continue;
     remove(*deadline);
     deadline->expired();
   }

@@ -4,6 +4,7 @@
 // stores. All of it belongs to one thread.
 
 #include <chrono>
+#include <cstdint>
 #include <memory>
 
 namespace boost::asio {
@@ -17,7 +18,11 @@ class DeadlineSweep;
 // Calls expired() once, between the moment set and three sweep periods later.
 class Deadline {
  public:
-  explicit Deadline(DeadlineSweep& sweep) noexcept : sweep_(sweep) {}
+  // What becomes of it when its thread stops: somebody waits for it, or it only tidies up.
+  enum class AtStop : std::uint8_t { expires, is_dropped };
+
+  explicit Deadline(DeadlineSweep& sweep, AtStop at_stop = AtStop::expires) noexcept
+      : sweep_(sweep), at_stop_(at_stop) {}
   virtual ~Deadline() { clear(); }
   Deadline(const Deadline&) = delete;
   Deadline& operator=(const Deadline&) = delete;
@@ -35,6 +40,7 @@ class Deadline {
   std::chrono::steady_clock::time_point at_{};
   Deadline* previous_ = nullptr;
   Deadline* next_ = nullptr;
+  const AtStop at_stop_;
   bool listed_ = false;
 };
 
@@ -46,7 +52,8 @@ class DeadlineSweep {
   explicit DeadlineSweep(boost::asio::io_context& context);
   ~DeadlineSweep();
 
-  // Ends the timer, so that the context can run out of work.
+  // Nobody is to wait any longer, so that the context runs out of work: whatever is set, or will be
+  // set from now on, expires in the loop's next turn.
   void stop();
 
  private:

@@ -69,7 +69,7 @@ class H2Connection final : public DownstreamConnection,
   class IdleRelease final : public Deadline {
    public:
     IdleRelease(DeadlineSweep& sweep, H2Connection& connection)
-        : Deadline(sweep), connection_(connection) {}
+        : Deadline(sweep, AtStop::is_dropped), connection_(connection) {}
 
    private:
     void expired() noexcept override { connection_.release_idle(); }

@@ -18,7 +18,7 @@ class PoolTrim final : private Deadline {
   static constexpr std::chrono::milliseconds kPeriod{500};
 
   PoolTrim(DeadlineSweep& sweep, metrics::BlockPool& pool) noexcept
-      : Deadline(sweep), pool_(pool) {}
+      : Deadline(sweep, AtStop::is_dropped), pool_(pool) {}
 
   // Something was just put away.
   void soon() noexcept {

@@ -25,7 +25,8 @@ std::string authority_of(const routing::Endpoint& endpoint) {
 // Looks after resting connections while there are any.
 class UpstreamPool::IdleSweep final : public Deadline {
  public:
-  IdleSweep(DeadlineSweep& sweep, UpstreamPool& pool) : Deadline(sweep), pool_(pool) {}
+  IdleSweep(DeadlineSweep& sweep, UpstreamPool& pool)
+      : Deadline(sweep, AtStop::is_dropped), pool_(pool) {}
 
  private:
   void expired() noexcept override { pool_.close_old(); }

@@ -297,6 +297,37 @@ TEST_F(Bidirectional, ASlowUpstreamHoldsBackItsClient) {
   })) << "the client may go on";
 }
 
+// A write that hangs is nothing to wait for, whether its client is still there or has just left.
+TEST_F(Bidirectional, AnUpstreamThatTakesNothingDoesNotHoldUpTheEnd) {
+  for (const bool client_leaves : {false, true}) {
+    H2Upstream upstream;
+    ProxyUnderTest proxy(
+        ProxySetup{.primary_port = upstream.port(),
+                   .primary_credentials = kProxyKeys,
+                   .top = "limits: {http2: {pings: {burst: 1000000, per_second: 1000000}}}\n"});
+    H2Client client(proxy.port());
+    Call call;
+    client.send(call.head());
+    upstream.accept();
+    ASSERT_TRUE(client.settle());
+    const std::uint64_t window = client.settings().at(h2::kInitialWindow);
+    std::uint64_t sent = 0;
+    // Until the upstream's socket is full.
+    for (int held = 0; held < 20;) {
+      if (sent + 16'384 <= std::min(65'535 + client.opened(0), window + client.opened(1))) {
+        client.send(h2::data(1, call.frame(noise(16'384 - 83)), false));
+        sent += 16'384;
+        held = 0;
+      } else {
+        ASSERT_TRUE(client.settle());
+        ++held;
+      }
+    }
+    EXPECT_GT(sent, window);
+    if (client_leaves) client.close();
+  }  // the proxy ends here
+}
+
 TEST_F(Bidirectional, EventsOfAStrangerAreNotPassedOn) {
   const ScratchDirectory files;
   ProxyUnderTest proxy(setup(", clients: {sigv4: {keys_file: " +

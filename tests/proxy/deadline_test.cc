@@ -14,8 +14,9 @@ using std::chrono::steady_clock;
 
 class Alarm final : public Deadline {
  public:
-  explicit Alarm(DeadlineSweep& sweep, std::function<void()> then = {})
-      : Deadline(sweep), then_(std::move(then)) {}
+  explicit Alarm(DeadlineSweep& sweep, std::function<void()> then = {},
+                 AtStop at_stop = AtStop::expires)
+      : Deadline(sweep, at_stop), then_(std::move(then)) {}
   int rung = 0;
   steady_clock::time_point rung_at{};
 
@@ -104,12 +105,29 @@ TEST_F(DeadlineTest, MayEndAnyOther) {
   }
 }
 
-TEST_F(DeadlineTest, LetsTheLoopEndOnceItIsStopped) {
-  Alarm alarm(sweep_);
-  alarm.set(10min);
+TEST_F(DeadlineTest, LetsNobodyWaitOnceItIsStopped) {
+  Alarm before(sweep_), after(sweep_);
+  before.set(10min);
   sweep_.stop();
+  after.set(10min);
+  EXPECT_EQ(before.rung + after.rung, 0) << "not before the loop's next turn";
   context_.run();
-  EXPECT_EQ(alarm.rung, 0);
+  EXPECT_EQ(before.rung, 1);
+  EXPECT_EQ(after.rung, 1);
+}
+
+TEST_F(DeadlineTest, LetsTheLoopEndWithoutTidyingUpOnceItIsStopped) {
+  Alarm* self = nullptr;
+  Alarm tidy(
+      sweep_, [&] { self->set(1ms); }, Deadline::AtStop::is_dropped);
+  self = &tidy;
+  tidy.set(1ms);
+  run_until([&] { return tidy.rung > 1; });
+  sweep_.stop();
+  const int rung = tidy.rung;
+  tidy.set(1ms);
+  context_.run();
+  EXPECT_EQ(tidy.rung, rung);
 }
 
 }  // namespace

@@ -84,6 +84,9 @@ void H2Client::take(const Frame& frame) {
         send(h2::frame(h2::kPing, h2::kAck, 0, frame.payload));
       }
       break;
+    case h2::kWindowUpdate:
+      opened_[frame.stream] += frame.number(0);
+      break;
     case h2::kGoaway:
       goaways_.push_back({frame.number(0), frame.number(4)});
       break;

@@ -64,6 +64,8 @@ class H2Client {
   std::optional<std::uint32_t> goaway_error() const;  // of the last one
   const std::map<std::uint16_t, std::uint32_t>& settings() const { return settings_; }
   std::size_t frames(std::uint8_t type) const;  // that came
+  // What WINDOW_UPDATEs came to, 0 being the connection.
+  std::uint64_t opened(std::uint32_t stream) { return opened_[stream]; }
   void close() { socket_.close(); }
   void reset() { socket_.reset(); }
 
@@ -81,6 +83,7 @@ class H2Client {
   std::vector<Goaway> goaways_;
   std::map<std::uint16_t, std::uint32_t> settings_;
   std::map<std::uint8_t, std::size_t> frames_;
+  std::map<std::uint32_t, std::uint64_t> opened_;
   std::string last_ping_;  // that was answered
   std::string how_;        // the connection ended
 };
