@@ -29,6 +29,10 @@ using testing_support::make_identity;
 
 class TlsStreamTest : public SocketFixture {
  protected:
+  TlsStreamTest() {
+    testing_support::tell_client_secret((*context_of_clients_)->native_handle(), client_secret_);
+  }
+
   struct Pair {
     std::unique_ptr<TlsStream> client, server;
     TlsStream::Handshake of_client{}, of_server{};
@@ -95,6 +99,7 @@ class TlsStreamTest : public SocketFixture {
     return loaded.server;
   }
 
+  std::string client_secret_;  // of the last handshake
   const testing_support::ScratchDirectory files_;
   const Identity authority_ = make_authority("the test's authority");
   const Identity own_ = make_identity({.issuer = &authority_});
@@ -174,13 +179,10 @@ TEST_F(TlsStreamTest, KnowsOfBytesThatItTookAndNobodyReadYet) {
 
 // Until the rest of it is there OpenSSL neither reads nor writes: both wait for input then.
 TEST_F(TlsStreamTest, GoesOnReadingAndWritingBehindAKeyUpdateInTwoRecords) {
-  using Type = HandmadeRecords::Type;
-  std::string secret;
-  testing_support::tell_client_secret((*context_of_clients_)->native_handle(), secret);
   Pair pair = shake_hands();
-  HandmadeRecords client(secret);
-  std::string bytes = client.next(Type::application, "hello");
-  bytes += client.next(Type::handshake, {"\x18\0\0\x01", 4});
+  HandmadeRecords client(client_secret_);
+  std::string bytes = client.next(HandmadeRecords::Type::application, "hello");
+  bytes += client.next(HandmadeRecords::Type::handshake, {"\x18\0\0\x01", 4});
   send_raw(*pair.client, bytes);
   EXPECT_EQ(read(*pair.server).text, "hello");
   std::optional<Reading> reading;
@@ -188,21 +190,18 @@ TEST_F(TlsStreamTest, GoesOnReadingAndWritingBehindAKeyUpdateInTwoRecords) {
   begin(read_into(*pair.server, reading));
   begin(write_all(*pair.server, "answer", written));
   EXPECT_FALSE(reading || written);
-  bytes = client.next(Type::handshake, {"\0", 1});
+  bytes = client.next(HandmadeRecords::Type::handshake, {"\0", 1});
   client.update_key();
-  send_raw(*pair.client, bytes += client.next(Type::application, "more"));
+  send_raw(*pair.client, bytes += client.next(HandmadeRecords::Type::application, "more"));
   run_until([&] { return reading && written; });
   EXPECT_EQ(reading->text, "more");
   EXPECT_EQ(read(*pair.client).text, "answer");
 }
 
-// The answer to that has no room until the peer reads: both wait for some.
+// There is no room for the answer to that, nor for the rest of what is being written.
 TEST_F(TlsStreamTest, GoesOnReadingAndWritingWhereOneWhoReadsNothingAsksForAKeyUpdate) {
-  using Type = HandmadeRecords::Type;
-  std::string secret;
-  testing_support::tell_client_secret((*context_of_clients_)->native_handle(), secret);
   Pair pair = shake_hands();
-  HandmadeRecords client(secret);
+  HandmadeRecords client(client_secret_);
   const std::string much(32u << 20, 'm');
   std::optional<Reading> reading;
   std::optional<IoResult> written;
@@ -211,9 +210,9 @@ TEST_F(TlsStreamTest, GoesOnReadingAndWritingWhereOneWhoReadsNothingAsksForAKeyU
   }
   EXPECT_FALSE(written);
   begin(read_into(*pair.server, reading));
-  std::string bytes = client.next(Type::handshake, {"\x18\0\0\x01\x01", 5});
+  std::string bytes = client.next(HandmadeRecords::Type::handshake, {"\x18\0\0\x01\x01", 5});
   client.update_key();
-  send_raw(*pair.client, bytes += client.next(Type::application, "more"));
+  send_raw(*pair.client, bytes += client.next(HandmadeRecords::Type::application, "more"));
   std::size_t got = 0;
   const auto take_all = [&]() -> Task<void> {
     std::string buffer(64u << 10, '\0');
@@ -228,6 +227,16 @@ TEST_F(TlsStreamTest, GoesOnReadingAndWritingWhereOneWhoReadsNothingAsksForAKeyU
   run_until([&] { return got == much.size() && written && reading; });
   EXPECT_EQ(*written, IoResult(error_code{}, much.size()));
   EXPECT_EQ(reading->text, "more");
+}
+
+TEST_F(TlsStreamTest, LetsOthersRunBeforeMuchIsWrittenThoughThereIsRoomForIt) {
+  Pair pair = shake_hands();
+  const std::string much(1u << 20, 'm');
+  std::optional<IoResult> written;
+  begin(write_all(*pair.server, much, written));
+  EXPECT_FALSE(written);
+  pair.server->socket().close();
+  run_until([&] { return written.has_value(); });
 }
 
 TEST_F(TlsStreamTest, DoesNotLetOneWhoAlwaysFindsSomethingKeepTheThread) {
