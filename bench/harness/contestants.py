@@ -106,11 +106,7 @@ class TlsEnd(Process):
         both.write_text(self.certificate.read_text() + (directory / "tls.key").read_text())
         command = haproxy(directory, f"127.0.0.1:{self.port} ssl crt {both}", f"127.0.0.1:{peer.ports['primary']}")
         super().__init__(command, PEER_CORE, directory / "log")
-        try:
-            self.wait_for_port(self.port)
-        except BenchError:
-            self.stop()
-            raise
+        self.wait_for_port(self.port)
 
 
 def upstreams_of(contestant: Contestant, peer: Peer, tls_end: TlsEnd | None = None) -> Upstreams:
@@ -131,11 +127,7 @@ class Proxy(Process):
             make_certificate(directory)
         command = COMMANDS[contestant.kind](contestant, directory, self.port, upstreams, understudy)
         super().__init__(command, PROXY_CORE, directory / "log")
-        try:
-            self.wait_for_port(self.port)
-        except BenchError:
-            self.stop()
-            raise
+        self.wait_for_port(self.port)
 
 
 def nginx_command(contestant, directory, port, upstreams: Upstreams, _) -> list[str]:

@@ -64,6 +64,7 @@ class Process:
         self.child.wait(timeout=10)
 
     def wait_for_port(self, port: int, seconds: float = 10):
+        """Stops the process where it does not come."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             if not self.alive():
@@ -73,6 +74,7 @@ class Process:
                 return
             except OSError:
                 time.sleep(0.01)
+        self.stop()
         raise BenchError(f"no listener on port {port}; the log ends: {self.log_end()}")
 
     def log_end(self) -> str:
