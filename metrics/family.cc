@@ -6,6 +6,7 @@
 #include <optional>
 #include <vector>
 
+#include "metrics/json_reader.h"
 #include "routing/hash.h"
 
 namespace understudy::metrics {

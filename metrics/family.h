@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "metrics/family_miner.h"
-#include "metrics/json_reader.h"
+#include "metrics/json_fwd.h"
 
 namespace understudy::metrics {
 

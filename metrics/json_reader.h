@@ -10,9 +10,9 @@
 #include <string>
 #include <string_view>
 
-namespace understudy::metrics {
+#include "metrics/json_fwd.h"
 
-using Json = simdjson::dom::element;
+namespace understudy::metrics {
 
 class JsonParser {
  public:

@@ -2,6 +2,8 @@
 
 #include <string_view>
 
+#include "metrics/json_reader.h"
+
 namespace understudy::metrics {
 namespace {
 

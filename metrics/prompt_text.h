@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "metrics/json_reader.h"
+#include "metrics/json_fwd.h"
 
 namespace understudy::metrics {
 

@@ -5,6 +5,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include "metrics/json_reader.h"
 #include "routing/hash.h"
 
 namespace understudy::metrics {

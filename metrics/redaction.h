@@ -9,7 +9,7 @@
 #include <string>
 #include <string_view>
 
-#include "metrics/json_reader.h"
+#include "metrics/json_fwd.h"
 
 namespace understudy::metrics {
 

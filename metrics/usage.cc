@@ -3,6 +3,8 @@
 #include <array>
 #include <charconv>
 
+#include "metrics/json_reader.h"
+
 namespace understudy::metrics {
 
 namespace {

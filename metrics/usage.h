@@ -5,7 +5,7 @@
 
 #include <string_view>
 
-#include "metrics/json_reader.h"
+#include "metrics/json_fwd.h"
 #include "metrics/observation.h"
 
 namespace understudy::metrics {

@@ -7,6 +7,7 @@
 #include <stdexcept>
 
 #include "metrics/divergence/signals.h"
+#include "metrics/json_reader.h"
 #include "metrics/usage.h"
 #include "proxy/log.h"
 #include "proxy/shadow_account.h"
@@ -86,7 +87,7 @@ void read_request(const PairContext& pair, EvidenceBook& evidence) {
   ServedSlot& slot = *pair.served;
   metrics::JsonParser parser;
   const auto request = parser.parse(pair.request_body.view());
-  slot.expectations = metrics::Expectations::from_request(slot.observation->operation, request);
+  slot.expectations = metrics::Expectations::from_json(slot.observation->operation, request);
   slot.expectations->number_tolerance =
       pair.snapshot->config().routes[pair.route].verdict.number_tolerance;
   slot.family = family_of(pair, request, evidence);

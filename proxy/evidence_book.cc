@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "metrics/divergence/error_headline.h"
+#include "metrics/json_reader.h"
 #include "metrics/quantile_gates.h"
 #include "proxy/log.h"
 #include "proxy/verdict_status.h"

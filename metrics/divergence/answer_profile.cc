@@ -6,6 +6,7 @@
 
 #include "metrics/divergence/json_value.h"
 #include "metrics/divergence/markdown.h"
+#include "metrics/json_reader.h"
 
 namespace understudy::metrics {
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "metrics/divergence/language.h"
+#include "metrics/json_reader.h"
 
 namespace understudy::metrics {
 
@@ -104,10 +105,10 @@ void read_messages(Json body, Expectations& into) {
 
 Expectations Expectations::from_request(Operation operation, std::string_view body) {
   JsonParser parser;
-  return from_request(operation, parser.parse(body));
+  return from_json(operation, parser.parse(body));
 }
 
-Expectations Expectations::from_request(Operation operation, const std::optional<Json>& json) {
+Expectations Expectations::from_json(Operation operation, const std::optional<Json>& json) {
   Expectations made;
   if (!json || !is_object(*json)) return made;
   if (operation == Operation::converse || operation == Operation::converse_stream) {

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "metrics/divergence/json_schema.h"
-#include "metrics/json_reader.h"
+#include "metrics/json_fwd.h"
 #include "routing/operation.h"
 
 namespace understudy::metrics {
@@ -43,7 +43,7 @@ struct Expectations {
   // output_format) and OpenAI bodies (tools, response_format, text.format). What is not understood
   // demands nothing.
   static Expectations from_request(routing::Operation operation, std::string_view body);
-  static Expectations from_request(routing::Operation operation, const std::optional<Json>& body);
+  static Expectations from_json(routing::Operation operation, const std::optional<Json>& body);
   // Of the question, as language_of() names it; found when it is first asked for.
   std::string_view language() const;
   const DemandedTool* tool(std::string_view name) const noexcept;

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "metrics/divergence/json_value.h"
+#include "metrics/json_reader.h"
 
 namespace understudy::metrics::divergence {
 

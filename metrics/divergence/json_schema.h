@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "metrics/json_reader.h"
+#include "metrics/json_fwd.h"
 
 namespace understudy::metrics::divergence {
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "metrics/divergence/json_value.h"
+#include "metrics/json_reader.h"
 
 namespace understudy::metrics::divergence {
 

@@ -2,11 +2,12 @@
 // A tool call's arguments, read.
 
 #include <cstdint>
+#include <optional>
 #include <string_view>
 #include <utility>
 #include <vector>
 
-#include "metrics/json_reader.h"
+#include "metrics/json_fwd.h"
 #include "metrics/observation.h"
 
 namespace understudy::metrics::divergence {

@@ -6,6 +6,7 @@
 
 #include "metrics/divergence/signals.h"
 #include "metrics/divergence/tool_arguments.h"
+#include "metrics/json_reader.h"
 
 namespace understudy::metrics::divergence {
 

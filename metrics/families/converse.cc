@@ -1,4 +1,5 @@
 #include "metrics/families/families.h"
+#include "metrics/json_reader.h"
 #include "metrics/usage.h"
 
 namespace understudy::metrics::families {

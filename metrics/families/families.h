@@ -6,7 +6,7 @@
 #include <string_view>
 
 #include "metrics/families/answer_builder.h"
-#include "metrics/json_reader.h"
+#include "metrics/json_fwd.h"
 
 namespace understudy::metrics::families {
 

@@ -1,6 +1,7 @@
 // Families whose bodies are a text, a reason to stop and perhaps counts.
 
 #include "metrics/families/families.h"
+#include "metrics/json_reader.h"
 
 namespace understudy::metrics::families {
 

@@ -4,6 +4,8 @@
 
 #include <string>
 
+#include "metrics/json_reader.h"
+
 namespace understudy::metrics {
 namespace {
 

@@ -5,6 +5,7 @@
 
 #include "metrics/divergence/json_schema.h"
 #include "metrics/divergence/json_value.h"
+#include "metrics/json_reader.h"
 #include "tests/metrics/pair_maker.h"
 
 namespace understudy::metrics {

@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "metrics/evidence/evidence_files.h"
+#include "metrics/json_reader.h"
 #include "metrics/verdict.h"
 
 namespace understudy::proxy {
