@@ -199,6 +199,7 @@ struct ShadowDispatcher::Impl {
     if (now - job->offered > config.timeout) return drop(*job, DropReason::queue);
     // The primary was throttled since: what waited shares its quota, too.
     if (state.account->suspended(now)) return drop(*job, DropReason::suspended);
+    if (!is_permitted(*job, now)) return drop(*job, DropReason::breaker);
     if (const auto refused = take_budget(*job, Leg::shadow, now)) return drop(*job, *refused);
     if (wants_control(state, *job)) {
       const auto refused = state.in_flight + 1 >= config.max_in_flight
@@ -211,6 +212,15 @@ struct ShadowDispatcher::Impl {
       }
     }
     spawn(state, std::move(job), Leg::shadow);
+  }
+
+  // The breaker let it in, but may have opened since: what waited would go on asking a candidate
+  // that is gone.
+  static bool is_permitted(ShadowJob& job, SteadyTime now) noexcept {
+    if (job.is_probe) return true;
+    const Breaker::Permit permit = job.pair.account->breaker.ask(now);
+    job.is_probe = permit == Breaker::Permit::probe;
+    return permit != Breaker::Permit::no;
   }
 
   // What a leg takes of the route's rate and tokens, or which of them has not enough.

@@ -49,6 +49,24 @@ TEST_F(Shadow, TheBreakerOpensOnADeadCandidate) {
   EXPECT_EQ(proxy->counts().dropped["breaker"], 17U);
 }
 
+TEST_F(Shadow, CopiesThatWaitAreDroppedWhenTheBreakerOpens) {
+  Gate gate;
+  start(
+      [&gate](const FakeRequest&, FakePeer& peer) {
+        gate.wait();
+        peer.close();
+      },
+      {.shadow = "percent: 100, max_in_flight: 4, max_queued: 100, "
+                 "breaker: {consecutive_failures: 1, open_for: 1h}"});
+  for (int i = 0; i < 20; ++i) expect_primarys_answer(converse("hi"));
+  EXPECT_TRUE(candidate->wait_for_requests(4));
+  gate.open();
+  EXPECT_TRUE(proxy->books_balance(20));
+  EXPECT_EQ(proxy->counts().failed["transport"], 4U);
+  EXPECT_EQ(proxy->counts().dropped["breaker"], 16U);
+  EXPECT_EQ(candidate->count(), 4U);
+}
+
 TEST_F(Shadow, TheBreakerClosesWhenAProbeSucceeds) {
   std::atomic<bool> well = false;
   start(
