@@ -34,6 +34,36 @@ Status append_client_token(const OutgoingRequest& request, std::string& out) {
   return {};
 }
 
+// Whether a parameter of a query belongs to a signature: X-Amz-Credential and its kin, escaped or
+// not. The gate has refused escapes that are none.
+bool is_of_signature(std::string_view parameter) noexcept {
+  for (const char wanted : std::string_view{"x-amz-"}) {
+    if (parameter.empty()) return false;
+    auto byte = static_cast<unsigned char>(parameter.front());
+    parameter.remove_prefix(1);
+    if (byte == '%' && parameter.size() >= 2) {
+      std::from_chars(parameter.data(), parameter.data() + 2, byte, 16);
+      parameter.remove_prefix(2);
+    }
+    if ((byte | 0x20) != wanted) return false;
+  }
+  return true;
+}
+
+// What stands behind the path, '?' included.
+void append_query(std::string_view query, std::string& target) {
+  char separator = '?';
+  while (!query.empty()) {
+    query.remove_prefix(1);  // '?' or '&'
+    const std::string_view parameter = query.substr(0, query.find('&'));
+    query.remove_prefix(parameter.size());
+    if (is_of_signature(parameter)) continue;
+    target.push_back(separator);
+    target.append(parameter);
+    separator = '&';
+  }
+}
+
 }  // namespace
 
 void append_forwarded_lines(const RequestHead& head, std::string& lines) {
@@ -55,13 +85,15 @@ routing::ModelSwap model_swap(const routing::VariantConfig& variant, std::string
 void append_upstream_target(const routing::Endpoint& endpoint, std::string_view forwarded,
                             ModelPlace place, std::string_view model, std::string& target) {
   target.append(endpoint.path);
+  const std::string_view path = forwarded.substr(0, forwarded.find('?'));
   if (model.empty() || place.size == 0) {
-    target.append(forwarded);
-    return;
+    target.append(path);
+  } else {
+    target.append(path.substr(0, place.offset));
+    append_percent_encoded(model, target);
+    target.append(path.substr(place.offset + place.size));
   }
-  target.append(forwarded.substr(0, place.offset));
-  append_percent_encoded(model, target);
-  target.append(forwarded.substr(place.offset + place.size));
+  append_query(forwarded.substr(path.size()), target);
 }
 
 Error no_credentials(const UpstreamTarget& upstream) {

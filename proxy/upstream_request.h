@@ -30,7 +30,8 @@ routing::ModelSwap model_swap(const routing::VariantConfig& variant, std::string
                               ModelPlace place) noexcept;
 
 // The path prefix of the endpoint, then the target as the client sent it, or with `model` in the
-// place of its model id, percent-encoded as the AWS SDKs do.
+// place of its model id, percent-encoded as the AWS SDKs do. A client's signature in the query
+// (X-Amz-Signature, X-Amz-Security-Token, ...) stays behind, as one in the fields does.
 void append_upstream_target(const routing::Endpoint& endpoint, std::string_view forwarded,
                             ModelPlace place, std::string_view model, std::string& target);
 

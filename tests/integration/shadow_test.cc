@@ -79,6 +79,18 @@ TEST_F(Shadow, AnalysesBehindThoseWhoRelayWhereProcessorsAreShort) {
   EXPECT_EQ(nicenesses_of("shadow"), std::vector<int>{usual});
 }
 
+TEST_F(Shadow, ASignatureInTheQueryReachesNeitherUpstream) {
+  start();
+  std::string request = converse("hi");
+  request.insert(request.find(" HTTP/1.1"),
+                 "?trace=1&X-Amz-Credential=AKIDCLIENT&X-Amz-Security-Token=TOKEN&"
+                 "x-amz-signature=SIGNATURE");
+  expect_primarys_answer(request);
+  for (const auto* upstream : {primary.get(), candidate.get()}) {
+    EXPECT_THAT(upstream->request(0).target(), testing::EndsWith("/converse?trace=1"));
+  }
+}
+
 TEST_F(Shadow, PassesTheClientsTokenToThePrimaryAloneWhereItIsForwarded) {
   start({.primary_credentials = "source: forward_bearer"});
   expect_primarys_answer(converse("hello", "authorization: Bearer secret-token\r\n"));

@@ -25,7 +25,8 @@ std::string upstream_target(const routing::Endpoint& endpoint, std::string_view 
 TEST(UpstreamTarget, KeepsTheTargetWhereTheModelStays) {
   const routing::Endpoint endpoint{.tls = true, .host = "h", .port = 443, .path = "/stage"};
   for (const std::string raw :
-       {"/model/a%3A0/converse?x=%20", "/model/a:0/converse", "/inference-profiles", "/a//"}) {
+       {"/model/a%3A0/converse?x=%20", "/model/a:0/converse", "/inference-profiles", "/a//", "/a?",
+        "/a?b&&c=?&", "/a?x-amzn=1&amz-=2&x-am"}) {
     EXPECT_EQ(upstream_target(endpoint, raw, {}, ""), "/stage" + raw);
   }
 }
@@ -47,6 +48,24 @@ TEST(UpstreamTarget, PutsTheModelInThePlaceOfTheClients) {
     const auto parsed = target(row.raw);
     EXPECT_EQ(upstream_target({}, parsed.forwarded, model_place(parsed), row.model), row.expected);
   }
+}
+
+TEST(UpstreamTarget, LeavesTheClientsSignatureBehind) {
+  const struct {
+    const char *raw, *expected;
+  } rows[] = {
+      {"/a?X-Amz-Signature=1", "/a"},
+      {"/a?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=AKID%2F20260101&X-Amz-Date=2&"
+       "X-Amz-Expires=3&X-Amz-SignedHeaders=host&X-Amz-Security-Token=t&X-Amz-Signature=s",
+       "/a"},
+      {"/a?b=1&X-Amz-Security-Token=t&c=2", "/a?b=1&c=2"},
+      {"/a?x-amz-credential&b", "/a?b"},
+      {"/a?%58%2damz%2DCredential=c&b=1", "/a?b=1"},
+      {"/a?b=X-Amz-Signature", "/a?b=X-Amz-Signature"},
+  };
+  for (const auto& row : rows) EXPECT_EQ(upstream_target({}, row.raw, {}, ""), row.expected);
+  const auto parsed = target("/model/a/converse?X-Amz-Signature=1&b");
+  EXPECT_EQ(upstream_target({}, parsed.forwarded, model_place(parsed), "c"), "/model/c/converse?b");
 }
 
 class RequestHeadText : public testing::Test {
