@@ -260,15 +260,19 @@ struct Trouble {
   friend void PrintTo(const Trouble& trouble, std::ostream* out) { *out << trouble.name; }
 };
 
-class CandidateTrouble : public Shadow, public testing::WithParamInterface<Trouble> {};
+class CandidateTrouble : public Shadow, public testing::WithParamInterface<Trouble> {
+ protected:
+  static ProxySetup setup() {
+    // Short only where it is to be waited for: a loaded machine must not make time-outs of other
+    // troubles.
+    const bool times_out = std::string_view{GetParam().failure} == "timeout";
+    return {.shadow = std::string{"percent: 100, max_capture_bytes: 1MiB"} + kNoBreaker +
+                      (times_out ? ", timeout: 1500ms, first_byte_timeout: 700ms" : "")};
+  }
+};
 
 TEST_P(CandidateTrouble, IsNotTheClients) {
-  // Short only where it is to be waited for: a loaded machine must not make time-outs of other
-  // troubles.
-  const bool times_out = std::string_view{GetParam().failure} == "timeout";
-  start(GetParam().script,
-        {.shadow = std::string{"percent: 100, max_capture_bytes: 1MiB"} + kNoBreaker +
-                   (times_out ? ", timeout: 1500ms, first_byte_timeout: 700ms" : "")});
+  start(GetParam().script, setup());
   for (int i = 0; i < 20; ++i) expect_primarys_answer(converse("question " + std::to_string(i)));
   EXPECT_TRUE(proxy->books_balance(20));
   EXPECT_EQ(proxy->counts().failed[GetParam().failure], 20U) << proxy->books();
@@ -276,6 +280,23 @@ TEST_P(CandidateTrouble, IsNotTheClients) {
   EXPECT_TRUE(proxy->books_balance(21));
   EXPECT_TRUE(eventually([&] { return proxy->server().load().shadow_in_flight == 0; }));
   EXPECT_TRUE(eventually([&] { return proxy->value("shadow_bytes") == 0; }));
+}
+
+TEST_P(CandidateTrouble, HoldsUpNoFurtherRequestOfTheConnection) {
+  Gate gate;
+  start(
+      [&gate, trouble = GetParam().script](const FakeRequest& request, FakePeer& peer) {
+        gate.wait();
+        trouble(request, peer);
+      },
+      setup());
+  for (std::size_t turn = 1; turn <= 3; ++turn) {
+    expect_primarys_answer(converse("hi"));
+    ASSERT_TRUE(candidate->wait_for_requests(turn)) << "the copy is under way";
+  }
+  gate.open();
+  EXPECT_TRUE(proxy->books_balance(3));
+  EXPECT_EQ(proxy->counts().failed[GetParam().failure], 3U) << proxy->books();
 }
 
 const std::string kStreamHead = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
