@@ -115,6 +115,7 @@ class PrometheusRecorder final : public Recorder, public prometheus::Collectable
   }
 
   void config_applied(const routing::Config& config) override {
+    read_good_config();
     std::vector<RouteShares> shares;
     shares.reserve(config.routes.size());
     for (const routing::RouteConfig& route : config.routes) {
@@ -135,10 +136,7 @@ class PrometheusRecorder final : public Recorder, public prometheus::Collectable
 
   void reload(ReloadResult result) noexcept override {
     reloads_.add(static_cast<std::size_t>(result));
-    if (result == ReloadResult::refused) return;
-    last_reload_.store(
-        std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count(),
-        std::memory_order_relaxed);
+    if (result != ReloadResult::refused) read_good_config();
   }
 
   void overhead(Phase phase, std::chrono::nanoseconds spent) noexcept override {
@@ -216,6 +214,12 @@ class PrometheusRecorder final : public Recorder, public prometheus::Collectable
     double shadow_percent = 0.0;
   };
 
+  void read_good_config() noexcept {
+    good_config_read_.store(
+        std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count(),
+        std::memory_order_relaxed);
+  }
+
   void collect_config(std::vector<MetricFamily>& all) const;
   void collect_process(std::vector<MetricFamily>& all) const;
   void collect_credentials(std::vector<MetricFamily>& all) const;
@@ -231,7 +235,7 @@ class PrometheusRecorder final : public Recorder, public prometheus::Collectable
   ShardedCounters<routing::kBodyModelProblems> models_unread_;
   ShardedCounters<kHandshakes.size()> handshakes_;
   ShardedCounters<2> records_;  // written, dropped
-  std::atomic<double> last_reload_{0.0};
+  std::atomic<double> good_config_read_{0.0};
   std::atomic<std::size_t> request_bodies_{0};
   std::atomic<std::int64_t> records_queued_{0};
   std::atomic<std::size_t> shadow_queued_{0}, shadow_in_flight_{0}, shadow_bytes_{0};
@@ -277,7 +281,7 @@ void PrometheusRecorder::collect_config(std::vector<MetricFamily>& all) const {
   for (std::size_t i = 0; i < kReloadLabels.size(); ++i) {
     add_counter(reloads, labels({{"result", kReloadLabels[i]}}), reloads_.sum(i));
   }
-  const double last = last_reload_.load(std::memory_order_relaxed);
+  const double last = good_config_read_.load(std::memory_order_relaxed);
   if (last <= 0.0) return;
   add_gauge(all.emplace_back(family("config_last_reload_success_timestamp_seconds",
                                     MetricType::Gauge, "When the last good config was read.")),

@@ -196,10 +196,16 @@ TEST_F(RecorderTest, ForgetsTheGaugesOfRoutesThatAreGoneButKeepsTheirSeries) {
   EXPECT_EQ(recorder_->route("sonnet").counts().eligible, 1u);
 }
 
-TEST_F(RecorderTest, CountsWhatConcernsTheWholeProcess) {
-  EXPECT_THAT(page(), Not(HasSubstr("config_last_reload_success")));
+TEST_F(RecorderTest, TellsWhenTheLastGoodConfigWasReadFromTheFirstOneOn) {
+  constexpr const char* kName = "understudy_config_last_reload_success_timestamp_seconds ";
   recorder_->reload(ReloadResult::refused);
-  EXPECT_THAT(page(), Not(HasSubstr("config_last_reload_success")));
+  EXPECT_THAT(page(), Not(HasSubstr(kName)));
+  recorder_->config_applied({});
+  EXPECT_THAT(page(), HasSubstr(kName));
+}
+
+TEST_F(RecorderTest, CountsWhatConcernsTheWholeProcess) {
+  recorder_->reload(ReloadResult::refused);
   recorder_->reload(ReloadResult::applied);
   recorder_->overhead(Phase::sign, 3us);
   recorder_->connection_opened();
