@@ -15,9 +15,9 @@ Installs what is missing, builds everything once with AddressSanitizer and Undef
   - the signer and the credential chain against botocore, case by case,
   - a fleet of proxies with a real Prometheus server.
 
-  --all             also: what --clients runs; slow attacks, a TLS scanner and other proxies' opinion; what attacks cost in
-                    memory (in a release); the tests under ThreadSanitizer, every fuzzer for a while, clang-tidy,
-                    clang-format
+  --all             also: what --clients runs; slow attacks, a TLS scanner and other proxies' opinion; in a release, what
+                    attacks cost in memory and requests in system calls; the tests under ThreadSanitizer, every fuzzer
+                    for a while, clang-tidy, clang-format
   --clients         instead of all this: every client of the matrix (tests/clients/CLIENTS.md, which it writes), h2spec
                     and h2load
   --jobs N          how many things to build and test at once (default: one per core)
@@ -85,6 +85,8 @@ build() {
   cmake --build "build/$preset" --parallel "$jobs" ${1:+--target "$@"}
 }
 
+sanitizer_words='ERROR: (Address|Leak)Sanitizer|WARNING: ThreadSanitizer|: runtime error: '
+
 # run_ctest <preset> <wrapper...>: counts are read from the report, so that a test that vanished is seen.
 run_ctest() {
   local preset=$1 report=$root/$logs/ctest.xml
@@ -93,15 +95,21 @@ run_ctest() {
   # A second try tells a machine that is too busy from a fault; the report names what needed one.
   "$@" ctest --test-dir "build/$preset" --parallel "$jobs" --output-on-failure --no-tests=error --repeat until-pass:2 \
     --output-junit "$report" --progress || true
-  local tests failures skipped
+  local tests failures skipped good
   tests=$(junit_number tests "$report") failures=$(junit_number failures "$report")
   skipped=$(($(junit_number skipped "$report") + $(junit_number disabled "$report")))
+  good=$((tests - failures - skipped))
   if [[ $tests -eq 0 ]]; then
     echo "the tests could not be run"
-    failures=1 tests=1
+    failures=1
   fi
   [[ $skipped -eq 0 ]] || echo "$skipped tests were skipped"
-  echo "$((tests - failures - skipped)) passed, $failures failed"
+  # A fault that a sanitizer saw in the first try is one, whatever the second came to.
+  if grep -sE "$sanitizer_words" "build/$preset/Testing/Temporary/LastTest.log"; then
+    echo "a sanitizer complained"
+    failures=$((failures + 1))
+  fi
+  echo "$good passed, $failures failed"
 }
 
 # junit_number <attribute> <report>: the number in the report's head, 0 where there is none.
@@ -225,6 +233,10 @@ if $all; then
   if build release understudy bedrock-simulator; then
     step "What attacks cost in memory"
     many "memory under attack" run_memory
+    step "What a request costs in system calls"
+    cmake -D UNDERSTUDY_BENCH=ON build/release >"$logs/configure"
+    one "the bench's peer is built" build release bench-peer
+    many "the bench's own tests" run_ctest release
   else
     echo "FAIL - the release build"
     failed=$((failed + 1))
