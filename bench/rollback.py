@@ -78,13 +78,14 @@ log: {{level: warn}}
 class Round:
     """What one rollback came to."""
 
-    def __init__(self, acted: int, in_force: int):
-        self.acted, self.in_force = acted, in_force  # monotonic ns
+    def __init__(self, acted: int, in_force: int, by_order: bool):
+        self.acted, self.in_force, self.by_order = acted, in_force, by_order  # monotonic ns
         self.ended = 0
         self.streams: list[Asked] = []
 
     def due(self) -> int:
-        return self.in_force + GRACE_MS * 1_000_000
+        """From then on the candidate serves nobody. A gate has to see it first; an order has not."""
+        return (self.acted if self.by_order else self.in_force) + GRACE_MS * 1_000_000
 
 
 class Way:
@@ -175,7 +176,7 @@ class Way:
         acted, acted_unix_ms = time.monotonic_ns(), time.time() * 1000
         self.take_back()
         told = self.in_force_since(acted_unix_ms)
-        made = Round(acted, acted + int((told - acted_unix_ms) * 1e6))
+        made = Round(acted, acted + int((told - acted_unix_ms) * 1e6), self.name != "gate")
         made.streams = streams
         wait_for(lambda: all(one.ended for one in streams), "the streams end")
         time.sleep(max(0.0, 1.5 - (time.monotonic_ns() - made.in_force) / 1e9))
@@ -254,8 +255,8 @@ HEAD = ["", "rollbacks", "rate /s", "requests", "failed", "told after, ms", "las
 NOTES = f"""- `told after`: from the act (the file is in place, the signal sent, the order posted, the throttling begun) to the proxy's
   event that it is in force, the longest of all rounds. For the gate that is one interval of 1 s and a look.
 - `last by candidate`: when, after the act, the last request began that the candidate served.
-- `begun {GRACE_MS} ms after`: requests and streams that began {GRACE_MS} ms or more after it was in force, before the candidate was
-  brought back; none may be the candidate's.
+- `begun {GRACE_MS} ms after`: requests and streams that began {GRACE_MS} ms or more after the act (of the gate: after it was in
+  force), before the candidate was brought back; none may be the candidate's.
 - `streams across`: event streams that had begun before the act and ended after it was in force; all of them ended whole.
 - `begun late`: the most that a request began behind its random time, the load's own delay on this machine; `missed`: what
   did not begin at all, because the load was not let run for longer."""
