@@ -26,7 +26,7 @@ bool is_text(char c) noexcept {
 bool ChunkDecoder::take_framing_byte(char c) noexcept {
   switch (place_) {
     case Place::size_first:
-    case Place::size: {
+    case Place::size:
       if (const int digit = hex_value(c); digit >= 0) {
         if (++size_digits_ > kMaxSizeDigits) return false;
         chunk_left_ = chunk_left_ * 16 + static_cast<std::uint64_t>(digit);
@@ -34,15 +34,17 @@ bool ChunkDecoder::take_framing_byte(char c) noexcept {
         return true;
       }
       if (place_ == Place::size_first) return false;
-      if (c == ';' || c == ' ' || c == '\t') {
+      [[fallthrough]];
+    case Place::size_end:
+      if (c == ';') {
         place_ = Place::extension;
       } else if (c == '\r') {
         place_ = Place::size_lf;
       } else {
-        return false;
+        place_ = Place::size_end;
+        return c == ' ' || c == '\t';
       }
       return true;
-    }
     case Place::extension:
       if (c == '\r') {
         place_ = Place::size_lf;

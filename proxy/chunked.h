@@ -31,6 +31,7 @@ class ChunkDecoder {
   enum class Place : std::uint8_t {
     size_first,  // the first digit of a chunk size
     size,        // further digits
+    size_end,    // blanks behind them: an extension or the line's end follows
     extension,   // from ';' to the line's end
     size_lf,
     data,

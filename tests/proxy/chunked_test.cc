@@ -53,6 +53,7 @@ TEST(ChunkDecoder, DecodesTheSameHoweverTheBytesCome) {
               {"00003\r\nabc\r\n000\r\n\r\n", "abc"},
               {"3;name=value;x=\"y z\"\r\nabc\r\n0;last\r\n\r\n", "abc"},
               {"3 \t\r\nabc\r\n0\r\n\r\n", "abc"},
+              {"3 \t;x\r\nabc\r\n0 ;y z\r\n\r\n", "abc"},
               {"2\r\n\r\n\r\n0\r\n\r\n", "\r\n"},
               {"3\r\nabc\r\n0\r\nTrailer: a\r\nOther: b\r\n\r\n", "abc"}};
   for (const auto& row : rows) {
@@ -78,6 +79,11 @@ TEST(ChunkDecoder, RefusesWhatIsMalformed) {
                                    "0x1\r\n"s,
                                    " 1\r\n"s,
                                    ";x\r\n"s,
+                                   "5 junk\r\n"s,
+                                   "1 1\r\n"s,
+                                   "1\t\tx;y\r\n"s,
+                                   "1 \n"s,
+                                   "0 x\r\n"s,
                                    "1\nabc"s,
                                    "1\r\nab"s,
                                    "1\r\na\n"s,
