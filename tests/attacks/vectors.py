@@ -48,10 +48,10 @@ def framing():
 
 
 def lines():
-    """A3, M6: lines and characters."""
+    """A3, H5, M6: lines and characters."""
     for fields in (b"X: a\r\n b\r\n", b"X: a\r\n\tb\r\n", b"X: a\nY: b\r\n", b"X: a\rY: b\r\n", b"X: a\r\r\n", b"X: a\x00b\r\n",
                    b"X\x00Y: a\r\n", b"X: a\x7f\r\n", b"X: a\x01\r\n", b"X : a\r\n", b"X Y: a\r\n", b"X\r\n", b": a\r\n",
-                   b"X\x80: a\r\n", b"X/Y: a\r\n", b"{X}: a\r\n", b"X:\r\n", b"Y: \x80\xff\r\n", b"X:a\r\n", b"X: \t a \t\r\n"):
+                   b"X\x80: a\r\n", b"X_Y: a\r\n", b"X/Y: a\r\n", b"{X}: a\r\n", b"X:\r\n", b"Y: \x80\xff\r\n", b"X:a\r\n", b"X: \t a \t\r\n"):
         yield b"field " + fields, post(fields + b"Content-Length: 5\r\n", b"abcde" + SMUGGLED)
     yield b"leading space in the first field", b"GET / HTTP/1.1\r\n Host: a\r\n\r\n" + SMUGGLED
     yield b"bare LFs", b"GET /a HTTP/1.1\nHost: a\nX: b\n\n" + SMUGGLED
@@ -79,7 +79,8 @@ def request_lines():
     yield b"no host", b"GET /a HTTP/1.1\r\n\r\n" + SMUGGLED
     yield b"no host in 1.0", b"GET /a HTTP/1.0\r\nConnection: keep-alive\r\n\r\n" + SMUGGLED
     yield b"two hosts", post(b"Host: b\r\n", SMUGGLED)
-    for host in (b"", b"a, b", b"a b", b"a/b", b"a@b", b"[::1]", b"a:80", b"a:b", b"a:99999", b"\x00"):
+    for host in (b"", b"a, b", b"a b", b"a b, evil@c", b"a/b", b"a@b", b"good:80@evil", b"a;b", b"a%2eb", b"a_b", b"[::1]",
+                 b"[::1]:80", b"[::1", b"[x]", b"a:80", b"a:", b":80", b"a:b", b"a:99999", b"\x80", b"\x00"):
         yield b"host " + host, b"GET /a HTTP/1.1\r\nHost: " + host + b"\r\n\r\n" + SMUGGLED
 
 
@@ -101,7 +102,7 @@ def chunked():
                  b"1\r\na0\r\n\r\n", b"1\r\na\n0\r\n\r\n", b"0000000000001\r\na\r\n0\r\n\r\n", b"ffffffffffffffffff\r\n",
                  b"10000000000000001\r\na\r\n0\r\n\r\n", b"1;a\x01=b\r\na\r\n0\r\n\r\n", b"1;a\nb\r\na\r\n0\r\n\r\n",
                  b"1;a\rb\r\na\r\n0\r\n\r\n", b"1;\r\na\r\n0\r\n\r\n", b"1;a\r\na\r\n0\r\n\r\n", b'1;a="b\r\na\r\n0\r\n\r\n',
-                 b"1 ;a\r\na\r\n0\r\n\r\n", b"0\r\nX: a\n\r\n", b"0\r\n\rX", b"0\n\n", b"0\r\n\n", b"5\r\nabcde\r\n0\r\n\r\n",
+                 b"1 ;a\r\na\r\n0\r\n\r\n", b"5 junk\r\nabcde\r\n0\r\n\r\n", b"1 1\r\na\r\n0\r\n\r\n", b"0\r\nX: a\n\r\n", b"0\r\n\rX", b"0\n\n", b"0\r\n\n", b"5\r\nabcde\r\n0\r\n\r\n",
                  b"5\nabcde\n0\n\n", b'005;x="y"\r\nabcde\r\n0\r\nX: y\r\n\r\n', b"2\r\nab\r\n3\r\ncde\r\n000\r\n\r\n",
                  b"A\r\n0123456789\r\n0\r\n\r\n", b"a\r\n0123456789\r\n0\r\n\r\n",
                  b"1\r\na\r\n0\r\nHost: evil\r\nContent-Length: 9\r\n\r\n", b"1\r\na\r\n0\r\n X: a\r\n\r\n",
