@@ -1,6 +1,7 @@
 #include "proxy/resolver.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace understudy::proxy {
 
@@ -35,7 +36,10 @@ const Resolver::Endpoints* Resolver::lookup(const std::string& host, std::uint16
   const bool literal = entry.resolved == steady_clock::time_point::max();
   const auto age = literal ? steady_clock::duration{} : steady_clock::now() - entry.resolved;
   const bool usable = !entry.good.empty() && age <= lifetimes.keep;
-  if ((!usable || age > lifetimes.refresh) && !entry.looking_up) begin(host, port, entry);
+  if ((!usable || age > lifetimes.refresh) && !entry.looking_up) {
+    entry.looking_up = true;
+    look_up(host, port);
+  }
   if (usable) return &entry.good;
   if (entry.looking_up) entry.waiters.push_back(&waiter);
   return nullptr;
@@ -43,6 +47,7 @@ const Resolver::Endpoints* Resolver::lookup(const std::string& host, std::uint16
 
 void Resolver::forget(Waiter& waiter) noexcept {
   for (auto& [name, entry] : entries_) std::erase(entry.waiters, &waiter);
+  std::erase(to_wake_, &waiter);
 }
 
 std::string Resolver::problem(const std::string& host, std::uint16_t port) const {
@@ -51,23 +56,33 @@ std::string Resolver::problem(const std::string& host, std::uint16_t port) const
                                                                   : found->second.problem;
 }
 
-void Resolver::begin(const std::string& host, std::uint16_t port, Entry& entry) {
-  entry.looking_up = true;
-  resolver_.async_resolve(
-      without_brackets(host), std::to_string(port), asio::ip::tcp::resolver::numeric_service,
-      [this, name = key(host, port)](boost::system::error_code error, const auto& results) {
-        Entry& finished = entries_[name];
-        finished.looking_up = false;
-        finished.problem = error ? error.message() : std::string{};
-        if (!error && results.begin() != results.end()) {
-          finished.good.clear();
-          for (const auto& result : results) finished.good.push_back(result.endpoint());
-          finished.resolved = steady_clock::now();
-        }
-        auto waiters = std::move(finished.waiters);
-        finished.waiters.clear();
-        for (Waiter* waiter : waiters) waiter->wake();
-      });
+void Resolver::look_up(const std::string& host, std::uint16_t port) {
+  resolver_.async_resolve(without_brackets(host), std::to_string(port),
+                          asio::ip::tcp::resolver::numeric_service,
+                          [this, host, port](boost::system::error_code error, const auto& results) {
+                            Endpoints found;
+                            for (const auto& result : results) found.push_back(result.endpoint());
+                            ended(host, port, error, std::move(found));
+                          });
+}
+
+void Resolver::ended(const std::string& host, std::uint16_t port, boost::system::error_code error,
+                     Endpoints found) {
+  Entry& entry = entries_[key(host, port)];
+  entry.looking_up = false;
+  entry.problem = error ? error.message() : std::string{};
+  if (!error && !found.empty()) {
+    entry.good = std::move(found);
+    entry.resolved = steady_clock::now();
+  }
+  // Whoever goes on may end others who wait, and ask for the name again.
+  to_wake_.insert(to_wake_.end(), entry.waiters.begin(), entry.waiters.end());
+  entry.waiters.clear();
+  while (!to_wake_.empty()) {
+    Waiter* const waiter = to_wake_.back();
+    to_wake_.pop_back();
+    waiter->wake();
+  }
 }
 
 }  // namespace understudy::proxy

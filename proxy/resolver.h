@@ -27,6 +27,9 @@ class Resolver {
   };
 
   explicit Resolver(boost::asio::io_context& context) : resolver_(context) {}
+  virtual ~Resolver() = default;
+  Resolver(const Resolver&) = delete;
+  Resolver& operator=(const Resolver&) = delete;
 
   // A look-up that is under way; shared by all who wait for the same name.
   struct Entry {
@@ -48,10 +51,15 @@ class Resolver {
 
   void stop() { resolver_.cancel(); }
 
- private:
-  void begin(const std::string& host, std::uint16_t port, Entry& entry);
+ protected:
+  // Asks the system. Whoever does so in its stead, as tests do, calls ended() later.
+  virtual void look_up(const std::string& host, std::uint16_t port);
+  void ended(const std::string& host, std::uint16_t port, boost::system::error_code error,
+             Endpoints found);
 
+ private:
   boost::asio::ip::tcp::resolver resolver_;
+  std::vector<Waiter*> to_wake_;                    // their look-up has ended
   std::unordered_map<std::string, Entry> entries_;  // bounded by the hosts that configs have named
 };
 
