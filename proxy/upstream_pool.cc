@@ -1,6 +1,7 @@
 #include "proxy/upstream_pool.h"
 
-#include <tuple>
+#include <algorithm>
+#include <iterator>
 
 #include "proxy/tls.h"
 
@@ -38,6 +39,20 @@ void Connecting::stop() noexcept {
   if (socket_) socket_->close(ignored);
   if (transport_) transport_->close();
   resolved_.wake();
+}
+
+void Connecting::begin(std::chrono::milliseconds timeout) noexcept {
+  end_ = steady_clock::now() + timeout;
+  set(timeout);
+}
+
+bool Connecting::begin_attempt(bool others_follow) noexcept {
+  using std::chrono::milliseconds;
+  const auto left = std::chrono::ceil<milliseconds>(end_ - steady_clock::now());
+  timed_out_ = left <= milliseconds(0);
+  if (timed_out_ || interrupted_) return false;
+  set(others_follow ? left / 2 : left);
+  return true;
 }
 
 void Connecting::interrupt() noexcept {
@@ -115,22 +130,39 @@ Task<Result<const Resolver::Endpoints*>> UpstreamPool::resolve(Connecting& conne
 
 Task<Result<asio::ip::tcp::socket>> UpstreamPool::connect_tcp(Connecting& connecting,
                                                               Resolver::Endpoints endpoints) {
+  endpoints = in_order(std::move(endpoints));
   boost::system::error_code error = asio::error::host_unreachable;
-  for (const auto& endpoint : endpoints) {
+  for (std::size_t i = 0; i < endpoints.size(); ++i) {
+    if (!connecting.begin_attempt(i + 1 < endpoints.size())) break;
     asio::ip::tcp::socket socket(resources_.context);
-    connecting.socket_ = &socket;
-    std::tie(error) = co_await socket.async_connect(endpoint, kAsTuple);
-    connecting.socket_ = nullptr;
-    if (connecting.timed_out_ || connecting.interrupted_) break;
-    if (!error) {
-      boost::system::error_code ignored;
-      socket.set_option(asio::ip::tcp::no_delay(true), ignored);
-      socket.set_option(asio::socket_base::keep_alive(true), ignored);
-      co_return socket;
-    }
+    error = co_await connect_one(connecting, socket, endpoints[i]);
+    if (error) continue;
+    if (i > 0) preferred_ = endpoints[i];
+    boost::system::error_code ignored;
+    socket.set_option(asio::ip::tcp::no_delay(true), ignored);
+    socket.set_option(asio::socket_base::keep_alive(true), ignored);
+    co_return socket;
   }
   const std::string why = connecting.timed_out_ ? "timed out" : error.message();
   co_return Error{ErrorKind::connect, Side::upstream, "connect to " + authority_ + ": " + why};
+}
+
+Task<boost::system::error_code> UpstreamPool::connect_one(Connecting& connecting,
+                                                          asio::ip::tcp::socket& socket,
+                                                          asio::ip::tcp::endpoint endpoint) {
+  connecting.socket_ = &socket;
+  auto [error] = co_await socket.async_connect(endpoint, kAsTuple);
+  connecting.socket_ = nullptr;
+  // It may have been closed when it was connected already.
+  if (connecting.timed_out_ || connecting.interrupted_) error = asio::error::timed_out;
+  co_return error;
+}
+
+Resolver::Endpoints UpstreamPool::in_order(Resolver::Endpoints endpoints) const {
+  const auto preferred =
+      preferred_ ? std::find(endpoints.begin(), endpoints.end(), *preferred_) : endpoints.end();
+  if (preferred != endpoints.end()) std::rotate(endpoints.begin(), preferred, std::next(preferred));
+  return endpoints;
 }
 
 Result<std::unique_ptr<Transport>> UpstreamPool::make_transport(asio::ip::tcp::socket socket,
@@ -152,12 +184,13 @@ Result<std::unique_ptr<Transport>> UpstreamPool::make_transport(asio::ip::tcp::s
 
 Task<Status> UpstreamPool::shake_hands(Connecting& connecting, Transport& transport,
                                        Protocol protocol) {
-  connecting.transport_ = &transport;
-  const auto handshake = co_await transport.shake_hands();
-  connecting.transport_ = nullptr;
   const auto failed = [&](const std::string& why) {
     return Error{ErrorKind::tls, Side::upstream, "TLS handshake with " + authority_ + ": " + why};
   };
+  if (!connecting.begin_attempt(false)) co_return failed("timed out");
+  connecting.transport_ = &transport;
+  const auto handshake = co_await transport.shake_hands();
+  connecting.transport_ = nullptr;
   if (!handshake.done) co_return failed(connecting.timed_out_ ? "timed out" : handshake.detail);
   if (protocol == Protocol::h2 && transport.protocol() != kH2)
     co_return failed("no HTTP/2 there (ALPN)");
@@ -167,7 +200,7 @@ Task<Status> UpstreamPool::shake_hands(Connecting& connecting, Transport& transp
 Task<Result<std::unique_ptr<Transport>>> UpstreamPool::connect(Connecting& connecting,
                                                                std::chrono::milliseconds timeout,
                                                                Protocol protocol) {
-  connecting.set(timeout);
+  connecting.begin(timeout);
   const auto cancelled = [&] {
     return Error{ErrorKind::cancelled, Side::internal, "stopped while connecting"};
   };
@@ -182,7 +215,10 @@ Task<Result<std::unique_ptr<Transport>>> UpstreamPool::connect(Connecting& conne
   if (tls_ && transport) {
     const Status shaken = co_await shake_hands(connecting, **transport, protocol);
     if (connecting.interrupted_) co_return cancelled();
-    if (!shaken) co_return shaken.error();
+    if (!shaken) {
+      preferred_.reset();
+      co_return shaken.error();
+    }
   }
   connecting.clear();
   co_return transport;

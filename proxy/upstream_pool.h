@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "metrics/blocks.h"
@@ -46,11 +47,16 @@ class Connecting final : private Deadline {
   friend class UpstreamPool;
   void expired() noexcept override;
   void stop() noexcept;
+  void begin(std::chrono::milliseconds timeout) noexcept;
+  // For the next address: all that is left of the time-out, or half of it where others follow, so
+  // that one which swallows what it is sent leaves time for those. False: nothing is to be tried.
+  bool begin_attempt(bool others_follow) noexcept;
 
   Waiter resolved_;
+  std::chrono::steady_clock::time_point end_;
   boost::asio::ip::tcp::socket* socket_ = nullptr;  // while TCP connects
   Transport* transport_ = nullptr;                  // while TLS shakes hands
-  bool timed_out_ = false;
+  bool timed_out_ = false;  // the attempt or, behind the last one, the whole
   bool interrupted_ = false;
 };
 
@@ -64,8 +70,8 @@ class UpstreamPool {
   // The connection that rested the shortest and is still good, or null.
   std::unique_ptr<Transport> take_idle() noexcept;
   enum class Protocol : std::uint8_t { http1, h2 };
-  // A new one: name, TCP and TLS within `timeout`. `connecting` lives as long as the call. One for
-  // HTTP/2 is not to be given back.
+  // A new one: name, TCP and TLS within `timeout`. A name's addresses are tried in turn.
+  // `connecting` lives as long as the call. One for HTTP/2 is not to be given back.
   Task<Result<std::unique_ptr<Transport>>> connect(Connecting& connecting,
                                                    std::chrono::milliseconds timeout,
                                                    Protocol protocol = Protocol::http1);
@@ -83,6 +89,10 @@ class UpstreamPool {
   Task<Result<const Resolver::Endpoints*>> resolve(Connecting& connecting);
   Task<Result<boost::asio::ip::tcp::socket>> connect_tcp(Connecting& connecting,
                                                          Resolver::Endpoints endpoints);
+  Task<boost::system::error_code> connect_one(Connecting& connecting,
+                                              boost::asio::ip::tcp::socket& socket,
+                                              boost::asio::ip::tcp::endpoint endpoint);
+  Resolver::Endpoints in_order(Resolver::Endpoints endpoints) const;
 
   Result<std::unique_ptr<Transport>> make_transport(boost::asio::ip::tcp::socket socket,
                                                     Protocol protocol);
@@ -101,6 +111,9 @@ class UpstreamPool {
   };
   std::deque<Resting> idle_;  // the longest rested first
   std::unique_ptr<IdleSweep> idle_sweep_;
+  // The address that took a connection when one before it did not: the next begins with it. While
+  // the first one works, the order stays the resolver's, which spreads the load.
+  std::optional<boost::asio::ip::tcp::endpoint> preferred_;
 };
 
 }  // namespace understudy::proxy

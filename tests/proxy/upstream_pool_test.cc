@@ -1,0 +1,200 @@
+// How a pool gets a connection out of a name's addresses, which the test names itself.
+
+#include "proxy/upstream_pool.h"
+
+#include <gtest/gtest.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <boost/asio/post.hpp>
+#include <boost/asio/read.hpp>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <utility>
+
+
+namespace understudy::proxy {
+namespace {
+
+namespace asio = boost::asio;
+using asio::ip::tcp;
+using namespace std::chrono_literals;
+
+// Answers what the test says.
+class ToldResolver final : public Resolver {
+ public:
+  explicit ToldResolver(asio::io_context& context) : Resolver(context), context_(context) {}
+  Endpoints addresses;
+
+ private:
+  void look_up(const std::string& host, std::uint16_t port) override {
+    asio::post(context_, [this, host, port] { ended(host, port, {}, addresses); });
+  }
+
+  asio::io_context& context_;
+};
+
+// A port of 127.0.0.1 that refuses connections until it listens.
+class Place {
+ public:
+  Place() : acceptor_(io_, tcp::v4()) {
+    acceptor_.bind(tcp::endpoint(asio::ip::address_v4::loopback(), 0));
+  }
+  Place& listen(int backlog = 16) {
+    acceptor_.listen(backlog);
+    return *this;
+  }
+  // Listens, and answers no connection any more: one lies in its queue, which is full by that.
+  Place& swallow() {
+    listen(0);
+    filler_.emplace(io_);
+    filler_->connect(endpoint());
+    EXPECT_TRUE(has_connection());
+    return *this;
+  }
+  tcp::endpoint endpoint() const { return acceptor_.local_endpoint(); }
+  bool has_connection(std::chrono::milliseconds patience = 30s) {
+    pollfd look{.fd = acceptor_.native_handle(), .events = POLLIN, .revents = 0};
+    return ::poll(&look, 1, static_cast<int>(patience.count())) == 1;
+  }
+  tcp::socket accept() {
+    if (!has_connection()) throw std::runtime_error("nobody connected");
+    return acceptor_.accept();
+  }
+
+ private:
+  asio::io_context io_;
+  tcp::acceptor acceptor_;
+  std::optional<tcp::socket> filler_;
+};
+
+class UpstreamPoolTest : public testing::Test {
+ protected:
+  using Connected = Result<std::unique_ptr<Transport>>;
+
+  void connect_to(std::initializer_list<const Place*> places) {
+    resolver_.addresses.clear();
+    for (const Place* place : places) resolver_.addresses.push_back(place->endpoint());
+  }
+  // Up to where it waits.
+  void begin(std::chrono::milliseconds timeout) {
+    outcome_.reset();
+    connecting_ = std::make_unique<Connecting>(sweep_);
+    spawn(io_, keep(pool_->connect(*connecting_, timeout), outcome_), [](std::exception_ptr) {});
+    io_.restart();
+    io_.poll();
+  }
+  Connected& run() {
+    const auto give_up = std::chrono::steady_clock::now() + 30s;
+    while (!outcome_ && std::chrono::steady_clock::now() < give_up) {
+      io_.restart();
+      io_.run_one_for(100ms);
+    }
+    if (!outcome_) throw std::runtime_error("the connect did not end");
+    return *outcome_;
+  }
+  Connected& connect(std::chrono::milliseconds timeout = 30s) {
+    begin(timeout);
+    return run();
+  }
+  static Task<void> keep(Task<Connected> connect, std::optional<Connected>& outcome) {
+    outcome.emplace(co_await std::move(connect));
+  }
+
+  asio::io_context io_;
+  DeadlineSweep sweep_{io_};
+  ToldResolver resolver_{io_};
+  metrics::BlockPool blocks_;
+  ThreadResources resources_{io_, sweep_, resolver_, blocks_};
+  // What is told is renewed with each look at it.
+  std::shared_ptr<UpstreamPool> pool_ = std::make_shared<UpstreamPool>(
+      resources_, routing::Endpoint{.tls = false, .host = "bedrock.test", .port = 80, .path = ""},
+      nullptr, 4, 30s, Resolver::Lifetimes{.refresh = -1ms, .keep = 1h});
+  std::unique_ptr<Connecting> connecting_;
+  std::optional<Connected> outcome_;
+  Place first_, second_, third_;
+};
+
+TEST_F(UpstreamPoolTest, LeavesTimeForTheNextAddressWhereOneSwallowsEverything) {
+  first_.swallow();
+  second_.listen();
+  connect_to({&first_, &second_});
+  const auto& connected = connect(4s);
+  ASSERT_TRUE(connected) << connected.error().context;
+  EXPECT_TRUE(second_.has_connection());
+}
+
+TEST_F(UpstreamPoolTest, GivesUpWhenItsTimeIsOverHoweverManyAddressesThereAre) {
+  first_.swallow();
+  second_.swallow();
+  third_.swallow();
+  connect_to({&first_, &second_, &third_});
+  const auto& connected = connect(400ms);
+  ASSERT_FALSE(connected);
+  EXPECT_EQ(connected.error().kind, ErrorKind::connect);
+  EXPECT_EQ(connected.error().context, "connect to bedrock.test: timed out");
+}
+
+TEST_F(UpstreamPoolTest, TellsWhyTheLastAddressDidNotTakeIt) {
+  first_.swallow();
+  connect_to({&first_, &second_});
+  const auto& connected = connect(4s);
+  ASSERT_FALSE(connected);
+  EXPECT_EQ(connected.error().context, "connect to bedrock.test: Connection refused");
+}
+
+TEST_F(UpstreamPoolTest, TriesNoFurtherAddressOnceItIsInterrupted) {
+  first_.swallow();
+  second_.listen();
+  connect_to({&first_, &second_});
+  begin(30s);
+  ASSERT_FALSE(outcome_) << "it waits for the first";
+  connecting_->interrupt();
+  const auto& connected = run();
+  ASSERT_FALSE(connected);
+  EXPECT_EQ(connected.error().kind, ErrorKind::cancelled);
+  EXPECT_FALSE(second_.has_connection(0ms));
+}
+
+TEST_F(UpstreamPoolTest, BeginsWithTheAddressThatWorkedWhereAnotherDidNot) {
+  second_.listen();
+  connect_to({&first_, &second_});
+  ASSERT_TRUE(connect());
+  second_.accept();
+  first_.listen();  // nobody knows
+  ASSERT_TRUE(connect());
+  EXPECT_TRUE(second_.has_connection());
+  EXPECT_FALSE(first_.has_connection(0ms));
+}
+
+TEST_F(UpstreamPoolTest, FollowsTheResolversOrderWhileTheFirstAddressWorks) {
+  first_.listen();
+  second_.listen();
+  connect_to({&first_, &second_});
+  ASSERT_TRUE(connect());
+  EXPECT_TRUE(first_.has_connection());
+  connect_to({&second_, &first_});
+  ASSERT_TRUE(connect());  // the answer before is used while it is renewed
+  ASSERT_TRUE(connect());
+  EXPECT_TRUE(second_.has_connection());
+}
+
+TEST_F(UpstreamPoolTest, ForgetsTheAddressThatWorkedOnceTheNameHasItNoMore) {
+  second_.listen();
+  third_.listen();
+  connect_to({&first_, &second_});
+  ASSERT_TRUE(connect());
+  second_.accept();
+  connect_to({&third_});
+  ASSERT_TRUE(connect());  // the answer before is used while it is renewed
+  second_.accept();
+  ASSERT_TRUE(connect());
+  EXPECT_TRUE(third_.has_connection());
+  EXPECT_FALSE(second_.has_connection(0ms));
+}
+
+}  // namespace
+}  // namespace understudy::proxy
