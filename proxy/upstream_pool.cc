@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <iterator>
 
+#include "proxy/socket_options.h"
 #include "proxy/tls.h"
 
 namespace understudy::proxy {
@@ -138,9 +139,7 @@ Task<Result<asio::ip::tcp::socket>> UpstreamPool::connect_tcp(Connecting& connec
     error = co_await connect_one(connecting, socket, endpoints[i]);
     if (error) continue;
     if (i > 0) preferred_ = endpoints[i];
-    boost::system::error_code ignored;
-    socket.set_option(asio::ip::tcp::no_delay(true), ignored);
-    socket.set_option(asio::socket_base::keep_alive(true), ignored);
+    set_connection_options(socket.native_handle());
     co_return socket;
   }
   const std::string why = connecting.timed_out_ ? "timed out" : error.message();

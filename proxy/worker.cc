@@ -17,6 +17,7 @@
 #include "proxy/connection.h"
 #include "proxy/h2_connection.h"
 #include "proxy/log.h"
+#include "proxy/socket_options.h"
 #include "proxy/tls_handshake.h"
 
 namespace understudy::proxy {
@@ -167,9 +168,7 @@ struct Worker::Impl {
       services.recorder.refused("max_connections");
       return;  // the socket closes with its owner
     }
-    boost::system::error_code ignored;
-    socket.set_option(tcp::no_delay(true), ignored);
-    socket.set_option(asio::socket_base::keep_alive(true), ignored);
+    set_connection_options(socket.native_handle());
     if (const auto& tls = served->target.tls) {
       shake_hands(served, std::make_unique<TlsStream>(resources.sockets, std::move(socket),
                                                       tls->make_session(), tls));
