@@ -8,6 +8,7 @@
 #include <mutex>
 #include <random>
 #include <thread>
+#include <utility>
 
 #include "metrics/verdict.h"
 #include "proxy/log.h"
@@ -57,6 +58,10 @@ struct Doors {
   std::vector<std::uint16_t> ports;
 };
 
+bool contains(const std::vector<std::uint16_t>& ports, std::uint16_t port) {
+  return std::find(ports.begin(), ports.end(), port) != ports.end();
+}
+
 // The place of a listener on the same address that is not taken yet.
 std::optional<std::size_t> same_address(const std::vector<routing::ListenerConfig>& before,
                                         const routing::Address& address,
@@ -68,6 +73,7 @@ std::optional<std::size_t> same_address(const std::vector<routing::ListenerConfi
 }
 
 // Sockets that are there go on, so that no connection is lost; others are opened, all or none.
+// Where a port is ours already, the new socket shares it: 0.0.0.0 instead of 127.0.0.1, say.
 Result<Doors> open_doors(const std::vector<routing::ListenerConfig>& before,
                          const std::vector<std::uint16_t>& ports,
                          const std::vector<routing::ListenerConfig>& after, std::size_t workers) {
@@ -77,12 +83,14 @@ Result<Doors> open_doors(const std::vector<routing::ListenerConfig>& before,
     const auto place = same_address(before, listener.address, taken);
     std::uint16_t port = place ? ports[*place] : listener.address.port;
     if (place) taken[*place] = true;
+    PortUse use =
+        contains(ports, port) || contains(doors.ports, port) ? PortUse::shared : PortUse::first;
     for (auto& sources : doors.by_worker) {
       if (place) {
         sources.emplace_back(*place);
         continue;
       }
-      auto socket = listen_on(listener, port);
+      auto socket = listen_on(listener, port, std::exchange(use, PortUse::shared));
       if (!socket) return socket.error();
       port = socket->port();
       sources.emplace_back(std::move(*socket));

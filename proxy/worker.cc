@@ -39,6 +39,11 @@ bool out_of_resources(const boost::system::error_code& error) noexcept {
          error == errc::no_buffer_space || error == errc::not_enough_memory;
 }
 
+bool allow(int descriptor, int option) noexcept {
+  const int yes = 1;
+  return ::setsockopt(descriptor, SOL_SOCKET, option, &yes, sizeof yes) == 0;
+}
+
 struct Listening {
   explicit Listening(tcp::acceptor a) : acceptor(std::move(a)) {}
   tcp::acceptor acceptor;
@@ -327,7 +332,8 @@ ListeningSocket::~ListeningSocket() {
 }
 
 // Made without an event loop: those of the workers may be touched by their own threads alone.
-Result<ListeningSocket> listen_on(const routing::ListenerConfig& listener, std::uint16_t port) {
+Result<ListeningSocket> listen_on(const routing::ListenerConfig& listener, std::uint16_t port,
+                                  PortUse use) {
   const std::string& host = listener.address.host;
   const auto failed = [&](const std::string& what) {
     return Error{ErrorKind::connect, Side::downstream,
@@ -340,15 +346,19 @@ Result<ListeningSocket> listen_on(const routing::ListenerConfig& listener, std::
   const int descriptor = ::socket(endpoint.protocol().family(), SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (descriptor < 0) return failed(std::strerror(errno));
   ListeningSocket guard(descriptor, port, address.is_v6());
-  const int yes = 1;
+  const auto listens = [&] {
+    // What is left of earlier connections (TIME_WAIT) is in nobody's way.
+    return allow(descriptor, SO_REUSEADDR) &&
+           (use == PortUse::first || allow(descriptor, SO_REUSEPORT)) &&
+           ::bind(descriptor, endpoint.data(), static_cast<socklen_t>(endpoint.size())) == 0 &&
+           ::listen(descriptor, tcp::acceptor::max_listen_connections) == 0 &&
+           (use == PortUse::shared || allow(descriptor, SO_REUSEPORT));
+  };
   tcp::endpoint bound;
   auto length = static_cast<socklen_t>(bound.capacity());
-  if (::setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes) != 0 ||
-      ::setsockopt(descriptor, SOL_SOCKET, SO_REUSEPORT, &yes, sizeof yes) != 0 ||
-      ::bind(descriptor, endpoint.data(), static_cast<socklen_t>(endpoint.size())) != 0 ||
-      ::listen(descriptor, tcp::acceptor::max_listen_connections) != 0 ||
-      ::getsockname(descriptor, bound.data(), &length) != 0)
-    return failed(std::strerror(errno));
+  if (!listens() || ::getsockname(descriptor, bound.data(), &length) != 0)
+    return failed(errno == EADDRINUSE ? "address in use: another process listens there"
+                                      : std::strerror(errno));
   return ListeningSocket(guard.release(), bound.port(), address.is_v6());
 }
 

@@ -57,8 +57,13 @@ class ListeningSocket {
   std::uint16_t port_ = 0;
   bool v6_ = false;
 };
-// Binds and listens; several sockets share a port (SO_REUSEPORT). `port` 0 lets the system choose.
-Result<ListeningSocket> listen_on(const routing::ListenerConfig& listener, std::uint16_t port);
+// Several sockets share a port (SO_REUSEPORT), one of each worker. The first one lets others in
+// only once it listens: where somebody else does, it fails, for two processes on one port would
+// each get a part of the clients.
+enum class PortUse : std::uint8_t { first, shared };
+// Binds and listens. `port` 0 lets the system choose.
+Result<ListeningSocket> listen_on(const routing::ListenerConfig& listener, std::uint16_t port,
+                                  PortUse use);
 
 // Where a listener of a new config comes from: one that is there, by its place, or a new socket.
 using ListenerSource = std::variant<std::size_t, ListeningSocket>;
