@@ -56,10 +56,17 @@ Task<Status> UpstreamCall::open() {
   co_return Status{};
 }
 
+Task<IoResult> UpstreamCall::write(std::span<const asio::const_buffer> request) {
+  // An upstream that takes no byte for this long is as good as silent.
+  connection_->expire_after(limits_.idle);
+  return connection_->write(request);
+}
+
 Task<Status> UpstreamCall::send(std::string& head, std::string_view body) {
   co_await pool_->resources().sends.wait();
   if (!interrupted_) connection_ = pool_->take_idle();
-  if (!interrupted_ && !connection_) {
+  const bool rested = connection_ != nullptr;
+  if (!interrupted_ && !rested) {
     if (auto opened = co_await open(); !opened) co_return opened;
   }
   if (interrupted_) co_return Error{ErrorKind::cancelled, Side::internal, "stopped before sending"};
@@ -67,12 +74,17 @@ Task<Status> UpstreamCall::send(std::string& head, std::string_view body) {
   if (in_one) head.append(body);
   const std::array buffers{asio::const_buffer(head.data(), head.size()),
                            asio::const_buffer(body.data(), body.size())};
-  Transport& transport = *connection_;
-  // An upstream that takes no byte for this long is as good as silent.
-  transport.expire_after(limits_.idle);
-  const auto [error, written] = co_await transport.write(std::span{buffers}.first(in_one ? 1 : 2));
+  const auto request = std::span{buffers}.first(in_one ? 1 : 2);
+  auto [error, written] = co_await write(request);
+  // It broke between the look at it and the write. By TLS less than a record may have left, which
+  // nobody can read.
+  if (error && written == 0 && rested && !interrupted_ && !connection_->timed_out()) {
+    connection_.reset();
+    if (auto opened = co_await open(); !opened) co_return opened;
+    std::tie(error, written) = co_await write(request);
+  }
   if (!error) {
-    transport.expire_after(limits_.first_byte);
+    connection_->expire_after(limits_.first_byte);
     co_return Status{};
   }
   Error failed = io_error(error, "send to");
@@ -80,7 +92,7 @@ Task<Status> UpstreamCall::send(std::string& head, std::string_view body) {
   // The upstream may have answered before it closed, to refuse a large body, say: read_head() will
   // tell.
   write_failed_ = true;
-  transport.expire_after(limits_.idle);
+  connection_->expire_after(limits_.idle);
   co_return Status{};
 }
 

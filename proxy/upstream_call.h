@@ -36,7 +36,8 @@ class UpstreamCall {
   UpstreamCall& operator=(const UpstreamCall&) = delete;
 
   // In its turn (SendTurn). `head` and `body` must live until the call is over. A small body is
-  // laid behind the head.
+  // laid behind the head. A connection that rested and takes no byte of the request any more is
+  // replaced by a new one; whatever may have left is never sent again.
   Task<Status> send(std::string& head, std::string_view body);
 
   // The final head; up to eight 1xx heads before it are passed over. Views stay valid until the
@@ -64,6 +65,7 @@ class UpstreamCall {
 
  private:
   Task<Status> open();
+  Task<IoResult> write(std::span<const boost::asio::const_buffer> request);
   Task<Status> fill();
   void make_room();
   Result<Part> take_pieces();

@@ -15,6 +15,7 @@
 #include <string>
 #include <utility>
 
+#include "proxy/upstream_call.h"
 
 namespace understudy::proxy {
 namespace {
@@ -194,6 +195,59 @@ TEST_F(UpstreamPoolTest, ForgetsTheAddressThatWorkedOnceTheNameHasItNoMore) {
   ASSERT_TRUE(connect());
   EXPECT_TRUE(third_.has_connection());
   EXPECT_FALSE(second_.has_connection(0ms));
+}
+
+// --- Connections that rested
+
+class RestingConnection : public UpstreamPoolTest {
+ protected:
+  // Made, and given back as after an answer. Its other end.
+  tcp::socket rest(bool broken) {
+    first_.listen();
+    connect_to({&first_});
+    auto& connected = connect();
+    if (!connected) throw std::runtime_error(connected.error().context);
+    if (broken) (*connected)->shut_down_sending();
+    pool_->give_back(std::move(*connected));
+    return first_.accept();
+  }
+  Status send(std::string body) {
+    std::optional<Status> sent;
+    spawn(io_, send_one(std::move(body), sent), [](std::exception_ptr) {});
+    const auto give_up = std::chrono::steady_clock::now() + 30s;
+    while (!sent && std::chrono::steady_clock::now() < give_up) {
+      io_.restart();
+      io_.run_one_for(100ms);
+    }
+    return sent.value();
+  }
+  // Whole, and its connection goes with it.
+  Task<void> send_one(std::string body, std::optional<Status>& sent) {
+    ResponseHead answer;
+    UpstreamCall call(pool_, CallLimits{.connect = 30s, .first_byte = 30s, .idle = 30s}, answer);
+    std::string head = "POST / HTTP/1.1\r\n\r\n";
+    sent = co_await call.send(head, body);
+  }
+  static std::string all_of(tcp::socket socket) {
+    std::string received;
+    boost::system::error_code ended;
+    asio::read(socket, asio::dynamic_buffer(received), ended);
+    return received;
+  }
+};
+
+TEST_F(RestingConnection, IsUsedAgain) {
+  auto peer = rest(false);
+  ASSERT_TRUE(send("a"));
+  EXPECT_EQ(all_of(std::move(peer)), "POST / HTTP/1.1\r\n\r\na");
+}
+
+TEST_F(RestingConnection, ThatTakesNoByteAnyMoreIsReplacedByANewOne) {
+  for (const std::string& body : {std::string("a"), std::string(20'000, 'b')}) {
+    const auto peer = rest(true);
+    ASSERT_TRUE(send(body));
+    EXPECT_EQ(all_of(first_.accept()), "POST / HTTP/1.1\r\n\r\n" + body);
+  }
 }
 
 }  // namespace
