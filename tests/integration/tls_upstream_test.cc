@@ -1,18 +1,26 @@
 // Upstreams behind TLS, as Bedrock is. Another proxy with a TLS listener stands before the fake.
 
 #include <gtest/gtest.h>
+#include <openssl/ssl.h>
+#include <sys/socket.h>
 
 #include <array>
 #include <atomic>
+#include <csignal>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <thread>
 
 #include "tests/support/certificates.h"
 #include "tests/support/fake_bedrock.h"
+#include "tests/support/h2_client.h"
+#include "tests/support/h2_frames.h"
 #include "tests/support/proxy_under_test.h"
 #include "tests/support/raw_client.h"
 #include "tests/support/scratch_directory.h"
+#include "tests/support/tls_client.h"
 
 namespace understudy::testing_support {
 namespace {
@@ -137,6 +145,68 @@ TEST_F(TlsUpstream, ThatDoesNotShakeHandsIsLeftWhenTheClientLeaves) {
   EXPECT_TRUE(silent->wait_for_open_connections(1));
   client.close();
   EXPECT_TRUE(silent->wait_for_open_connections(0));
+}
+
+// Shakes hands with one client and agrees on no protocol, as servers do that know no ALPN.
+class SpeaksNoAlpn {
+ public:
+  explicit SpeaksNoAlpn(const Identity& identity)
+      : context_(SSL_CTX_new(TLS_server_method())), listener_(Socket::listen(port_)) {
+    SSL_CTX_use_certificate(context_.get(), identity.certificate.get());
+    SSL_CTX_use_PrivateKey(context_.get(), identity.key.get());
+    std::signal(SIGPIPE, SIG_IGN);  // OpenSSL writes as it likes
+    thread_ = std::thread([this] { serve(); });
+  }
+  ~SpeaksNoAlpn() {
+    listener_.shut_down();
+    if (thread_.joinable()) thread_.join();
+  }
+  std::uint16_t port() const { return port_; }
+  // What came in until the client left; none where they did not shake hands.
+  std::optional<std::string> received() {
+    thread_.join();
+    return received_;
+  }
+
+ private:
+  void serve() {
+    Socket socket(::accept4(listener_.descriptor(), nullptr, nullptr, SOCK_CLOEXEC));
+    if (socket.descriptor() < 0) return;
+    socket.set_patience(kPatience);
+    const std::unique_ptr<SSL, FreeTls> session(SSL_new(context_.get()));
+    SSL_set_fd(session.get(), socket.descriptor());
+    if (SSL_accept(session.get()) != 1) return;
+    received_.emplace();
+    std::array<char, 1024> buffer;
+    std::size_t got = 0;
+    while (SSL_read_ex(session.get(), buffer.data(), buffer.size(), &got) == 1)
+      received_->append(buffer.data(), got);
+  }
+
+  const std::unique_ptr<SSL_CTX, FreeTls> context_;
+  std::uint16_t port_ = 0;  // stands before the listener, which tells it
+  Socket listener_;
+  std::optional<std::string> received_;
+  std::thread thread_;
+};
+
+TEST_F(TlsUpstream, WithoutHttp2ByAlpnIsNotSpokenToWhereACallNeedsIt) {
+  SpeaksNoAlpn upstream(own_);
+  ProxyUnderTest proxy(
+      ProxySetup{.primary_more = trust_,
+                 .primary_endpoint = "https://127.0.0.1:" + std::to_string(upstream.port())});
+  H2Client client(proxy.port());
+  testing::internal::CaptureStderr();
+  client.send(h2::headers(
+      1, h2::post_fields("/model/amazon.nova-2-sonic-v1%3A0/invoke-with-bidirectional-stream", {}),
+      false));
+  const H2Answer& got = client.receive(1);
+  const std::string log = testing::internal::GetCapturedStderr();
+  EXPECT_EQ(got.status, 502);
+  EXPECT_EQ(got.field("x-amzn-errortype"), "ServiceUnavailableException");
+  EXPECT_EQ(got.field("x-understudy-error"), "tls");
+  EXPECT_EQ(upstream.received(), "");
+  EXPECT_NE(log.find("no HTTP/2 there (ALPN)"), std::string::npos) << log;
 }
 
 }  // namespace
