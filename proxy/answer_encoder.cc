@@ -3,6 +3,7 @@
 #include <charconv>
 #include <numeric>
 
+#include "proxy/field_text.h"
 #include "proxy/http_head.h"
 #include "proxy/transport.h"
 
@@ -76,9 +77,8 @@ bool AnswerEncoder::begin(const AnswerHead& head, Connection connection) {
   out.clear();
   out.append("HTTP/1.1 ");
   append_number(out, static_cast<std::uint64_t>(head.status));
-  out.append(" ")
-      .append(head.reason.empty() ? usual_reason(head.status) : head.reason)
-      .append("\r\n");
+  const bool has_reason = !head.reason.empty() && is_field_value(head.reason);
+  out.append(" ").append(has_reason ? head.reason : usual_reason(head.status)).append("\r\n");
   append_fields(out, head.fields);
   append_fields(out, head.added);
   bool keep_alive = connection.keep_alive;

@@ -52,6 +52,10 @@ std::size_t leading_run(std::string_view text, IsOfKind is_of_kind) noexcept {
     const std::size_t run = first_unset(is_of_kind(load_sixteen(text.data() + at)));
     if (run < kStep) return at + run;
   }
+  if (at > 0) {  // the last sixteen; those of them that were looked at before are of the kind
+    const std::size_t last = text.size() - kStep;
+    return last + first_unset(is_of_kind(load_sixteen(text.data() + last)));
+  }
   std::array<char, kStep> rest{};
   text.copy(rest.data(), kStep, at);
   return at + std::min(text.size() - at, first_unset(is_of_kind(load_sixteen(rest.data()))));

@@ -147,7 +147,10 @@ int H2Session::Callbacks::header(nghttp2_session*, const nghttp2_frame* frame,
   const bool worth_it =
       session.fields_.add(view(name, name_size), view(value, value_size),
                           {session.limits_.max_header_bytes, session.limits_.max_header_fields});
-  return worth_it ? 0 : NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+  if (worth_it) return 0;
+  session.heading_->problem = session.fields_.problem();
+  session.note(Event::Kind::hopeless, session.heading_->id);
+  return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
 } catch (...) {
   return NGHTTP2_ERR_CALLBACK_FAILURE;
 }

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "proxy/field_text.h"
 #include "proxy/waiter.h"
 
 namespace understudy::proxy {
@@ -30,6 +31,11 @@ nghttp2_nv pair(const routing::Field& field) noexcept {
   };
   return {bytes(field.name), bytes(field.value), field.name.size(), field.value.size(),
           NGHTTP2_NV_FLAG_NONE};
+}
+
+// As append_field() has it; the names of pseudo fields begin with a colon.
+bool can_be_sent(const routing::Field& field) noexcept {
+  return is_field(field.name.substr(field.name.starts_with(':') ? 1 : 0), field.value);
 }
 
 // What ends a stream is noted in it.
@@ -54,6 +60,7 @@ class H2Client::Stream final : public std::enable_shared_from_this<Stream>, priv
     nghttp2_session_callbacks* callbacks = nullptr;
     if (nghttp2_session_callbacks_new(&callbacks) != 0) throw std::bad_alloc();
     nghttp2_session_callbacks_set_on_header_callback(callbacks, on_header);
+    nghttp2_session_callbacks_set_on_invalid_header_callback(callbacks, on_invalid_header);
     nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame);
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data);
     nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_close);
@@ -76,7 +83,9 @@ class H2Client::Stream final : public std::enable_shared_from_this<Stream>, priv
     nghttp2_session_set_local_window_size(session_, NGHTTP2_FLAG_NONE, 0, kWindowBytes);
     std::vector<nghttp2_nv> head;
     head.reserve(fields.size());
-    for (const routing::Field& field : fields) head.push_back(pair(field));
+    for (const routing::Field& field : fields) {
+      if (can_be_sent(field)) head.push_back(pair(field));
+    }
     const nghttp2_data_provider provider{.source = {.ptr = this}, .read_callback = read_request};
     id_ = nghttp2_submit_request(session_, nullptr, head.data(), head.size(), &provider, nullptr);
     if (id_ < 0) throw std::bad_alloc();
@@ -188,6 +197,9 @@ class H2Client::Stream final : public std::enable_shared_from_this<Stream>, priv
     if (head_too_large_)
       return fail({ErrorKind::too_large, Side::upstream,
                    "the answer's head exceeds max_response_header_bytes"});
+    if (head_malformed_)
+      return fail(
+          {ErrorKind::bad_message, Side::upstream, "the answer's head holds what no header may"});
     // What was told before the connection broke still counts.
     if (closed_ && !answer_ended_ && !failure_) failure_ = ended_early();
     wake_all();
@@ -257,7 +269,9 @@ class H2Client::Stream final : public std::enable_shared_from_this<Stream>, priv
     my.head_bytes_ += name_size + value_size + kFieldOverhead;
     my.head_too_large_ = my.head_too_large_ || my.head_bytes_ > my.limits_.max_head_bytes;
     if (my.head_too_large_) return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-    if (view(name, name_size) == ":status") {
+    if (!is_field_value(view(value, value_size))) {
+      my.head_malformed_ = true;
+    } else if (view(name, name_size) == ":status") {
       my.head_text_ = "HTTP/1.1 " + std::string{view(value, value_size)} + " \r\n";
     } else {
       append_field(my.head_text_, view(name, name_size), view(value, value_size));
@@ -267,10 +281,23 @@ class H2Client::Stream final : public std::enable_shared_from_this<Stream>, priv
     return NGHTTP2_ERR_CALLBACK_FAILURE;
   }
 
+  // The library leaves such fields out, which will do for a blank too many; an answer that has a
+  // line end in one is none.
+  static int on_invalid_header(nghttp2_session*, const nghttp2_frame* frame,
+                               const std::uint8_t* name, std::size_t name_size,
+                               const std::uint8_t* value, std::size_t value_size, std::uint8_t,
+                               void* user) {
+    Stream& my = self(user);
+    const bool of_head = frame->hd.type == NGHTTP2_HEADERS && !my.head_whole_;
+    if (of_head && !is_field(view(name, name_size), view(value, value_size)))
+      my.head_malformed_ = true;
+    return 0;
+  }
+
   static int on_frame(nghttp2_session*, const nghttp2_frame* frame, void* user) try {
     Stream& my = self(user);
     if (frame->hd.stream_id != my.id_) return 0;
-    if (frame->hd.type == NGHTTP2_HEADERS && !my.head_whole_) {
+    if (frame->hd.type == NGHTTP2_HEADERS && !my.head_whole_ && !my.head_malformed_) {
       constexpr std::size_t kStatusAt = 9;
       if (my.head_text_.size() > kStatusAt && my.head_text_[kStatusAt] == '1') {
         my.head_text_.clear();  // interim; its bytes count on, so that they are not without end
@@ -319,6 +346,7 @@ class H2Client::Stream final : public std::enable_shared_from_this<Stream>, priv
   std::string head_text_;
   std::size_t head_bytes_ = 0;
   bool head_too_large_ = false;
+  bool head_malformed_ = false;
   bool head_whole_ = false;
   ResponseHead head_;  // views into head_text_
   std::string answer_;

@@ -129,6 +129,11 @@ void H2Connection::handle(const H2Session::Event& event) {
   using Kind = H2Session::Event::Kind;
   if (event.kind == Kind::malformed) return worker_.recorder.refused("http2");
   if (event.kind == Kind::round_trip) return session_.end_gently();
+  if (event.kind == Kind::hopeless) {
+    const H2Stream* stream = session_.find(event.stream);
+    if (stream && stream->problem) worker_.recorder.refused(stream->problem->rule);
+    return;
+  }
   if (event.kind == Kind::head) {
     H2Stream* stream = session_.find(event.stream);
     // Reset behind its head: it costs nothing more.

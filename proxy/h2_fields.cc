@@ -5,7 +5,6 @@
 
 #include "proxy/byte_run.h"
 #include "proxy/field_text.h"
-#include "routing/byte_set.h"
 
 namespace understudy::proxy {
 namespace {
@@ -17,16 +16,14 @@ constexpr HeadProblem kTooLarge{431, "max_header_bytes",
                                 "The request's head is larger than max_header_bytes."};
 constexpr HeadProblem kTooMany{431, "max_header_fields", "The request has too many header fields."};
 constexpr HeadProblem kBadName{400, "header_name",
-                               "A header name holds a character that names do not have in HTTP/2."};
+                               "A header name holds a character that names may not have in HTTP/2, "
+                               "or an underscore."};
 constexpr HeadProblem kBadValue{400, "header_value", "A header value holds a control character."};
 constexpr HeadProblem kBadPseudo{400, "pseudo_header",
                                  "A pseudo header is unknown, missing, doubled or malformed."};
-constexpr HeadProblem kBadHost{400, "host", "Host is not what :authority says."};
+constexpr HeadProblem kBadHost{400, "host", "Host is empty or not what :authority says."};
 constexpr HeadProblem kHopByHop{400, "connection",
                                 "HTTP/2 has no hop-by-hop headers, and of TE only trailers."};
-
-// What names may have beside letters, digits and hyphens (RFC 9110 5.6.2).
-constexpr routing::ByteSet kRareNameBytes("!#$%&'*+.^_`|~");
 
 std::size_t usual_name_bytes(std::string_view text) noexcept {
   return leading_run(text, [](SixteenBytes bytes) {
@@ -39,7 +36,7 @@ bool is_name(std::string_view text) noexcept {
   if (text.empty()) return false;
   for (text.remove_prefix(usual_name_bytes(text)); !text.empty();
        text.remove_prefix(usual_name_bytes(text))) {
-    if (!kRareNameBytes.contains(text.front())) return false;
+    if (!kRareRequestNameBytes.contains(text.front())) return false;
     text.remove_prefix(1);
   }
   return true;
@@ -65,8 +62,11 @@ bool is_hop_by_hop(std::string_view name) noexcept {
 bool H2RequestFields::add(std::string_view name, std::string_view value, const Limits& limits) {
   bytes_ += name.size() + value.size() + kOverhead;
   if (!name.starts_with(':')) ++fields_;
-  if (bytes_ > limits.max_bytes * kHopelessly || fields_ > limits.max_fields * kHopelessly)
+  const bool hopelessly_large = bytes_ > limits.max_bytes * kHopelessly;
+  if (hopelessly_large || fields_ > limits.max_fields * kHopelessly) {
+    problem_ = hopelessly_large ? kTooLarge : kTooMany;
     return false;
+  }
   if (problem_) return true;
   if (bytes_ > limits.max_bytes) {
     problem_ = kTooLarge;
@@ -118,10 +118,11 @@ std::optional<HeadProblem> H2RequestFields::finish(metrics::BlockPool& blocks,
   if (method_ == "CONNECT") return HeadProblem{400, "target", "CONNECT is not served here."};
   if (method_.empty() || path_.empty() || (scheme_ != "http" && scheme_ != "https"))
     return kBadPseudo;
-  // RFC 9113 8.3.1: where both are there they name the same thing; :authority is the one that
-  // counts.
+  // RFC 9113 8.3.1: where both are there they name the same thing, :authority is the one that
+  // counts, and neither is empty.
   if (has_host_ && !authority_.empty() && !routing::equals_ignoring_case(host_, authority_))
     return kBadHost;
+  if (has_host_ && host_.empty()) return kBadHost;
   const std::string_view host = authority_.empty() ? host_ : authority_;
   const bool has_host = has_host_ || !authority_.empty();
   constexpr std::string_view kVersion = " HTTP/1.1\r\n", kHost = "host: ", kEnd = "\r\n";

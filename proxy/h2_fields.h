@@ -22,11 +22,13 @@ class H2RequestFields {
   };
 
   // Fields beyond the limits or behind a problem are counted and dropped. False: it is so far
-  // beyond them that it is not worth an answer any more.
+  // beyond them that it is not worth an answer any more; problem() is which.
   bool add(std::string_view name, std::string_view value, const Limits& limits);
 
   // A field that the library found malformed.
   void refuse() noexcept;
+
+  const std::optional<HeadProblem>& problem() const noexcept { return problem_; }
 
   // As new; keeps its memory for the next head.
   void clear() noexcept;

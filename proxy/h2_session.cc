@@ -5,6 +5,7 @@
 #include <charconv>
 #include <cstring>
 
+#include "proxy/field_text.h"
 #include "proxy/h2_callbacks.h"
 
 namespace understudy::proxy {
@@ -223,6 +224,7 @@ void H2Session::submit(H2Stream& stream, const AnswerHead& head, bool with_body)
   char* to = names.data();
   for (const auto some : {head.fields, head.added}) {
     for (const routing::Field& one : some) {
+      if (!is_field(one.name, one.value)) continue;  // as append_field() has it
       fields.push_back(field({to, one.name.size()}, one.value));
       to = std::ranges::transform(one.name, to, in_lower_case).out;
     }

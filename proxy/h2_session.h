@@ -41,6 +41,7 @@ class H2Session {
       no_room,    // for it in all bodies' budget; the same
       complete,   // the request is whole
       gone,       // the client will not have the (rest of the) answer
+      hopeless,   // far beyond the limit that its stream's problem tells; it is reset
       malformed,  // a frame or request that the library refused by itself; stream 0
       round_trip  // announce_end() has reached the client; stream 0
     };

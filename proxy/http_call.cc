@@ -8,6 +8,7 @@
 #include <boost/beast/ssl.hpp>
 #include <optional>
 
+#include "proxy/field_text.h"
 #include "proxy/task.h"
 #include "proxy/tls.h"
 #include "proxy/transport.h"
@@ -81,6 +82,14 @@ Task<void> run(asio::io_context& context, Running& running) {
     running.fail(ErrorKind::closed, failed.message());
 }
 
+// Beast writes what it is given, line ends included.
+bool can_be_written(const HttpCall& call) {
+  return is_visible_ascii(call.endpoint.path + call.target) && is_field_value(call.endpoint.host) &&
+         is_field_value(call.content_type) &&
+         std::ranges::all_of(call.fields,
+                             [](const auto& field) { return is_field(field.first, field.second); });
+}
+
 Request request_of(const HttpCall& call) {
   const routing::Endpoint& endpoint = call.endpoint;
   Request request(http::string_to_verb(call.method), endpoint.path + call.target, 11);
@@ -97,6 +106,10 @@ Request request_of(const HttpCall& call) {
 }  // namespace
 
 Result<HttpAnswer> call_http(const HttpCall& call) {
+  if (!can_be_written(call)) {
+    return Error{ErrorKind::bad_message, Side::internal,
+                 "the request holds what no target or header may"};
+  }
   Running running{.call = call, .request = request_of(call)};
   asio::io_context context;
   spawn(context, run(context, running), [&running](std::exception_ptr failure) {

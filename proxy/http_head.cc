@@ -1,7 +1,6 @@
 #include "proxy/http_head.h"
 
 #include <algorithm>
-#include <array>
 #include <cstring>
 #include <utility>
 
@@ -13,30 +12,6 @@ namespace {
 
 using routing::equals_ignoring_case;
 using routing::Field;
-
-// May stand in a field name or method (RFC 9110 5.6.2).
-constexpr std::array<bool, 256> kTokenBytes = [] {
-  std::array<bool, 256> table{};
-  for (unsigned c = 0x21; c < 0x7F; ++c) table[c] = true;
-  for (const char c : std::string_view{"\"(),/:;<=>?@[\\]{}"}) {
-    table[static_cast<unsigned char>(c)] = false;
-  }
-  return table;
-}();
-
-// Letters, digits and hyphens first: no known name has anything else.
-std::size_t token_length(std::string_view text) noexcept {
-  std::size_t length = leading_run(text, [](SixteenBytes bytes) {
-    const SixteenBytes lower = bytes | 0x20;
-    return ((lower >= 'a') & (lower <= 'z')) | ((bytes >= '0') & (bytes <= '9')) | (bytes == '-');
-  });
-  while (length < text.size() && kTokenBytes[static_cast<unsigned char>(text[length])]) ++length;
-  return length;
-}
-
-bool is_token(std::string_view text) noexcept {
-  return !text.empty() && token_length(text) == text.size();
-}
 
 std::string_view trim(std::string_view text) noexcept {
   while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
@@ -252,29 +227,33 @@ constexpr HeadProblem kTooManyFields{431, "max_header_fields",
                                      "The request has too many header fields."};
 constexpr HeadProblem kBadLineEnd{400, "line_end", "A line does not end in CR LF."};
 
-// What is wrong with the line at the beginning of `rest`, which take_field did not take.
-HeadProblem field_problem(std::string_view rest) noexcept {
+// What is wrong with the line at the beginning of `rest`, which take_field did not take. `rare`:
+// what its name may have beside letters, digits and hyphens.
+HeadProblem field_problem(std::string_view rest, const routing::ByteSet& rare) noexcept {
   const std::size_t lf = rest.find('\n');
   if (lf == std::string_view::npos || lf == 0 || rest[lf - 1] != '\r') return kBadLineEnd;
   const std::string_view line = rest.substr(0, lf - 1);
   const std::size_t colon = line.find(':');
   if (colon == std::string_view::npos || colon == 0)
     return {400, "header_line", "A header line has no name or no colon."};
-  if (!is_token(line.substr(0, colon))) {
-    return {400, "header_name",
-            "A header name holds a character that names do not have, or a line is folded."};
+  if (token_length(line.substr(0, colon), rare) != colon) {
+    return {
+        400, "header_name",
+        "A header name holds a character that names may not have (in a request, an underscore is "
+        "one), or a line is folded."};
   }
   return {400, "header_value", "A header value holds a control character."};
 }
 
 // Takes one line, "name: value" and CRLF, off the beginning of `rest`. A folded line (it begins
 // with a space) and a space before the colon make no name.
-std::optional<HeadProblem> take_field(std::string_view& rest, Field& field) noexcept {
-  const std::size_t colon = token_length(rest);
-  if (colon == 0 || colon == rest.size() || rest[colon] != ':') return field_problem(rest);
+std::optional<HeadProblem> take_field(std::string_view& rest, const routing::ByteSet& rare,
+                                      Field& field) noexcept {
+  const std::size_t colon = token_length(rest, rare);
+  if (colon == 0 || colon == rest.size() || rest[colon] != ':') return field_problem(rest, rare);
   const std::size_t from = colon + 1;
   const std::size_t end = from + field_value_length(rest.substr(from));
-  if (!rest.substr(end).starts_with("\r\n")) return field_problem(rest);
+  if (!rest.substr(end).starts_with("\r\n")) return field_problem(rest, rare);
   field = {rest.substr(0, colon), trim(rest.substr(from, end - from))};
   rest.remove_prefix(end + 2);
   return std::nullopt;
@@ -283,11 +262,11 @@ std::optional<HeadProblem> take_field(std::string_view& rest, Field& field) noex
 // Calls `visit(field)` for every field of `block`, which the empty line ends.
 template <typename Visit>
 std::optional<HeadProblem> for_each_field(std::string_view block, std::size_t max_fields,
-                                          Visit visit) {
+                                          const routing::ByteSet& rare, Visit visit) {
   for (std::size_t count = 0; !block.starts_with("\r\n"); ++count) {
     if (count == max_fields) return kTooManyFields;
     Field field;
-    if (auto problem = take_field(block, field)) return problem;
+    if (auto problem = take_field(block, rare, field)) return problem;
     if (auto problem = visit(field)) return problem;
   }
   return std::nullopt;
@@ -326,13 +305,15 @@ const char* end_of(std::string_view text) noexcept {
 }
 
 // How many of the first `fields` stood one behind the other in their head just as append_field
-// writes them. Only looks at a byte that a name and its value enclose.
+// writes them. Only looks at bytes that a name and its value, or two fields, enclose.
 std::size_t lines_in_one_piece(std::span<const Field> fields) noexcept {
   std::size_t count = 0;
   for (const char* line = fields[0].name.data(); count < fields.size(); ++count) {
     const auto& [name, value] = fields[count];
-    if (name.data() != line || value.data() != end_of(name) + 2 || *(value.data() - 1) != ' ')
-      break;
+    if (name.data() != line || value.data() != end_of(name) + 2) break;
+    const std::string_view whole(line, name.size() + 2 + value.size());
+    if (whole.substr(name.size(), 2) != ": " || !is_field_value(whole)) break;
+    if (count > 0 && std::string_view(line - 2, 2) != "\r\n") break;
     line = end_of(value) + 2;  // behind the CRLF, where no space stood before it
   }
   return count;
@@ -341,6 +322,7 @@ std::size_t lines_in_one_piece(std::span<const Field> fields) noexcept {
 }  // namespace
 
 void append_field(std::string& out, std::string_view name, std::string_view value) {
+  if (!is_field(name, value)) return;
   // Grown once and written behind the end: heads are made of dozens of these.
   const std::size_t at = out.size();
   out.resize(at + name.size() + value.size() + 4);
@@ -446,7 +428,8 @@ std::optional<HeadProblem> scan_request_head(std::string_view head, const HeadLi
     }
     return std::nullopt;
   };
-  if (auto problem = for_each_field(head.substr(line_end + 2), limits.max_fields, visit))
+  if (auto problem = for_each_field(head.substr(line_end + 2), limits.max_fields,
+                                    kRareRequestNameBytes, visit))
     return problem;
 
   if (!has_host && !out.http_1_0) return HeadProblem{400, "host", "Host is missing."};
@@ -502,7 +485,8 @@ std::optional<HeadProblem> scan_response_head(std::string_view head, const HeadL
         return std::nullopt;
     }
   };
-  if (auto problem = for_each_field(head.substr(line_end + 2), limits.max_fields, visit))
+  if (auto problem =
+          for_each_field(head.substr(line_end + 2), limits.max_fields, kRareTokenBytes, visit))
     return problem;
   if (collected.chunked && collected.content_length) return kBothFramings;
   // A nomination by the upstream only takes fields off the answer, which is no danger to us.

@@ -71,8 +71,8 @@ struct ResponseHead {
   bool keep_alive = true;
 };
 
-// The line "name: value" with its CRLF. Both have passed a scan, or are ours: nothing in them can
-// end the line.
+// The line "name: value" with its CRLF. What has passed a scan is written as it is; what could end
+// the line, or is no name, is left out: no head that we write has a field more than it was given.
 void append_field(std::string& out, std::string_view name, std::string_view value);
 
 // The same for many; those that stood in their head just so, one behind the other, in one piece.

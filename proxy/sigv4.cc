@@ -13,6 +13,8 @@
 #include <utility>
 #include <vector>
 
+#include "proxy/field_text.h"
+#include "proxy/http_head.h"
 #include "proxy/sigv4_canonical.h"
 #include "proxy/sigv4_stamp.h"
 
@@ -134,10 +136,6 @@ struct SigningKey {
   }
   void forget() { OPENSSL_cleanse(secret.data(), secret.size()); }
 };
-
-void append_field(std::string_view name, std::string_view value, std::string& head) {
-  head.append(name).append(": ").append(value).append("\r\n");
-}
 
 }  // namespace
 
@@ -307,13 +305,19 @@ void Signer::sign(const SigningInput& input, const AwsKeys& keys, std::string_vi
   const Sha256 signature =
       my.sign(stamp.text(), region, service, request_hash, keys.secret_access_key.reveal());
 
-  append_field(kDateField, stamp.text(), head);
-  if (!token.empty()) append_field(kTokenField, token, head);
+  append_field(head, kDateField, stamp.text());
+  if (!token.empty()) append_field(head, kTokenField, token);
+  const std::size_t line = head.size();
   head.append(kAuthorizationField).append(": ").append(kAlgorithm).append(" Credential=");
   head.append(keys.access_key_id).append("/").append(my.scope);
   head.append(", SignedHeaders=").append(my.signed_names).append(", Signature=");
   append_hex(signature, head);
-  head.append("\r\n");
+  // As append_field() would have it.
+  if (is_field_value(std::string_view{head}.substr(line))) {
+    head.append("\r\n");
+  } else {
+    head.resize(line);
+  }
 }
 
 std::string Signer::signature_of(const SignedRequest& request, const Secret& secret) {

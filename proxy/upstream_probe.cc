@@ -5,6 +5,7 @@
 #include <boost/asio/io_context.hpp>
 #include <optional>
 
+#include "proxy/field_text.h"
 #include "proxy/thread_snapshot.h"
 #include "proxy/tls.h"
 #include "proxy/upstream_call.h"
@@ -93,7 +94,7 @@ Result<std::string> head_for_service(const ProbeRequest& request, const Upstream
   const ServiceAction& action = *request.action;
   const std::string path = action.endpoint.path + request.target;
   std::string head;
-  head.append(request.method).append(" ").append(path).append(" HTTP/1.1\r\n");
+  append_request_line(head, request.method, path);
   append_field(head, "host", authority);
   append_field(head, "accept-encoding", "identity");
   append_field(head, "content-type", kContentType);

@@ -3,6 +3,7 @@
 #include <array>
 #include <charconv>
 
+#include "proxy/field_text.h"
 #include "proxy/sigv4_canonical.h"
 
 namespace understudy::proxy {
@@ -106,7 +107,7 @@ Error no_credentials(const UpstreamTarget& upstream) {
 Status append_request_head(const OutgoingRequest& request, const Credentials& credentials,
                            std::string_view region, Signer& signer,
                            std::optional<Sha256>& body_hash, std::string& out) {
-  out.append(request.method).append(" ").append(request.target).append(" HTTP/1.1\r\n");
+  append_request_line(out, request.method, request.target);
   append_field(out, "host", request.authority);
   out.append(request.lines);
   out.append("accept-encoding: identity\r\n");  // so that the answer can be read as it passes

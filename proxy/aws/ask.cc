@@ -4,6 +4,7 @@
 #include <array>
 
 #include "proxy/aws/endpoints.h"
+#include "proxy/field_text.h"
 #include "proxy/read_file.h"
 #include "proxy/upstream_call.h"
 
@@ -21,7 +22,7 @@ std::string head_of(FetchThread& thread, const CredentialPlan& plan, const Quest
                     std::string_view authority) {
   const std::string target = question.endpoint.path + question.target;
   std::string head;
-  head.append(question.method).append(" ").append(target).append(" HTTP/1.1\r\n");
+  append_request_line(head, question.method, target);
   append_field(head, "host", authority);
   append_field(head, "user-agent", "understudy");
   append_field(head, "connection", "close");

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "proxy/http_head.h"
+#include "proxy/http_policy.h"
 
 namespace {
 
@@ -47,6 +48,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     check_fields(request.fields, head);
     expect(!request.target.empty() && request.fields.size() <= 100);
     expect(request.framing != proxy::Framing::until_close);
+    for (const auto& field : request.fields) expect(field.name.find('_') == std::string_view::npos);
+    // A Host that is let in names one host to whoever reads it next.
+    const bool admitted = std::holds_alternative<routing::RequestTarget>(proxy::admit(request, {}));
+    expect(!admitted || request.host.find_first_of(" \t,;@/\\?#%\"<>") == std::string_view::npos);
     expect(request.http_1_0 || !request.host.empty() || head.find(':') != std::string_view::npos);
   }
   proxy::ResponseHead response;

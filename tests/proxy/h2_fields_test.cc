@@ -41,6 +41,7 @@ TEST_F(H2Fields, NameTheSameHostOnceWhereBothAreThere) {
             "POST /a?b HTTP/1.1\r\nhost: Name\r\n\r\n");
   EXPECT_EQ(write(request({{":authority", "a"}, {"host", "b"}})), "host");
   EXPECT_EQ(write(request({{":authority", "a"}, {"host", ""}})), "host");
+  EXPECT_EQ(write(request({{"host", ""}})), "host");
   EXPECT_EQ(write(request({{"host", "a"}, {"host", "a"}})), "host");
 }
 
@@ -54,7 +55,8 @@ TEST_F(H2Fields, KeepNothingThatCouldBeginAnotherLine) {
               "pseudo_header");
     EXPECT_EQ(write(request({{":authority", "a" + bad}})), "pseudo_header");
   }
-  for (const std::string name : {"", "X", "a b", "a:b", "a\x80", "transfer-encoding "})
+  for (const std::string name :
+       {"", "X", "a b", "a:b", "a\x80", "transfer-encoding ", "content_length", "x_y", "_"})
     EXPECT_EQ(write(request({{name, "1"}})), "header_name") << name;
 }
 
@@ -92,10 +94,12 @@ TEST_F(H2Fields, FarBeyondTheLimitsAreNotReadOn) {
   int added = 0;
   while (many.add("x", "", limits_)) ++added;
   EXPECT_EQ(added, 20);
+  EXPECT_EQ(many.problem()->rule, "max_header_fields");
   limits_ = {.max_bytes = 100, .max_fields = 1'000};
   H2RequestFields large;
   EXPECT_TRUE(large.add("x", std::string(300, 'a'), limits_));
   EXPECT_FALSE(large.add("x", std::string(300, 'a'), limits_));
+  EXPECT_EQ(large.problem()->rule, "max_header_bytes");
 }
 
 TEST_F(H2Fields, ThatTheLibraryRefusedRefuseTheRequest) {

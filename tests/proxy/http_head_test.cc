@@ -158,6 +158,10 @@ TEST(ScanRequestHead, RefusesWithARule) {
       {request("A : b\r\n"), "header_name"},
       {request("A\0: b\r\n"s), "header_name"},
       {request("\xc3\xa4: b\r\n"), "header_name"},
+      {request("Content_Length: 0\r\n"), "header_name"},
+      {request("Transfer_Encoding: chunked\r\n"), "header_name"},
+      {request("x-a_name-that-is-longer-than-sixteen: b\r\n"), "header_name"},
+      {request("x-amz-dropped_anyway: b\r\n"), "header_name"},
       {request("A: b\0c\r\n"s), "header_value"},
       {request("A: b\x7f\r\n"), "header_value"},
       {request("A: b\rc\r\n"), "header_value"},
@@ -275,6 +279,13 @@ TEST(ScanResponseHead, KeepsWhatGoesOnToTheClient) {
   EXPECT_EQ(head.reason, "Too Many Requests");
   EXPECT_THAT(head.fields, ElementsAre(FieldIs("X-Amzn-RequestId", "1"), FieldIs("Set-Cookie", "4"),
                                        FieldIs("Retry-After", "5")));
+}
+
+// An answer's names are read by clients alone, whom H5 does not fool.
+TEST(ScanResponseHead, TakesAnUnderscoreInAName) {
+  ResponseHead head;
+  ASSERT_FALSE(scan_response_head("HTTP/1.1 200 OK\r\nX_Y: 1\r\n\r\n", {}, false, head));
+  EXPECT_THAT(head.fields, ElementsAre(FieldIs("X_Y", "1")));
 }
 
 TEST(ScanResponseHead, RefusesWhatIsNoAnswer) {
