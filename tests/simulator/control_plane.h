@@ -22,9 +22,11 @@ Reply list_inference_profiles(const Models& models, const Config& config, std::s
 Reply get_inference_profile(const Models& models, const Config& config, std::string_view id);
 
 Reply apply_guardrail(const Request& request);
+Reply invoke_guardrail_checks(const Request& request);
 Reply start_async_invoke(const Request& request, const Config& config);
-Reply get_async_invoke(std::string_view arn);
-Reply list_async_invokes();
+// `arn` is decoded. Any invocation of this account is there, and the list knows three of them.
+Reply get_async_invoke(std::string_view arn, const Config& config);
+Reply list_async_invokes(std::string_view query, const Config& config);
 
 Reply json_reply(std::string body);
 

@@ -16,7 +16,7 @@ struct Shape {
 };
 
 // The longer suffix before the shorter where one ends in the other.
-constexpr std::array<Shape, 23> kShapes{{
+constexpr std::array<Shape, 24> kShapes{{
     {"POST", "/model/", "/converse-stream", true, Operation::converse_stream},
     {"POST", "/model/", "/converse", true, Operation::converse},
     {"POST", "/model/", "/invoke-with-response-stream", true,
@@ -26,6 +26,7 @@ constexpr std::array<Shape, 23> kShapes{{
     {"POST", "/model/", "/invoke", true, Operation::invoke_model},
     {"POST", "/model/", "/count-tokens", true, Operation::count_tokens},
     {"POST", "/guardrail/", "/apply", true, Operation::apply_guardrail},
+    {"POST", "/guardrail-checks/invoke", "", false, Operation::invoke_guardrail_checks},
     {"POST", "/async-invoke", "", false, Operation::start_async_invoke},
     {"GET", "/async-invoke", "", false, Operation::list_async_invokes},
     {"GET", "/async-invoke/", "", true, Operation::get_async_invoke},
@@ -94,6 +95,8 @@ std::string_view name_of(Operation operation) {
       return "CountTokens";
     case Operation::apply_guardrail:
       return "ApplyGuardrail";
+    case Operation::invoke_guardrail_checks:
+      return "InvokeGuardrailChecks";
     case Operation::start_async_invoke:
       return "StartAsyncInvoke";
     case Operation::get_async_invoke:

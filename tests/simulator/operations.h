@@ -16,6 +16,7 @@ enum class Operation : std::uint8_t {
   invoke_model_with_bidirectional_stream,
   count_tokens,
   apply_guardrail,
+  invoke_guardrail_checks,
   start_async_invoke,
   get_async_invoke,
   list_async_invokes,

@@ -189,12 +189,14 @@ Reply Service::call_control_plane(const Call& call) {
   switch (call.parsed.operation) {
     case Operation::apply_guardrail:
       return apply_guardrail(call.request);
+    case Operation::invoke_guardrail_checks:
+      return invoke_guardrail_checks(call.request);
     case Operation::start_async_invoke:
       return start_async_invoke(call.request, config_);
     case Operation::get_async_invoke:
-      return get_async_invoke(resource);
+      return get_async_invoke(resource, config_);
     case Operation::list_async_invokes:
-      return list_async_invokes();
+      return list_async_invokes(call.request.query(), config_);
     case Operation::list_foundation_models:
       return list_foundation_models(models_.all(), config_);
     case Operation::list_inference_profiles:

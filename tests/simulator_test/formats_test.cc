@@ -72,6 +72,8 @@ TEST(Operations, AreReadFromRawPathsWithIdsOfEveryForm) {
   EXPECT_EQ(raw_slash.operation, Operation::converse_stream);
   EXPECT_EQ(raw_slash.resource, "arn:aws:bedrock::1:inference-profile/a.b");
   EXPECT_EQ(parse_operation("GET", "/async-invoke").operation, Operation::list_async_invokes);
+  EXPECT_EQ(parse_operation("POST", "/guardrail-checks/invoke").operation,
+            Operation::invoke_guardrail_checks);
   EXPECT_EQ(parse_operation("GET", "/model/a/converse").operation, Operation::unknown);
   EXPECT_EQ(parse_operation("POST", "/model//converse").operation, Operation::unknown);
   EXPECT_EQ(parse_operation("POST", "/model/a/fly").operation, Operation::unknown);

@@ -316,6 +316,54 @@ TEST_F(SimulatorTest, EchoGivesBackEveryByte) {
   EXPECT_EQ(frames->size(), 8u) << "seven pieces of 16 KiB at most, and the metrics";
 }
 
+TEST_F(SimulatorTest, GuardrailsCountTheTextTheyAreGiven) {
+  const std::string applied = "/guardrail/g/version/DRAFT/apply";
+  const std::string text = json{{"text", {{"text", std::string(1001, 'x')}}}}.dump();
+  const json one = json::parse(
+      post(bedrock_->port(), applied, R"({"source":"INPUT","content":[)" + text + "]}").body);
+  EXPECT_EQ(one["guardrailCoverage"]["textCharacters"]["total"], 1001);
+  EXPECT_EQ(one["usage"]["topicPolicyUnits"], 2);
+  EXPECT_EQ(post(bedrock_->port(), applied, R"({"source":"INPUT"})").status, 400u);
+  // Strange shapes are no text.
+  EXPECT_EQ(post(bedrock_->port(), applied, R"({"content":[1,{"text":2},{"text":{}}]})").status,
+            200u);
+}
+
+TEST_F(SimulatorTest, GuardrailChecksAnswerWhatWasAskedFor) {
+  const std::string target = "/guardrail-checks/invoke";
+  const json told = json::parse(
+      post(
+          bedrock_->port(), target,
+          R"({"messages":[{"role":"user","content":[{"text":"hello"}]}],)"
+          R"("checks":{"contentFilter":{"categories":[{"category":"HATE"}]},"sensitiveInformation":{}}})")
+          .body);
+  EXPECT_EQ(told["results"]["contentFilter"]["results"][0]["category"], "HATE");
+  EXPECT_FALSE(told["results"].contains("promptAttack"));
+  EXPECT_EQ(told["usage"]["sensitiveInformation"]["textUnits"], 1);
+  EXPECT_EQ(post(bedrock_->port(), target, R"({"messages":[]})").status, 400u);
+  EXPECT_EQ(post(bedrock_->port(), target, R"({"messages":[1],"checks":1})").status, 200u);
+}
+
+TEST_F(SimulatorTest, AsynchronousCallsAreStartedGotAndListedByPages) {
+  const std::uint16_t port = bedrock_->port();
+  const std::string input = R"({"clientRequestToken":"t","modelInput":{}})";
+  const json started = json::parse(post(port, "/async-invoke", input).body);
+  EXPECT_EQ(started, json::parse(post(port, "/async-invoke", input).body)) << "the same token";
+  const std::string arn = started["invocationArn"];
+  EXPECT_EQ(json::parse(get(port, "/async-invoke/" + arn).body)["invocationArn"], arn);
+  EXPECT_EQ(get(port, "/async-invoke/of-nobody").status, 400u);
+
+  const auto listed = [port](const std::string& query) {
+    return json::parse(get(port, "/async-invoke?" + query).body);
+  };
+  EXPECT_EQ(listed("statusEquals=InProgress")["asyncInvokeSummaries"].size(), 1u);
+  const json first = listed("maxResults=2&sortOrder=Ascending");
+  ASSERT_EQ(first["asyncInvokeSummaries"].size(), 2u);
+  const json rest = listed("maxResults=2&nextToken=" + first["nextToken"].get<std::string>());
+  EXPECT_EQ(rest["asyncInvokeSummaries"].size(), 1u);
+  EXPECT_FALSE(rest.contains("nextToken"));
+}
+
 TEST_F(SimulatorTest, ControlPlaneAndUnknownOperations) {
   const json models =
       json::parse(get(bedrock_->port(), "/foundation-models").body)["modelSummaries"];
