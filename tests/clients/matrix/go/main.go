@@ -15,21 +15,23 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	bedrock "github.com/aws/aws-sdk-go-v2/service/bedrockruntime"
+	"github.com/aws/aws-sdk-go-v2/service/bedrockruntime/document"
 	"github.com/aws/aws-sdk-go-v2/service/bedrockruntime/types"
 	"github.com/aws/smithy-go"
-	"github.com/aws/smithy-go/middleware"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
 
 const (
 	profile = "us.anthropic.claude-sonnet-4-5-20250929-v1:0"
 	echo    = "understudy.echo-v1:0"
+	running = "arn:aws:bedrock:us-east-1:123456789012:async-invoke/aaaaaaaaaaa1"
 )
 
 func newClient(endpoint string, attempts int, header string) *bedrock.Client {
@@ -69,6 +71,14 @@ func text(answer any) string {
 	return string(told)
 }
 
+// told is what one call came to; ResultMetadata has nothing that text would show.
+func told[Answer any](answer Answer, err error) (string, error) {
+	if err != nil {
+		return "", err
+	}
+	return text(answer), nil
+}
+
 // The two kinds of event stream have this in common.
 type stream[Event any] interface {
 	Events() <-chan Event
@@ -88,18 +98,52 @@ func read[Event any](events stream[Event], leave bool) (string, error) {
 	return strings.Join(all, " "), events.Err()
 }
 
+func guardrailChecks(prompt string) *bedrock.InvokeGuardrailChecksInput {
+	content := []types.GuardrailChecksContentBlock{&types.GuardrailChecksContentBlockMemberText{Value: prompt}}
+	hate := types.GuardrailChecksContentFilterCategoryConfig{Category: types.GuardrailChecksContentFilterCategoryHate}
+	return &bedrock.InvokeGuardrailChecksInput{
+		Messages: []types.GuardrailChecksMessage{{Role: types.GuardrailChecksRoleUser, Content: content}},
+		Checks: &types.GuardrailChecksConfig{ContentFilter: &types.GuardrailChecksContentFilterConfig{
+			Categories: []types.GuardrailChecksContentFilterCategoryConfig{hate}}}}
+}
+
+// bothWays sends each word only when the echo of the one before it is there.
+func bothWays(ctx context.Context, client *bedrock.Client, words ...string) (string, error) {
+	answer, err := client.InvokeModelWithBidirectionalStream(ctx,
+		&bedrock.InvokeModelWithBidirectionalStreamInput{ModelId: aws.String(echo)})
+	if err != nil {
+		return "", err
+	}
+	stream := answer.GetStream()
+	defer stream.Close()
+	same := true
+	for _, word := range words {
+		sent := types.BidirectionalInputPayloadPart{Bytes: []byte(word)}
+		if err := stream.Send(ctx, &types.InvokeModelWithBidirectionalStreamInputMemberChunk{Value: sent}); err != nil {
+			return "", err
+		}
+		event, _ := (<-stream.Events()).(*types.InvokeModelWithBidirectionalStreamOutputMemberChunk)
+		if event == nil {
+			return "came back: false", stream.Err()
+		}
+		same = same && string(event.Value.Bytes) == word
+	}
+	if err := stream.Writer.Close(); err != nil {
+		return "", err
+	}
+	for range stream.Events() {
+		same = false // nothing was sent that this could be
+	}
+	return fmt.Sprintf("came back: %t", same), stream.Err()
+}
+
 func call(client *bedrock.Client, operation string, size, index int, leave bool) (string, error) {
 	ctx, model := context.Background(), aws.String(profile)
 	prompt := "Why is the sky blue?"
 	prompt += strings.Repeat("x", max(0, size-len(prompt)))
 	switch operation {
 	case "Converse":
-		answer, err := client.Converse(ctx, &bedrock.ConverseInput{ModelId: model, Messages: conversation(prompt)})
-		if err != nil {
-			return "", err
-		}
-		answer.ResultMetadata = middleware.Metadata{}
-		return text(answer), nil
+		return told(client.Converse(ctx, &bedrock.ConverseInput{ModelId: model, Messages: conversation(prompt)}))
 	case "ConverseStream":
 		answer, err := client.ConverseStream(ctx,
 			&bedrock.ConverseStreamInput{ModelId: model, Messages: conversation(prompt)})
@@ -121,13 +165,30 @@ func call(client *bedrock.Client, operation string, size, index int, leave bool)
 		}
 		return read[types.ResponseStream](answer.GetStream(), leave)
 	case "CountTokens":
-		answer, err := client.CountTokens(ctx, &bedrock.CountTokensInput{ModelId: model,
+		return told(client.CountTokens(ctx, &bedrock.CountTokensInput{ModelId: model,
 			Input: &types.CountTokensInputMemberConverse{
-				Value: types.ConverseTokensRequest{Messages: conversation(prompt)}}})
-		if err != nil {
-			return "", err
-		}
-		return strconv.Itoa(int(*answer.InputTokens)), nil
+				Value: types.ConverseTokensRequest{Messages: conversation(prompt)}}}))
+	case "ApplyGuardrail":
+		return told(client.ApplyGuardrail(ctx, &bedrock.ApplyGuardrailInput{
+			GuardrailIdentifier: aws.String("abcdefghij12"), GuardrailVersion: aws.String("DRAFT"),
+			Source: types.GuardrailContentSourceInput, Content: []types.GuardrailContentBlock{
+				&types.GuardrailContentBlockMemberText{Value: types.GuardrailTextBlock{Text: &prompt}}}}))
+	case "InvokeGuardrailChecks":
+		return told(client.InvokeGuardrailChecks(ctx, guardrailChecks(prompt)))
+	case "StartAsyncInvoke":
+		return told(client.StartAsyncInvoke(ctx, &bedrock.StartAsyncInvokeInput{
+			ClientRequestToken: aws.String("one-token"), ModelId: aws.String("amazon.nova-reel-v1:0"),
+			ModelInput: document.NewLazyDocument(map[string]any{"text": prompt}),
+			OutputDataConfig: &types.AsyncInvokeOutputDataConfigMemberS3OutputDataConfig{
+				Value: types.AsyncInvokeS3OutputDataConfig{S3Uri: aws.String("s3://example/output")}}}))
+	case "GetAsyncInvoke":
+		return told(client.GetAsyncInvoke(ctx, &bedrock.GetAsyncInvokeInput{InvocationArn: aws.String(running)}))
+	case "ListAsyncInvokes":
+		return told(client.ListAsyncInvokes(ctx, &bedrock.ListAsyncInvokesInput{
+			StatusEquals: types.AsyncInvokeStatusCompleted, MaxResults: aws.Int32(1), SortOrder: types.SortOrderDescending,
+			SubmitTimeAfter: aws.Time(time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC))}))
+	case "InvokeModelWithBidirectionalStream":
+		return bothWays(ctx, client, "one", strings.Repeat("x", size), "three")
 	case "Echo":
 		sent := bytes.Repeat([]byte{byte(index)}, size)
 		answer, err := client.InvokeModel(ctx, &bedrock.InvokeModelInput{ModelId: aws.String(echo), Body: sent})

@@ -6,13 +6,57 @@ import { readFileSync } from 'node:fs';
 const PROFILE = 'us.anthropic.claude-sonnet-4-5-20250929-v1:0';
 const KEYS = { accessKeyId: 'AKIDEXAMPLE', secretAccessKey: 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY' };
 const TOKEN = 'bedrock-api-key-of-the-tests';
+const ECHO = 'understudy.echo-v1:0';
+const INVOCATION = 'arn:aws:bedrock:us-east-1:123456789012:async-invoke/aaaaaaaaaaa1';
+
+// The operations of the AWS SDK that have one plain answer, with what they are asked.
+const UNARY = {
+  Converse: conversation,
+  CountTokens: (prompt) => ({ modelId: PROFILE, input: { converse: { messages: conversation(prompt).messages } } }),
+  ApplyGuardrail: (prompt) => ({
+    guardrailIdentifier: 'abcdefghij12', guardrailVersion: 'DRAFT', source: 'INPUT', content: [{ text: { text: prompt } }],
+  }),
+  InvokeGuardrailChecks: (prompt) => ({
+    messages: conversation(prompt).messages, checks: { contentFilter: { categories: [{ category: 'HATE' }] } },
+  }),
+  StartAsyncInvoke: (prompt) => ({
+    clientRequestToken: 'one-token', modelId: 'amazon.nova-reel-v1:0', modelInput: { text: prompt },
+    outputDataConfig: { s3OutputDataConfig: { s3Uri: 's3://example/output' } },
+  }),
+  GetAsyncInvoke: () => ({ invocationArn: INVOCATION }),
+  ListAsyncInvokes: () => ({
+    statusEquals: 'Completed', maxResults: 1, sortOrder: 'Descending', submitTimeAfter: new Date('2024-01-01T00:00:00Z'),
+  }),
+};
+
+function conversation(prompt) {
+  return { modelId: PROFILE, messages: [{ role: 'user', content: [{ text: prompt }] }] };
+}
+
+// Sends each word only when the echo of the one before it is there: true when all came back and then the end.
+async function bothWays(sdk, client, words) {
+  let arrived;
+  async function* events() {
+    for (const bytes of words) {
+      const echo = new Promise((resolve) => { arrived = resolve; });
+      yield { chunk: { bytes } };
+      await echo;
+    }
+  }
+  const command = new sdk.InvokeModelWithBidirectionalStreamCommand({ modelId: ECHO, body: events() });
+  const echoed = [];
+  for await (const { chunk } of (await client.send(command)).body) {
+    echoed.push(Buffer.from(chunk.bytes));
+    arrived();
+  }
+  return Buffer.concat(echoed).equals(Buffer.concat(words)) && echoed.length === words.length;
+}
 
 async function awsSdk(http1) {
   const sdk = await import('@aws-sdk/client-bedrock-runtime');
   const { NodeHttpHandler } = await import('@smithy/node-http-handler');
   return (endpoint, attempts, header) => {
-    // The simulator itself speaks HTTP/1.1 only.
-    const handler = http1 || endpoint === process.env.SIMULATOR_URL ? { requestHandler: new NodeHttpHandler({}) } : {};
+    const handler = http1 ? { requestHandler: new NodeHttpHandler({}) } : {};
     const client = new sdk.BedrockRuntimeClient({
       region: 'us-east-1', endpoint, credentials: KEYS, maxAttempts: attempts, ...handler,
     });
@@ -20,7 +64,6 @@ async function awsSdk(http1) {
       Object.assign(call.request.headers, header);
       return next(call);
     }, { step: 'build' });
-    const conversation = (prompt) => ({ modelId: PROFILE, messages: [{ role: 'user', content: [{ text: prompt }] }] });
     const invocation = (prompt) => ({
       modelId: PROFILE,
       body: JSON.stringify({
@@ -30,7 +73,9 @@ async function awsSdk(http1) {
     const plain = ({ $metadata, ...answer }) => answer;
     const text = (bytes) => Buffer.from(bytes).toString('utf8');
     return {
-      Converse: async (prompt) => plain(await client.send(new sdk.ConverseCommand(conversation(prompt)))),
+      ...Object.fromEntries(Object.entries(UNARY).map(([name, asked]) => [
+        name, async (prompt) => plain(await client.send(new sdk[`${name}Command`](asked(prompt)))),
+      ])),
       ConverseStream: async (prompt, abortSignal) =>
         (await client.send(new sdk.ConverseStreamCommand(conversation(prompt)), { abortSignal })).stream,
       InvokeModel: async (prompt) => text((await client.send(new sdk.InvokeModelCommand(invocation(prompt)))).body),
@@ -39,12 +84,9 @@ async function awsSdk(http1) {
         const { body } = await client.send(command, { abortSignal });
         return (async function* () { for await (const { chunk } of body) yield text(chunk.bytes); })();
       },
-      CountTokens: async (prompt) => plain(await client.send(new sdk.CountTokensCommand({
-        modelId: PROFILE, input: { converse: { messages: conversation(prompt).messages } },
-      }))),
       Echo: async (body) =>
-        Buffer.from((await client.send(new sdk.InvokeModelCommand({ modelId: 'understudy.echo-v1:0', body }))).body)
-          .equals(body),
+        Buffer.from((await client.send(new sdk.InvokeModelCommand({ modelId: ECHO, body }))).body).equals(body),
+      InvokeModelWithBidirectionalStream: (body) => bothWays(sdk, client, [Buffer.from('one'), body, Buffer.from('three')]),
       close: () => client.destroy(),
     };
   };
@@ -70,9 +112,16 @@ async function anthropicBedrock() {
 
 async function anthropic() {
   const { default: Anthropic } = await import('@anthropic-ai/sdk');
-  return (endpoint, attempts, header) => messages(new Anthropic({
-    apiKey: TOKEN, baseURL: `${endpoint}/anthropic`, maxRetries: attempts - 1, defaultHeaders: header,
-  }), 'anthropic.claude-sonnet-4-5-20250929-v1:0', ['Messages', 'MessagesStream']);
+  return (endpoint, attempts, header) => {
+    const client = new Anthropic({
+      apiKey: TOKEN, baseURL: `${endpoint}/anthropic`, maxRetries: attempts - 1, defaultHeaders: header,
+    });
+    const model = 'anthropic.claude-sonnet-4-5-20250929-v1:0';
+    return {
+      ...messages(client, model, ['Messages', 'MessagesStream']),
+      MessagesCountTokens: (prompt) => client.messages.countTokens({ model, messages: [{ role: 'user', content: prompt }] }),
+    };
+  };
 }
 
 async function openai() {
@@ -88,6 +137,7 @@ async function openai() {
       ChatCompletionsStream: (prompt, signal) => client.chat.completions.create({ ...chat(prompt), stream: true }, { signal }),
       Responses: (prompt) => client.responses.create({ model, input: prompt }),
       ResponsesStream: (prompt, signal) => client.responses.create({ model, input: prompt, stream: true }, { signal }),
+      ListModels: async () => (await client.models.list()).data,
     };
   };
 }
@@ -125,9 +175,11 @@ const CLIENTS = {
   'ai-sdk': ['@ai-sdk/amazon-bedrock', aiSdk],
 };
 
+const BYTES_BACK = ['Echo', 'InvokeModelWithBidirectionalStream'];
+
 async function call(client, operation, size, index, leave) {
   try {
-    if (operation === 'Echo') return `answer came back: ${await client.Echo(Buffer.alloc(size, index))}`;
+    if (BYTES_BACK.includes(operation)) return `answer came back: ${await client[operation](Buffer.alloc(size, index))}`;
     const abort = new AbortController();
     const answer = await client[operation]('Why is the sky blue?'.padEnd(size, 'x'), abort.signal);
     if (!operation.includes('Stream')) return `answer ${JSON.stringify(answer)}`;

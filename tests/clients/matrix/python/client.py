@@ -1,6 +1,7 @@
 """Makes the calls that ../../matrix.py asks for, with one of the clients for Python. ../README.md has the conversation."""
 
 import concurrent.futures
+import datetime
 import json
 import os
 import sys
@@ -8,6 +9,7 @@ import sys
 PROFILE = "us.anthropic.claude-sonnet-4-5-20250929-v1:0"
 BARE = "anthropic.claude-sonnet-4-5-20250929-v1:0"
 ECHO = "understudy.echo-v1:0"
+INVOCATION = "arn:aws:bedrock:us-east-1:123456789012:async-invoke/aaaaaaaaaaa1"
 KEYS = {"aws_access_key_id": "AKIDEXAMPLE", "aws_secret_access_key": "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"}
 TOKEN = "bedrock-api-key-of-the-tests"
 
@@ -17,6 +19,11 @@ def stable(value):
     if hasattr(value, "model_dump"):
         value = value.model_dump()
     return json.dumps(value, sort_keys=True, default=lambda each: each.decode() if isinstance(each, bytes) else repr(each))
+
+
+def unary(method, parameters):
+    """An operation that has one plain answer; `parameters` makes its arguments of the prompt."""
+    return lambda self, prompt: self.without_metadata(getattr(self.client, method)(**parameters(prompt)))
 
 
 class Boto3:
@@ -61,6 +68,20 @@ class Boto3:
         return self.without_metadata(
             self.client.count_tokens(modelId=PROFILE, input={"converse": {"messages": self.messages(prompt)}}))
 
+    ApplyGuardrail = unary("apply_guardrail", lambda prompt: {
+        "guardrailIdentifier": "abcdefghij12", "guardrailVersion": "DRAFT", "source": "INPUT",
+        "content": [{"text": {"text": prompt}}]})
+    InvokeGuardrailChecks = unary("invoke_guardrail_checks", lambda prompt: {
+        "messages": Boto3.messages(prompt),
+        "checks": {"contentFilter": {"categories": [{"category": "HATE"}]}}})
+    StartAsyncInvoke = unary("start_async_invoke", lambda prompt: {
+        "clientRequestToken": "one-token", "modelId": "amazon.nova-reel-v1:0", "modelInput": {"text": prompt},
+        "outputDataConfig": {"s3OutputDataConfig": {"s3Uri": "s3://example/output"}}})
+    GetAsyncInvoke = unary("get_async_invoke", lambda _: {"invocationArn": INVOCATION})
+    ListAsyncInvokes = unary("list_async_invokes", lambda _: {
+        "statusEquals": "Completed", "maxResults": 1, "sortOrder": "Descending",
+        "submitTimeAfter": datetime.datetime(2024, 1, 1, tzinfo=datetime.timezone.utc)})
+
     def Echo(self, size, index):
         sent = bytes([index]) * size
         return self.client.invoke_model(modelId=ECHO, body=sent)["body"].read() == sent
@@ -102,6 +123,9 @@ class Anthropic(AnthropicBedrock):
     def MessagesStream(self, prompt):
         return self.ask(prompt, stream=True)
 
+    def MessagesCountTokens(self, prompt):
+        return self.client.messages.count_tokens(model=self.model, messages=[{"role": "user", "content": prompt}])
+
 
 class OpenAI:
     import_name = "openai"
@@ -126,6 +150,9 @@ class OpenAI:
 
     def ResponsesStream(self, prompt):
         return self.client.responses.create(model=self.model, input=prompt, stream=True)
+
+    def ListModels(self, _):
+        return [model.model_dump() for model in self.client.models.list()]
 
 
 class LangChainConverse:

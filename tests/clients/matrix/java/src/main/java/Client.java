@@ -1,5 +1,5 @@
 // Makes the calls that ../../matrix.py asks for with the AWS SDK for Java: `sync`, or `netty` (HTTP/2, as the SDK chooses for
-// Bedrock) or `netty-http1`. ../README.md has the conversation. The asynchronous client alone has the two operations that
+// Bedrock) or `netty-http1`. ../README.md has the conversation. The asynchronous client alone has the operations that
 // stream.
 
 import java.io.BufferedReader;
@@ -7,6 +7,7 @@ import java.io.InputStreamReader;
 import java.net.URI;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -23,7 +24,7 @@ import software.amazon.awssdk.auth.credentials.StaticCredentialsProvider;
 import software.amazon.awssdk.awscore.client.builder.AwsClientBuilder;
 import software.amazon.awssdk.awscore.exception.AwsServiceException;
 import software.amazon.awssdk.core.SdkBytes;
-import software.amazon.awssdk.core.async.SdkPublisher;
+import software.amazon.awssdk.core.document.Document;
 import software.amazon.awssdk.core.util.VersionInfo;
 import software.amazon.awssdk.http.Protocol;
 import software.amazon.awssdk.http.ProtocolNegotiation;
@@ -32,21 +33,33 @@ import software.amazon.awssdk.regions.Region;
 import software.amazon.awssdk.retries.StandardRetryStrategy;
 import software.amazon.awssdk.services.bedrockruntime.BedrockRuntimeAsyncClient;
 import software.amazon.awssdk.services.bedrockruntime.BedrockRuntimeClient;
+import software.amazon.awssdk.services.bedrockruntime.model.ApplyGuardrailRequest;
+import software.amazon.awssdk.services.bedrockruntime.model.BidirectionalOutputPayloadPart;
 import software.amazon.awssdk.services.bedrockruntime.model.ContentBlock;
 import software.amazon.awssdk.services.bedrockruntime.model.ConverseRequest;
 import software.amazon.awssdk.services.bedrockruntime.model.ConverseStreamRequest;
 import software.amazon.awssdk.services.bedrockruntime.model.ConverseStreamResponseHandler;
 import software.amazon.awssdk.services.bedrockruntime.model.CountTokensRequest;
+import software.amazon.awssdk.services.bedrockruntime.model.GetAsyncInvokeRequest;
+import software.amazon.awssdk.services.bedrockruntime.model.GuardrailContentBlock;
+import software.amazon.awssdk.services.bedrockruntime.model.InvokeGuardrailChecksRequest;
 import software.amazon.awssdk.services.bedrockruntime.model.InvokeModelRequest;
 import software.amazon.awssdk.services.bedrockruntime.model.InvokeModelResponse;
+import software.amazon.awssdk.services.bedrockruntime.model.InvokeModelWithBidirectionalStreamInput;
+import software.amazon.awssdk.services.bedrockruntime.model.InvokeModelWithBidirectionalStreamRequest;
+import software.amazon.awssdk.services.bedrockruntime.model.InvokeModelWithBidirectionalStreamResponseHandler;
 import software.amazon.awssdk.services.bedrockruntime.model.InvokeModelWithResponseStreamRequest;
 import software.amazon.awssdk.services.bedrockruntime.model.InvokeModelWithResponseStreamResponseHandler;
+import software.amazon.awssdk.services.bedrockruntime.model.ListAsyncInvokesRequest;
 import software.amazon.awssdk.services.bedrockruntime.model.Message;
 import software.amazon.awssdk.services.bedrockruntime.model.PayloadPart;
+import software.amazon.awssdk.services.bedrockruntime.model.StartAsyncInvokeRequest;
+import software.amazon.awssdk.utils.async.SimplePublisher;
 
 final class Client implements AutoCloseable {
   private static final String PROFILE = "us.anthropic.claude-sonnet-4-5-20250929-v1:0";
   private static final String ECHO = "understudy.echo-v1:0";
+  private static final String INVOCATION = "arn:aws:bedrock:us-east-1:123456789012:async-invoke/aaaaaaaaaaa1";
   private static final Duration PATIENCE = Duration.ofSeconds(120);
 
   private final BedrockRuntimeClient sync;  // one of the two is null
@@ -63,7 +76,7 @@ final class Client implements AutoCloseable {
 
   private static NettyNioAsyncHttpClient.Builder netty(String kind, String endpoint) {
     var made = NettyNioAsyncHttpClient.builder().readTimeout(PATIENCE);
-    // The simulator itself speaks HTTP/1.1 only.
+    // The simulator answers no PING while it works on 20 MB, which this client takes for a dead HTTP/2 connection.
     boolean http1 = kind.equals("netty-http1") || endpoint.equals(System.getenv("SIMULATOR_URL"));
     return http1 ? made.protocol(Protocol.HTTP1_1).protocolNegotiation(ProtocolNegotiation.ASSUME_PROTOCOL) : made;
   }
@@ -147,6 +160,30 @@ final class Client implements AutoCloseable {
     return reader.join(async.invokeModelWithResponseStream(request, handler));
   }
 
+  // Sends each word only when the echo of the one before it is there.
+  private String bothWays(List<String> words) {
+    var events = new SimplePublisher<InvokeModelWithBidirectionalStreamInput>();
+    var echoed = new ArrayList<String>();  // written by the one thread that gives the events
+    Runnable sendNext = () -> {
+      if (echoed.size() == words.size()) {
+        events.complete();
+      } else {
+        events.send(InvokeModelWithBidirectionalStreamInput.chunkBuilder()
+            .bytes(SdkBytes.fromUtf8String(words.get(echoed.size()))).build());
+      }
+    };
+    var handler = InvokeModelWithBidirectionalStreamResponseHandler.builder()
+        .onEventStream(answer -> answer.subscribe(event -> {
+          echoed.add(((BidirectionalOutputPayloadPart) event).bytes().asUtf8String());
+          sendNext.run();
+        }))
+        .build();
+    sendNext.run();
+    async.invokeModelWithBidirectionalStream(
+        InvokeModelWithBidirectionalStreamRequest.builder().modelId(ECHO).build(), events, handler).join();
+    return "came back: " + echoed.equals(words);
+  }
+
   private InvokeModelResponse invoke(InvokeModelRequest request) {
     return sync != null ? sync.invokeModel(request) : async.invokeModel(request).join();
   }
@@ -166,6 +203,41 @@ final class Client implements AutoCloseable {
             .build();
         return (sync != null ? sync.countTokens(request) : async.countTokens(request).join()).toString();
       }
+      case "ApplyGuardrail": {
+        var request = ApplyGuardrailRequest.builder()
+            .guardrailIdentifier("abcdefghij12").guardrailVersion("DRAFT").source("INPUT")
+            .content(GuardrailContentBlock.fromText(text -> text.text(prompt)))
+            .build();
+        return (sync != null ? sync.applyGuardrail(request) : async.applyGuardrail(request).join()).toString();
+      }
+      case "InvokeGuardrailChecks": {
+        var request = InvokeGuardrailChecksRequest.builder()
+            .messages(message -> message.role("user").content(content -> content.text(prompt)))
+            .checks(checks -> checks.contentFilter(filter -> filter.categories(asked -> asked.category("HATE"))))
+            .build();
+        return (sync != null ? sync.invokeGuardrailChecks(request) : async.invokeGuardrailChecks(request).join()).toString();
+      }
+      case "StartAsyncInvoke": {
+        var request = StartAsyncInvokeRequest.builder()
+            .clientRequestToken("one-token").modelId("amazon.nova-reel-v1:0")
+            .modelInput(Document.mapBuilder().putString("text", prompt).build())
+            .outputDataConfig(output -> output.s3OutputDataConfig(s3 -> s3.s3Uri("s3://example/output")))
+            .build();
+        return (sync != null ? sync.startAsyncInvoke(request) : async.startAsyncInvoke(request).join()).toString();
+      }
+      case "GetAsyncInvoke": {
+        var request = GetAsyncInvokeRequest.builder().invocationArn(INVOCATION).build();
+        return (sync != null ? sync.getAsyncInvoke(request) : async.getAsyncInvoke(request).join()).toString();
+      }
+      case "ListAsyncInvokes": {
+        var request = ListAsyncInvokesRequest.builder()
+            .statusEquals("Completed").maxResults(1).sortOrder("Descending")
+            .submitTimeAfter(Instant.parse("2024-01-01T00:00:00Z"))
+            .build();
+        return (sync != null ? sync.listAsyncInvokes(request) : async.listAsyncInvokes(request).join()).toString();
+      }
+      case "InvokeModelWithBidirectionalStream":
+        return bothWays(List.of("one", "x".repeat(size), "three"));
       case "InvokeModel":
         return invoke(InvokeModelRequest.builder().modelId(PROFILE).body(invocation(prompt)).build()).body().asUtf8String();
       case "Echo": {
