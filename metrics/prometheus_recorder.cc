@@ -32,7 +32,7 @@ constexpr std::array kOverheadBounds{0.000001, 0.0000025, 0.000005, 0.00001, 0.0
 
 // What refused_total may be labelled with: keys under `limits` and the rules of the HTTP gate. All
 // else is "other", which is the last, so that no request can make a series.
-constexpr std::array<std::string_view, 64> kRefusals{"max_connections",
+constexpr std::array<std::string_view, 63> kRefusals{"max_connections",
                                                      "open_files",
                                                      "accept",
                                                      "header_timeout",
@@ -46,7 +46,6 @@ constexpr std::array<std::string_view, 64> kRefusals{"max_connections",
                                                      "max_body_bytes",
                                                      "max_buffered_body_bytes",
                                                      "max_response_header_bytes",
-                                                     "max_shadow_bytes",
                                                      "linger_timeout",
                                                      "max_linger_bytes",
                                                      "max_seen_calls",

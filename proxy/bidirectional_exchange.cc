@@ -203,7 +203,11 @@ Task<void> BidirectionalExchange::send_request(EventResigner events) {
 
 Task<Status> BidirectionalExchange::relay_answer() {
   auto head = co_await upstream_->read_head();
-  if (!head) co_return head.error();
+  if (!head) {
+    if (head.error().kind == ErrorKind::too_large)
+      worker_.recorder.refused("max_response_header_bytes");
+    co_return head.error();
+  }
   if (auto begun = co_await begin_answer(**head); !begun) co_return begun;
   bool more = true;
   while (more) {

@@ -267,7 +267,8 @@ Task<Connection::Outcome<std::size_t>> Connection::read_head() {
       }
     }
     if (!co_await more_input()) {
-      if (transport_->timed_out() && has_input()) worker_.recorder.refused("header_timeout");
+      if (transport_->timed_out())
+        worker_.recorder.refused(timing_head ? "header_timeout" : "keep_alive_timeout");
       co_return Refusal{Gone{}};
     }
   }

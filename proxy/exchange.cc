@@ -309,7 +309,11 @@ Task<Status> Exchange::serve() {
   const std::string_view body = rewritten_body_.empty() ? request_.body.view() : rewritten_body_;
   if (auto sent = co_await call.send(scratch_->request_head, body); !sent) co_return sent;
   auto head = co_await call.read_head(request_.head->method == "HEAD");
-  if (!head) co_return head.error();
+  if (!head) {
+    if (head.error().kind == ErrorKind::too_large)
+      worker_.recorder.refused("max_response_header_bytes");
+    co_return head.error();
+  }
   first_byte_ = call.first_byte_at();
   if (may_fall_back() && fallback_reason((**head).status)) {
     refused_status_ = (**head).status;

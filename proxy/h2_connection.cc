@@ -305,6 +305,7 @@ void H2Connection::expired() noexcept {
       session_.end_gently();
       break;
     case Awaiting::request:
+      worker_.recorder.refused("keep_alive_timeout");
       session_.end();
       break;
     case Awaiting::last_bytes:
