@@ -104,6 +104,13 @@ TEST(RecordLine, HoldsWhatIsKnownAndLeavesOutWhatIsNot) {
   EXPECT_DOUBLE_EQ(line["signals"]["verbosity"]["value"], 0.5);
 }
 
+TEST(RecordLine, HoldsTheHashOfWhoAskedWhereTheListenerKnows) {
+  Pair pair;
+  EXPECT_FALSE(pair.line(Content::full).contains("caller"));
+  pair.record.caller = "00000000c0ffee00";
+  EXPECT_EQ(pair.line(Content::none)["caller"], "00000000c0ffee00");
+}
+
 TEST(RecordLine, LeaksNoContentUnlessAskedFor) {
   const Pair pair;
   EXPECT_THAT(to_json_line(pair.record, Content::none, "key"), Not(HasSubstr(kCanary)));
