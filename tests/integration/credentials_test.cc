@@ -45,6 +45,14 @@ class FetchedCredentials : public testing::Test {
   bool reaches(proxy::aws::CredentialState state, std::size_t upstream = 0) {
     return eventually([&] { return report(upstream).status.state == state; });
   }
+  // With what the source gave at first.
+  void expect_all_signed(std::size_t requests) const {
+    EXPECT_EQ(primary_->count(), requests);
+    for (const FakeRequest& request : primary_->requests()) {
+      EXPECT_THAT(request.field("authorization"), HasSubstr("Credential=CONTAINER./"));
+      EXPECT_EQ(request.field("x-amz-security-token"), "token");
+    }
+  }
   void advance(std::chrono::seconds by) {
     clock_.advance(by);
     proxy_->keeper().look();
@@ -132,6 +140,45 @@ TEST_F(FetchedCredentials, ThatEndDoNotEndTheStreamTheyBegan) {
   EXPECT_THAT(refused.body, HasSubstr("(expired)"));
   expired.open();
   EXPECT_THAT(streaming.receive().body, HasSubstr("second"));
+}
+
+// The source is asked to renew what ends soon, and its answer never comes: no request waits for it,
+// for the source's time is longer than a client's patience here.
+TEST_F(FetchedCredentials, ThatAreValidSignWhileTheirSourceHangs) {
+  primary_credentials_ = "source: container, timeout: 5m";
+  start();
+  ASSERT_TRUE(reaches(State::valid));
+  aws_.answer_with("hang");
+  for (const auto by : {46min, 5min}) {
+    advance(by);  // a quarter of an hour before their end, and then when it is high time
+    ASSERT_TRUE(eventually([&] { return aws_.count("/container") == 2; }));
+    for (int turn = 0; turn < 20; ++turn) {
+      RawClient client(proxy_->port());
+      EXPECT_EQ(client.ask(converse("hi")).body, converse_answer("primary"));
+      EXPECT_EQ(client.ask(converse("hi")).status, 200);
+    }
+  }
+  EXPECT_EQ(aws_.count("/container"), 2U) << "and it is that one request that hangs still";
+  EXPECT_EQ(report().status.refreshes, 1U);
+  EXPECT_EQ(report().status.failures, 0U);
+  expect_all_signed(80);
+}
+
+TEST_F(FetchedCredentials, ThatAreValidSignWhileTheirSourceAnswersHtml) {
+  start();
+  ASSERT_TRUE(reaches(State::valid));
+  aws_.answer_with(answer("<html><body>Please log in</body></html>"));
+  std::uint64_t failures = 0;
+  for (const auto by : {46min, 5min}) {
+    advance(by);
+    ++failures;
+    ASSERT_TRUE(eventually([&] { return report().status.failures == failures; }));
+    RawClient client(proxy_->port());
+    for (int turn = 0; turn < 20; ++turn) EXPECT_EQ(client.ask(converse("hi")).status, 200);
+  }
+  EXPECT_EQ(report().status.refreshes, 1U);
+  EXPECT_TRUE(reaches(State::late));
+  expect_all_signed(40);
 }
 
 TEST_F(FetchedCredentials, AReloadKeepsWhatItDoesNotChange) {

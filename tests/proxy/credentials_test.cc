@@ -361,6 +361,23 @@ TEST(Plan, AsksOnlyHostsThatMayHandOutCredentials) {
   expect_error(load(of_source(Source::container), relative), {"must begin with a slash"});
 }
 
+// As ECS tells a task.
+TEST(Plan, AsksTheAgentOfTheHostForARelativeUri) {
+  Home home;
+  home.set("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "/v2/credentials/0b1c?a=b");
+  home.set("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://127.0.0.1:51679/creds");
+  for (const Source from : {Source::container, Source::default_chain}) {
+    const auto made = plan(of_source(from), home);
+    ASSERT_TRUE(made) << made.error().context;
+    ASSERT_TRUE(std::holds_alternative<aws::ContainerSource>(made->source)) << made->origin;
+    const auto& source = std::get<aws::ContainerSource>(made->source);
+    EXPECT_EQ(source.endpoint, (routing::Endpoint{false, "169.254.170.2", 80, ""}));
+    EXPECT_EQ(source.target, "/v2/credentials/0b1c?a=b");
+    EXPECT_EQ(made->origin,
+              "container endpoint http://169.254.170.2 (AWS_CONTAINER_CREDENTIALS_RELATIVE_URI)");
+  }
+}
+
 TEST(BearerKeys, TellTheirEndWhereTheyHaveOne) {
   // "bedrock.amazonaws.com/?...&X-Amz-Date=20261121T032000Z&X-Amz-Expires=43200&Version=1"
   const std::string key =
