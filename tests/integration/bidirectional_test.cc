@@ -9,6 +9,7 @@
 #include <string>
 
 #include "metrics/event_stream.h"
+#include "proxy/digest.h"
 #include "proxy/event_signing.h"
 #include "proxy/sigv4.h"
 #include "tests/simulator/authentication.h"
@@ -43,30 +44,38 @@ std::string hex_of(std::string_view authorization) {
 // A client's call: its head, and events that its own chain signs.
 class Call {
  public:
+  // How the head is signed: most SDKs name the kind of payload, the one for Rust signs an empty
+  // body and does not say so.
+  enum class Head { names_payload, as_if_empty };
+
   explicit Call(const std::string& secret = "the-clients-secret",
-                const std::string& host = "localhost") {
+                const std::string& host = "localhost", Head kind = Head::names_payload) {
     proxy::Signer signer;
+    const bool empty = kind == Head::as_if_empty;
     const std::string stamp = stamp_of(system_clock::now());
-    const std::vector<routing::Field> fields{{":authority", host},
-                                             {"x-amz-content-sha256", proxy::kStreamedPayload},
-                                             {"x-amz-date", stamp}};
-    const std::string names = ":authority;x-amz-content-sha256;x-amz-date";
+    std::vector<routing::Field> fields{{":authority", host}, {"x-amz-date", stamp}};
+    if (!empty)
+      fields.insert(fields.begin() + 1, {"x-amz-content-sha256", proxy::kStreamedPayload});
+    const std::string names =
+        empty ? ":authority;x-amz-date" : ":authority;x-amz-content-sha256;x-amz-date";
+    const std::string payload =
+        empty ? proxy::hex(signer.hash("")) : std::string{proxy::kStreamedPayload};
     const std::string signature = signer.signature_of({.method = "POST",
                                                        .target = kTarget,
                                                        .fields = fields,
                                                        .signed_names = names,
-                                                       .payload_hash = proxy::kStreamedPayload,
+                                                       .payload_hash = payload,
                                                        .stamp = stamp,
                                                        .region = "us-east-1",
                                                        .service = "bedrock"},
                                                       proxy::Secret(secret));
     fields_ = {{"content-type", "application/vnd.amazon.eventstream"},
-               {"x-amz-content-sha256", std::string{proxy::kStreamedPayload}},
                {"x-amz-date", stamp},
                {"amz-sdk-invocation-id", "one-call"},
                {"authorization", "AWS4-HMAC-SHA256 Credential=AKIDCLIENT/" + stamp.substr(0, 8) +
                                      "/us-east-1/bedrock/aws4_request, SignedHeaders=" + names +
                                      ", Signature=" + signature}};
+    if (!empty) fields_.emplace_back("x-amz-content-sha256", payload);
     chain_.emplace(proxy::EventChainSeed{.secret = proxy::Secret(secret),
                                          .region = "us-east-1",
                                          .service = "bedrock",
@@ -351,6 +360,25 @@ TEST_F(Bidirectional, EventsOfAStrangerAreNotPassedOn) {
   EXPECT_EQ(upstream_.read_body(0).size(), framed("first"));
 }
 
+TEST_F(Bidirectional, AHeadMayBeSignedAsThatOfAnEmptyBody) {
+  const ScratchDirectory files;
+  ProxyUnderTest proxy(setup(", clients: {sigv4: {keys_file: " +
+                             files.write("keys.txt", "AKIDCLIENT: the-clients-secret\n") + "}}"));
+  H2Client stranger(proxy.port());
+  Call false_head("a-guessed-secret", "localhost", Call::Head::as_if_empty);
+  EXPECT_EQ(stranger.ask(1, false_head.head()).status, 403);
+
+  H2Client client(proxy.port());
+  Call call("the-clients-secret", "localhost", Call::Head::as_if_empty);
+  client.send(call.head() + call.event("first"));
+  upstream_.accept();
+  const std::string passed = upstream_.read_body(framed("first"));
+  EXPECT_THAT(read_signed(upstream_, passed).events, testing::ElementsAre("first"));
+  Call other("the-clients-secret", "localhost", Call::Head::as_if_empty);
+  client.send(other.event("injected"));
+  EXPECT_EQ(client.receive(1).status, 403) << "the events are still held against the head";
+}
+
 TEST_F(Bidirectional, BrokenFramesAreTheClientsFault) {
   ProxyUnderTest proxy(setup());
   H2Client client(proxy.port());
@@ -380,6 +408,52 @@ TEST_F(Bidirectional, CannotBeCalledWithAnApiKey) {
     EXPECT_EQ(client.answer(1).field("x-amzn-errortype"), "AccessDeniedException");
     EXPECT_THAT(client.answer(1).body, HasSubstr("needs AWS keys"));
   }
+}
+
+// Whatever the route's shares: only the primary is asked, nothing is drawn, and nothing stands in
+// the books of copies, which are about what can be copied.
+TEST_F(Bidirectional, IsNeverCopiedAndServedByThePrimaryAlone) {
+  const auto candidate = FakeBedrock::replies(converse_answer("a copy"));
+  ProxySetup all = setup();
+  all.candidate_port = candidate->port();
+  all.shadow = "percent: 100, control_percent: 100";
+  all.canary = "percent: 100";
+  ProxyUnderTest proxy(all);
+  H2Client client(proxy.port());
+  Call call;
+  client.send(call.head() + call.event("first") + call.end());
+  upstream_.accept();
+  upstream_.answer();
+  upstream_.read_to_end();
+  upstream_.send_data("there", true);
+  EXPECT_TRUE(client.receive(1).whole());
+  EXPECT_EQ(client.answer(1).body, "there");
+  EXPECT_EQ(client.answer(1).field("x-understudy-variant"), "primary");
+  const std::string operation = "invoke_model_with_bidirectional_stream";
+  EXPECT_TRUE(proxy.wait_for("requests_total",
+                             {{"route", "route"},
+                              {"operation", operation},
+                              {"variant", "primary"},
+                              {"leg", "served"},
+                              {"code", "200"}},
+                             1));
+  EXPECT_EQ(proxy.value("requests_total", {{"operation", operation}}), 1) << "and no other leg";
+  EXPECT_TRUE(proxy.books_balance(0)) << proxy.books();
+  EXPECT_EQ(candidate->connections(), 0U);
+}
+
+TEST_F(Bidirectional, AnUpstreamsHeadBeyondItsSizeIsAnErrorAndCounted) {
+  ProxySetup small = setup();
+  small.top = "limits: {max_response_header_bytes: 2KiB}\n";
+  ProxyUnderTest proxy(small);
+  H2Client client(proxy.port());
+  Call call;
+  client.send(call.head());
+  upstream_.accept();
+  upstream_.answer({{"x-large", std::string(3'000, 'a')}});
+  EXPECT_EQ(client.receive(1).status, 502);
+  EXPECT_EQ(client.answer(1).field("x-understudy-error"), "too_large");
+  EXPECT_TRUE(proxy.wait_for("refused_total", {{"limit", "max_response_header_bytes"}}, 1));
 }
 
 // A quiet stream is no slow body: it ends by the upstream's stream_idle_timeout alone.

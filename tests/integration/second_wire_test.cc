@@ -105,6 +105,40 @@ TEST_F(SecondWire, ComparesEveryApiPlainAndStreamed) {
   EXPECT_GT(proxy_->value("tokens_total", {{"variant", "candidate"}, {"type", "output"}}), 0);
 }
 
+// A `bedrock-runtime` endpoint speaks the second wire as well, and is signed for as `bedrock`: the
+// simulator checks that, and refuses what is signed for the other service.
+TEST(SecondWireOnTheRuntimeEndpoint, IsSignedForBedrock) {
+  std::string config = kModels;
+  config.replace(config.find("mode: any"), 9, "mode: sigv4");
+  config.replace(config.find("bedrock-mantle"), 14, "bedrock");
+  const auto runtime = simulator::Simulator::start(config);
+  ProxySetup setup{.primary_port = runtime->port(),
+                   .candidate_port = runtime->port(),
+                   .candidate_model = "anthropic.claude-b",
+                   .primary_credentials = kSigned,
+                   .candidate_credentials = kSigned};
+  ProxyUnderTest proxy(setup);
+  RawClient client(proxy.port());
+  std::uint64_t asked = 0;
+  for (const Api& api : {kMessages, kChat, Api{"/openai/v1/responses", kResponses.body}}) {
+    for (const char* more : {"}", R"(,"stream":true})"}) {
+      const Answer got = client.ask(post(api.path, std::string(api.body) + more));
+      EXPECT_EQ(got.status, 200) << api.path << ": " << got.body;
+      EXPECT_EQ(got.end, Answer::End::complete);
+      ++asked;
+    }
+  }
+  ASSERT_TRUE(proxy.books_balance(asked)) << proxy.books();
+  EXPECT_EQ(proxy.counts().compared, asked) << proxy.books();
+  EXPECT_EQ(runtime->counts().requests, 2 * asked);
+
+  setup.primary_more = kMantle;
+  ASSERT_TRUE(proxy.apply(setup));
+  const Answer refused = client.ask(post(kChat.path, std::string(kChat.body) + "}"));
+  EXPECT_EQ(refused.status, 403) << refused.body;
+  EXPECT_FALSE(refused.has("x-understudy-error")) << "it is the upstream's own";
+}
+
 TEST_F(SecondWire, RelaysTheSameBytesAsTheUpstreamSends) {
   launch();
   RawClient direct(simulator_->port());
