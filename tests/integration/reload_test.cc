@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <thread>
@@ -47,6 +48,12 @@ class Load {
   std::vector<std::thread> threads_;
 };
 
+// "test.yaml:LINE:" of that byte, lines counted from 1.
+std::string place_of(std::size_t at, const std::string& text) {
+  const auto lines = std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(at), '\n');
+  return "test.yaml:" + std::to_string(lines + 1) + ":";
+}
+
 TEST(Reload, AThousandUnderLoadGoodAndBadMixedLoseNoRequest) {
   auto primary = FakeBedrock::replies(converse_answer("primary"));
   auto candidate = FakeBedrock::replies(converse_answer("candidate"));
@@ -72,13 +79,14 @@ TEST(Reload, AThousandUnderLoadGoodAndBadMixedLoseNoRequest) {
     setup.canary = "percent: " + std::to_string(i * 7 % 100);
     text = setup.text();
     const bool bad = i % 3 == 1;
-    if (bad) text.replace(text.find("percent: "), 9, "percent: 1000");
+    const std::size_t key = text.find("percent: ");
+    if (bad) text.replace(key, 9, "percent: 1000");
     const auto outcome = reloader.reload(proxy::ReloadSource::request);
     ASSERT_EQ(outcome.result, bad ? metrics::ReloadResult::refused : metrics::ReloadResult::applied)
         << testing::PrintToString(outcome.problems);
     if (bad) {
       ASSERT_FALSE(outcome.problems.empty());
-      EXPECT_TRUE(outcome.problems[0].starts_with("test.yaml:")) << outcome.problems[0];
+      EXPECT_TRUE(outcome.problems[0].starts_with(place_of(key, text))) << outcome.problems[0];
       EXPECT_NE(outcome.problems[0].find("shadow.percent"), std::string::npos);
     }
   }

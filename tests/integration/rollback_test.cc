@@ -150,7 +150,8 @@ class Rollback : public testing::Test {
     return ProxySetup{.primary_port = primary_->port(),
                       .candidate_port = candidate_->port(),
                       .shadow = "percent: " + shadow_percent,
-                      .canary = "percent: " + canary_percent}
+                      .canary = "percent: " + canary_percent,
+                      .top = "drain: {lame_duck: 0s}\n"}
         .text();
   }
 
@@ -270,7 +271,8 @@ class WayBack : public Rollback<RenamedFile>, public testing::WithParamInterface
                       .canary = "percent: " + percent +
                                 ", gates: {evidence: off, error_rate: off, latency: off, "
                                 "first_token: off, cost: off, fallback_rate: {threshold: 20, "
-                                "interval: 100ms, patience: 1, min_requests: 5}}"}
+                                "interval: 100ms, patience: 1, min_requests: 5}}",
+                      .top = "drain: {lame_duck: 0s}\n"}
         .text();
   }
   void begin() {

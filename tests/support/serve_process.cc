@@ -1,14 +1,18 @@
 #include "tests/support/serve_process.h"
 
 #include <fcntl.h>
+#include <gtest/gtest.h>
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <stdexcept>
 #include <utility>
+
+#include "tests/support/socket.h"
 
 namespace understudy::testing_support {
 
@@ -37,11 +41,29 @@ ServeProcess::ServeProcess(const std::string& config_file) {
 }
 
 ServeProcess::~ServeProcess() {
-  if (child_ > 0) {
-    ::kill(child_, SIGKILL);
-    ::waitpid(child_, nullptr, 0);
-  }
+  if (child_ > 0) end_in_order();
   ::close(errors_);
+}
+
+// Whatever a sanitizer finds at the end, a leak say, it tells by the exit status and on standard
+// error.
+void ServeProcess::end_in_order() {
+  ::kill(child_, SIGTERM);
+  std::string told;
+  const auto deadline = std::chrono::steady_clock::now() + kPatience;
+  bool ended = false;
+  while (!ended && std::chrono::steady_clock::now() < deadline) {
+    const auto line = next_line(100ms);
+    if (line) told += *line + "\n";
+    ended = !line && errors_ended_;
+  }
+  if (!ended) ::kill(child_, SIGKILL);
+  const int status = wait_for_end();
+  if (!ended)
+    ADD_FAILURE() << "the process did not end within " << kPatience.count() << " s of SIGTERM:\n"
+                  << told;
+  else if (status != 0)
+    ADD_FAILURE() << "the process ended with status " << status << ":\n" << told << received_;
 }
 
 void ServeProcess::signal(int number) const {
@@ -89,7 +111,8 @@ std::optional<std::string> ServeProcess::next_line(std::chrono::milliseconds pat
     if (::poll(&ready, 1, static_cast<int>(patience.count())) <= 0) return std::nullopt;
     char chunk[4096];
     const ::ssize_t got = ::read(errors_, chunk, sizeof chunk);
-    if (got <= 0) return std::nullopt;
+    errors_ended_ = got <= 0;
+    if (errors_ended_) return std::nullopt;
     received_.append(chunk, static_cast<std::size_t>(got));
   }
 }

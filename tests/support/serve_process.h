@@ -16,7 +16,9 @@ namespace understudy::testing_support {
 class ServeProcess {
  public:
   explicit ServeProcess(const std::string& config_file);  // throws where it cannot be started
-  ~ServeProcess();                                        // kills what still runs
+  // Ends what still runs as an operator does, by SIGTERM. A test fails whose process does not end
+  // by that, or not with status 0: keep `drain` short in its config.
+  ~ServeProcess();
   ServeProcess(const ServeProcess&) = delete;
   ServeProcess& operator=(const ServeProcess&) = delete;
 
@@ -33,11 +35,13 @@ class ServeProcess {
   int wait_for_end();
 
  private:
+  void end_in_order();
   std::optional<std::string> next_line(std::chrono::milliseconds patience);
 
   ::pid_t child_ = -1;
   int errors_ = -1;
   std::string received_;
+  bool errors_ended_ = false;  // its standard error: it has ended
 };
 
 // Of "http://127.0.0.1:8080", as the log's "listening" line tells it.
