@@ -7,6 +7,7 @@
 #include <variant>
 
 #include "metrics/pricing.h"
+#include "proxy/plain_words.h"
 #include "proxy/read_file.h"
 #include "routing/day.h"
 #include "routing/glob.h"
@@ -192,7 +193,7 @@ std::shared_ptr<const metrics::Lifecycles> read_file_of(const routing::Lifecycle
   }
   auto read = metrics::Lifecycles::from_json(*text, config.file);
   if (const auto* problem = std::get_if<metrics::LifecyclesProblem>(&read)) {
-    problems.push_back("lifecycle.file: " + problem->what);
+    problems.push_back("lifecycle.file: " + plain_words(problem->what));
     return nullptr;
   }
   return std::get<std::shared_ptr<const metrics::Lifecycles>>(std::move(read));

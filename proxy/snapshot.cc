@@ -9,6 +9,7 @@
 
 #include "proxy/lifecycle_report.h"
 #include "proxy/log.h"
+#include "proxy/plain_words.h"
 #include "proxy/read_file.h"
 #include "proxy/tls_contexts.h"
 #include "routing/day.h"
@@ -52,7 +53,7 @@ std::shared_ptr<const metrics::Prices> read_prices(const std::string& prices_fil
   }
   auto prices = metrics::Prices::from_json(*text, prices_file);
   if (const auto* problem = std::get_if<metrics::PricesProblem>(&prices)) {
-    problems.push_back("prices_file: " + problem->what);
+    problems.push_back("prices_file: " + plain_words(problem->what));
     return nullptr;
   }
   return std::get<std::shared_ptr<const metrics::Prices>>(std::move(prices));
@@ -69,7 +70,7 @@ std::shared_ptr<const metrics::QuotaRules> read_quota_rules(const std::string& q
   }
   auto rules = metrics::QuotaRules::from_json(*text, quotas_file);
   if (const auto* problem = std::get_if<metrics::QuotaRulesProblem>(&rules)) {
-    problems.push_back("quotas_file: " + problem->what);
+    problems.push_back("quotas_file: " + plain_words(problem->what));
     return nullptr;
   }
   return std::get<std::shared_ptr<const metrics::QuotaRules>>(std::move(rules));

@@ -68,6 +68,11 @@ void read_gate(const ConfigNode& node, std::string path, Problems& problems, Ope
     rule.reset();
     return;
   }
+  if (node.kind == ConfigNode::Kind::scalar) {
+    problems.add(node.place, path,
+                 "must be `off`, or a map like {threshold: 5}, got " + shown(node.text));
+    return;
+  }
   if (!rule) rule = RolloutGates{}.operational[static_cast<std::size_t>(gate)];
   Section section(node, std::move(path), problems);
   section.read("threshold", rule->threshold, parse_threshold);

@@ -39,6 +39,7 @@ class Checker {
       check_name(i);
       check_reachable(i);
       check_candidate(i);
+      check_models(i);
       check_end_of_life(i);
     }
   }
@@ -100,6 +101,10 @@ class Checker {
 
   void check_name(std::size_t i) {
     const std::string& name = config_.routes[i].name;
+    if (name == "default" || name == "none") {
+      error(route_spot(i).at("name"),
+            "is what requests that no route takes are counted under: choose another one");
+    }
     for (std::size_t j = 0; j < i; ++j) {
       if (!name.empty() && config_.routes[j].name == name) {
         error(route_spot(i).at("name"), "is the name of routes[" + std::to_string(j) + "] too");
@@ -161,7 +166,9 @@ class Checker {
     }
     const VariantConfig& candidate = *route.candidate;
     const bool same_model = candidate.model.empty() || candidate.model == route.primary.model;
-    if (candidate.upstream == route.primary.upstream && same_model &&
+    const bool model_refused =
+        candidate.model.empty() && spot.at("candidate").node->find("model") != nullptr;
+    if (candidate.upstream == route.primary.upstream && same_model && !model_refused &&
         spot.at("candidate").node->find("rewrite") == nullptr) {
       warn(spot.at("candidate"), "is the primary once more: there is nothing to compare");
     }
@@ -172,11 +179,36 @@ class Checker {
             "forwards the client's bearer token, which a candidate never gets to see: name an "
             "upstream with credentials of its own");
     }
+    if (!route.canary.stages.empty() && route.shadow.percent == Percent{}) {
+      warn(spot.at("canary").at("stages"),
+           "cannot begin by themselves: without copies (shadow.percent) there is no evidence");
+    }
     if (invokes(route.match) && speaks_other_body(route)) {
       warn(spot.at("candidate").at("model"),
            "takes another InvokeModel body than the models of this route: such requests are "
            "skipped (body_format); Converse is not concerned");
     }
+  }
+
+  void check_models(std::size_t i) {
+    const RouteConfig& route = config_.routes[i];
+    check_region_of_model(route_spot(i).at("primary"), route.primary);
+    if (route.candidate) check_region_of_model(route_spot(i).at("candidate"), *route.candidate);
+  }
+
+  // A model by its ARN lives in one region.
+  void check_region_of_model(const Spot& variant, const VariantConfig& config) {
+    const std::string_view model = config.model;
+    if (!model.starts_with("arn:") || config.upstream >= config_.upstreams.size()) return;
+    std::size_t begin = 0;
+    for (int colons = 0; colons < 3 && begin != model.npos; ++colons)
+      begin = model.find(':', begin) == model.npos ? model.npos : model.find(':', begin) + 1;
+    if (begin == model.npos) return;
+    const std::string_view region = model.substr(begin, model.substr(begin).find(':'));
+    const UpstreamConfig& upstream = config_.upstreams[config.upstream];
+    if (region.empty() || upstream.region.empty() || region == upstream.region) return;
+    warn(variant.at("model"), "lies in " + shown(region) + ", and the upstream " + upstream.name +
+                                  " in " + upstream.region);
   }
 
   void check_end_of_life(std::size_t i) {

@@ -85,6 +85,17 @@ Parsed<std::string> parse_arn(std::string_view text) {
   return parsed;
 }
 
+// "arn:aws:iam::123456789012:role/name", of any partition. A simulator may take others.
+bool is_role_arn(std::string_view arn) {
+  const std::size_t service = arn.find(":iam::");
+  if (service == arn.npos || arn.substr(0, service).rfind(':') != 3) return false;
+  arn.remove_prefix(service + 6);
+  constexpr std::string_view kRole = ":role/";
+  const std::size_t digits = arn.find_first_not_of("0123456789");
+  return digits == 12 && arn.substr(digits).starts_with(kRole) &&
+         arn.size() > digits + kRole.size();
+}
+
 void read_source_keys(Section& section, bool sourced, CredentialsConfig& credentials) {
   const auto goes_only_with = [&section](std::string_view key, Source source) {
     section.problem(key, "goes only with `source: " + std::string(label(source)) + "`");
@@ -116,7 +127,11 @@ void read_source_keys(Section& section, bool sourced, CredentialsConfig& credent
 
 void read_role(Section& section, bool sourced, CredentialsConfig& credentials) {
   const bool given = section.find("role_arn") != nullptr;
-  section.read("role_arn", credentials.role_arn, parse_arn);
+  if (section.read("role_arn", credentials.role_arn, parse_arn) &&
+      !is_role_arn(credentials.role_arn)) {
+    section.warning("role_arn",
+                    "is no role as AWS writes it (arn:aws:iam::123456789012:role/name)");
+  }
   section.read("external_id", credentials.external_id, parse_secret);
   section.read("role_session_name", credentials.role_session_name, parse_session_name);
   section.read("role_duration", credentials.role_duration, parse_role_duration);

@@ -4,6 +4,7 @@
 #include <yaml-cpp/exceptions.h>
 #include <yaml-cpp/parser.h>
 
+#include <algorithm>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -178,6 +179,41 @@ class TreeBuilder : public YAML::EventHandler {
   std::size_t nodes_ = 0;
 };
 
+// The line, from 0, without its indentation and dash; empty where there is none.
+std::string_view line_of(std::string_view text, int line) {
+  if (line < 0) return {};
+  for (; line > 0 && !text.empty(); --line)
+    text.remove_prefix(std::min(text.size(), std::min(text.size(), text.find('\n')) + 1));
+  text = text.substr(0, text.find('\n'));
+  text.remove_prefix(std::min(text.size(), text.find_first_not_of(" -")));
+  return text;
+}
+
+// What the parser finds is often the end of what somebody else began.
+std::string layout_hint(std::string_view text, int line) {
+  if (line_of(text, line).starts_with('\t')) return ": indent by spaces, not by tabs";
+  if (lacks_space_after_colon(line_of(text, line)) ||
+      lacks_space_after_colon(line_of(text, line - 1)))
+    return ": is a space missing after a colon, on this line or the one before?";
+  return ": check the indentation of this line and the one before";
+}
+
+// The parser's own words, and what they mean for who wrote the file.
+std::string in_plain_words(const YAML::Exception& error, std::string_view text) {
+  namespace Said = YAML::ErrorMsg;
+  const std::string& said = error.msg;
+  for (const char* alias : {Said::UNKNOWN_ANCHOR, Said::ALIAS_NOT_FOUND, Said::CHAR_IN_ALIAS})
+    if (said == alias) return "text that begins with * needs quotes";
+  for (const char* anchor : {Said::ANCHOR_NOT_FOUND, Said::CHAR_IN_ANCHOR})
+    if (said == anchor) return "text that begins with & needs quotes";
+  if (said == Said::END_OF_MAP_FLOW) return "a { is not closed, or a comma is missing in it";
+  if (said == Said::END_OF_SEQ_FLOW) return "a [ is not closed, or a comma is missing in it";
+  for (const char* layout : {Said::END_OF_MAP, Said::END_OF_SEQ, Said::MAP_KEY, Said::MAP_VALUE,
+                             Said::BLOCK_ENTRY, Said::TAB_IN_INDENTATION})
+    if (said == layout) return said + layout_hint(text, error.mark.line);
+  return said;
+}
+
 }  // namespace
 
 std::optional<ConfigNode> parse_yaml(std::string_view text, Problems& problems) {
@@ -189,7 +225,7 @@ std::optional<ConfigNode> parse_yaml(std::string_view text, Problems& problems) 
     while (parser.HandleNextDocument(builder)) {
     }
   } catch (const YAML::Exception& error) {
-    problems.add(place_of(error.mark), "", error.msg);
+    problems.add(place_of(error.mark), "", in_plain_words(error, text));
     return std::nullopt;
   }
   return root;

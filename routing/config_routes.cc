@@ -180,7 +180,8 @@ void read_preset(const ConfigNode& node, std::string path, Problems& problems,
     } else {
       std::vector<std::string> names;
       for (const Preset& preset : presets()) names.push_back(preset.name);
-      section.problem("preset", "there is no preset " + shown(name) + suggestion(name, names));
+      section.problem("preset",
+                      "there is no preset " + shown(name) + suggestion_or_all(name, names));
     }
   }
   section.finish();
@@ -269,9 +270,18 @@ void read_quota(Section& candidate, VariantConfig& variant, const Config& config
   section.finish();
 }
 
+// `primary: east`, which is how one would say it. What does not read like a name is not shown.
+bool is_bare_name(Section& parent, std::string_view key, const ConfigNode& node) {
+  if (node.kind != ConfigNode::Kind::scalar || lacks_space_after_colon(node.text)) return false;
+  const auto name = parse_name(node.text);
+  parent.problem(key, "must be a map: {upstream: " + name.value.value_or("NAME") + "}");
+  return true;
+}
+
 VariantConfig read_variant(Section& route, std::string_view key, const ConfigNode& node,
                            const Config& config) {
   VariantConfig variant;
+  if (is_bare_name(route, key, node)) return variant;
   Section section(node, route.path_of(key), route.problems());
   variant.upstream = read_upstream_name(section, config).value_or(0);
   section.read("model", variant.model, parse_model);
@@ -398,7 +408,7 @@ std::optional<std::size_t> read_upstream_name(Section& section, const Config& co
     if (config.upstreams[i].name == name) return i;
     names.push_back(config.upstreams[i].name);
   }
-  section.problem("upstream", "no upstream is called " + name + suggestion(name, names));
+  section.problem("upstream", "no upstream is called " + name + suggestion_or_all(name, names));
   return std::nullopt;
 }
 
@@ -415,6 +425,7 @@ void read_routes(Section& root, Config& config) {
 void read_default_route(Section& root, Config& config) {
   const ConfigNode* node = root.find("default_route");
   if (node == nullptr) return;
+  if (is_bare_name(root, "default_route", *node)) return;
   Section section(*node, "default_route", root.problems());
   config.default_upstream = read_upstream_name(section, config);
   section.not_yet({"model"});

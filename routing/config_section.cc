@@ -37,7 +37,13 @@ std::string_view kind_name(const ConfigNode& node) {
 }
 
 std::string wrong_kind(std::string_view wanted, const ConfigNode& node) {
-  return std::string("must be ").append(wanted).append(", got ").append(kind_name(node));
+  std::string what = std::string("must be ").append(wanted).append(", got ");
+  what.append(kind_name(node));
+  if (wanted == "a list" && node.kind == ConfigNode::Kind::map)
+    what += ": each of its items begins with `- `";
+  if (wanted == "a map" && lacks_space_after_colon(node.text))
+    what += " (is a space missing after the colon?)";
+  return what;
 }
 
 }  // namespace
@@ -74,6 +80,20 @@ std::string suggestion(std::string_view written, const std::vector<std::string>&
     nearest = &name;
   }
   return nearest == nullptr ? std::string() : " (did you mean " + *nearest + "?)";
+}
+
+std::string suggestion_or_all(std::string_view written, const std::vector<std::string>& names) {
+  constexpr std::size_t kMost = 20;
+  std::string text = suggestion(written, names);
+  if (!text.empty() || names.empty() || names.size() > kMost) return text;
+  for (const std::string& name : names) text.append(text.empty() ? "" : ", ").append(name);
+  return (names.size() == 1 ? " (there is " : " (there are ") + text + ")";
+}
+
+bool lacks_space_after_colon(std::string_view text) {
+  const std::size_t word = text.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_");
+  return word != text.npos && word > 0 && text[word] == ':' && word + 1 < text.size() &&
+         text[word + 1] != ' ' && text[word + 1] != '/';
 }
 
 Section::Section(const ConfigNode& node, std::string path, Problems& problems)
@@ -125,8 +145,14 @@ void Section::finish() {
       note(member.key, scalar ? member.value.text : to_json(member.value), "(default)");
       continue;
     }
-    problems_.add(member.place, path_of(shown(member.key)),
-                  "is not a known key" + suggestion(member.key, known_));
+    // What stands behind the colon may be a secret.
+    const std::size_t end =
+        lacks_space_after_colon(member.key) ? member.key.find(':') : member.key.size();
+    const std::string key = member.key.substr(0, end);
+    const bool known = std::ranges::find(known_, key) != known_.end();
+    problems_.add(
+        member.place, path_of(shown(key)),
+        known ? "needs a space after its colon" : "is not a known key" + suggestion(key, known_));
   }
 }
 
@@ -150,6 +176,12 @@ void Section::problem(std::string_view key, std::string what) {
   const ConfigMember* member = node_.find(key);
   problems_.add(member == nullptr ? node_.place : member->value.place, path_of(key),
                 std::move(what));
+}
+
+void Section::warning(std::string_view key, std::string what) {
+  const ConfigMember* member = node_.find(key);
+  problems_.warn(member == nullptr ? node_.place : member->value.place, path_of(key),
+                 std::move(what));
 }
 
 std::string Section::path_of(std::string_view key) const {

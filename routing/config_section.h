@@ -39,6 +39,10 @@ class Problems {
 
 // " (did you mean x?)" for the nearest of `names`, or nothing where none is near.
 std::string suggestion(std::string_view written, const std::vector<std::string>& names);
+// The same; where none is near, " (there are a, b)": all of a short list.
+std::string suggestion_or_all(std::string_view written, const std::vector<std::string>& names);
+// Whether a text begins as `key:value` does: YAML takes that for one word.
+bool lacks_space_after_colon(std::string_view text);
 
 template <class T>
 Parsed<T> out_of_bounds(const std::string& least, const std::string& most, std::string_view got) {
@@ -113,6 +117,8 @@ class Section {
 
   void problem(std::string_view key,
                std::string what);  // at the key's value, or else at the section
+  // A warning, at the same place.
+  void warning(std::string_view key, std::string what);
   std::string path_of(std::string_view key) const;
   std::string path_of(std::string_view key, std::size_t index) const;
   const std::string& path() const noexcept { return path_; }

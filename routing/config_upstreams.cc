@@ -58,6 +58,21 @@ void check_plaintext(Section& section, std::string_view key, const Endpoint& end
                   "`allow_plaintext: true`");
 }
 
+// Places that answer, but not what is asked of them.
+void check_place(Section& section, const Endpoint& endpoint) {
+  const bool of_aws = endpoint.host.find(".amazonaws.com") != std::string::npos;
+  for (const auto& [runtime, control] : kHostPrefixes) {
+    if (of_aws && endpoint.host.starts_with(control))
+      section.warning("endpoint",
+                      "is the control plane's, where no model answers: " + std::string(runtime) +
+                          endpoint.host.substr(control.size()) + " does");
+  }
+  if (endpoint.path == "/model" || endpoint.path.starts_with("/model/"))
+    section.warning("endpoint", "has the path " + endpoint.path +
+                                    ", which goes before the path of every request: /model/... "
+                                    "comes from the client");
+}
+
 void read_endpoints(Section& section, UpstreamConfig& upstream) {
   section.require("endpoint");
   section.read("allow_plaintext", upstream.allow_plaintext, parse_bool);
@@ -65,11 +80,39 @@ void read_endpoints(Section& section, UpstreamConfig& upstream) {
   upstream.control_endpoint = derived_control_endpoint(upstream.endpoint);
   const bool control_given =
       section.read("control_endpoint", upstream.control_endpoint, parse_endpoint);
-  if (given) check_plaintext(section, "endpoint", upstream.endpoint, upstream.allow_plaintext);
+  if (given) {
+    check_plaintext(section, "endpoint", upstream.endpoint, upstream.allow_plaintext);
+    check_place(section, upstream.endpoint);
+  }
   if (control_given) {
     check_plaintext(section, "control_endpoint", upstream.control_endpoint,
                     upstream.allow_plaintext);
   }
+}
+
+// "us-gov-west-1": letters, a direction, a number.
+bool is_like_a_region(std::string_view region) {
+  static constexpr std::array<std::string_view, 9> kDirections{"central",   "east",      "north",
+                                                               "northeast", "northwest", "south",
+                                                               "southeast", "southwest", "west"};
+  const std::size_t number = region.rfind('-');
+  if (number == region.npos || number + 1 == region.size()) return false;
+  const std::size_t direction = region.substr(0, number).rfind('-');
+  if (direction == region.npos || direction < 2) return false;
+  return region.substr(number + 1).find_first_not_of("0123456789") == region.npos &&
+         std::ranges::find(kDirections, region.substr(direction + 1, number - direction - 1)) !=
+             kDirections.end();
+}
+
+// A host without a dot is nobody's at AWS, and a rehearsal's region may be called anything.
+void check_region(Section& section, const UpstreamConfig& upstream) {
+  const std::string& host = upstream.endpoint.host;
+  if (!signs(upstream.credentials.source) || upstream.region.empty() || is_loopback(host) ||
+      host.find('.') == std::string::npos || is_like_a_region(upstream.region))
+    return;
+  section.warning(
+      section.find("region") == nullptr ? "endpoint" : "region",
+      "is signed for " + upstream.region + ", which does not read like a region (us-east-1)");
 }
 
 void read_region(Section& section, UpstreamConfig& upstream) {
@@ -78,11 +121,12 @@ void read_region(Section& section, UpstreamConfig& upstream) {
   if (!section.read("region", upstream.region, parse_region)) {
     upstream.region = region_in_host;
     if (!is_given && signs(upstream.credentials.source) && region_in_host.empty())
-      section.require("region");
+      section.problem("region", "is missing: the endpoint's name tells none");
   } else if (!region_in_host.empty() && region_in_host != upstream.region) {
     section.problem("region", "is " + upstream.region + ", but the endpoint is in " +
                                   region_in_host + ": requests are signed for one region");
   }
+  check_region(section, upstream);
 }
 
 void read_upstream(const ConfigNode& node, Section& upstreams,

@@ -37,8 +37,8 @@ constexpr std::array kSizeUnits{
     Unit{"TiB", std::uint64_t{1} << 40}, Unit{"GiB", std::uint64_t{1} << 30},
     Unit{"MiB", std::uint64_t{1} << 20}, Unit{"KiB", std::uint64_t{1} << 10}, Unit{"B", 1}};
 
-// Nothing where the text is no whole number with one of the units, or too large for a signed 64 bit
-// number.
+// Nothing where the text is no whole number with one of the units; at most what a signed 64 bit
+// number holds.
 template <std::size_t N>
 std::optional<std::uint64_t> with_unit(std::string_view text, const std::array<Unit, N>& units) {
   const std::size_t digits = std::min(text.size(), text.find_first_not_of("0123456789"));
@@ -46,8 +46,8 @@ std::optional<std::uint64_t> with_unit(std::string_view text, const std::array<U
   if (!count.value) return std::nullopt;
   for (const Unit& unit : units) {
     if (text.substr(digits) != unit.name) continue;
-    if (*count.value > std::uint64_t{std::numeric_limits<std::int64_t>::max()} / unit.factor) break;
-    return *count.value * unit.factor;
+    constexpr auto kMost = std::uint64_t{std::numeric_limits<std::int64_t>::max()};
+    return *count.value > kMost / unit.factor ? kMost : *count.value * unit.factor;
   }
   return std::nullopt;
 }
@@ -133,10 +133,11 @@ Parsed<bool> parse_bool(std::string_view text) {
 Parsed<std::uint64_t> parse_count(std::string_view text) {
   std::uint64_t value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  const bool whole = !text.empty() && error == std::errc{} && end == text.data() + text.size();
+  const bool whole = !text.empty() && end == text.data() + text.size() && is_digit(text.front());
   if (!whole || (text.size() > 1 && text.front() == '0')) {
     return bad<std::uint64_t>(must_be("a whole number", text));
   }
+  if (error == std::errc::result_out_of_range) value = std::numeric_limits<std::uint64_t>::max();
   return good(value);
 }
 
@@ -228,6 +229,7 @@ Parsed<Endpoint> parse_endpoint(std::string_view text) {
   if (rest.substr(0, slash).find('@') != rest.npos) {
     return problem("must not hold a user or password; see `credentials`");
   }
+  if (rest.find_first_of("?#") != rest.npos) return problem("must have no query");
   const Parsed<std::string> path = parse_base_path(rest.substr(slash));
   if (!path.value) return problem("must be scheme, host, port and path alone; its path is not fit");
   const HostAndPort parts = split_port(rest.substr(0, slash));

@@ -32,13 +32,14 @@ Parsed<T> bad(std::string problem) {
 std::string shown(std::string_view text);
 
 Parsed<bool> parse_bool(std::string_view text);
-// Decimal digits alone: no sign, no leading zero (YAML 1.1 readers disagree about 0777).
+// Decimal digits alone: no sign, no leading zero (YAML 1.1 readers disagree about 0777). More than
+// 64 bits hold reads as the most that they do, so that whoever has bounds can tell them.
 Parsed<std::uint64_t> parse_count(std::string_view text);
 // A finite decimal number from 0 up.
 Parsed<double> parse_amount(std::string_view text);
 // "10", "0.25": 0 to 100, at most two decimals.
 Parsed<Percent> parse_percent(std::string_view text);
-// A whole number with its unit: ms, s, m, h, d.
+// A whole number with its unit: ms, s, m, h, d. What is too large reads as the most, as above.
 Parsed<milliseconds> parse_duration(std::string_view text);
 // A whole number with its unit: B, KiB, MiB, GiB, TiB.
 Parsed<std::size_t> parse_size(std::string_view text);

@@ -1,5 +1,6 @@
 // The `verdict` section of a route: what its candidate has to show.
 
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -19,10 +20,22 @@ auto percent_up_to(double most) {
   };
 }
 
+std::string percent_of(double share) {
+  std::ostringstream text;
+  text << share * 100.0;
+  return text.str();
+}
+
 void read_thresholds(const ConfigNode& node, std::string path, Problems& problems,
                      const GateDefault& gate, std::optional<GateThresholds>& thresholds) {
   if (node.kind == ConfigNode::Kind::scalar && node.text == "off") {
     thresholds.reset();
+    return;
+  }
+  if (node.kind == ConfigNode::Kind::scalar) {
+    problems.add(
+        node.place, path,
+        "must be `off`, or {alarm: ..., margin: ...} in per cent, got " + shown(node.text));
     return;
   }
   Section section(node, std::move(path), problems);
@@ -30,7 +43,12 @@ void read_thresholds(const ConfigNode& node, std::string path, Problems& problem
   section.read("alarm", thresholds->alarm, parse);
   section.read("margin", thresholds->margin, parse);
   if (thresholds->margin <= thresholds->alarm && node.kind == ConfigNode::Kind::map) {
-    section.problem("margin", "must be above alarm: what is safe lies beyond what alarms");
+    const auto told = [&section](std::string_view key, double share) {
+      return percent_of(share) + (section.find(key) == nullptr ? " by default" : "");
+    };
+    section.problem("margin", "(" + told("margin", thresholds->margin) + ") must be above alarm (" +
+                                  told("alarm", thresholds->alarm) +
+                                  "): what is safe lies beyond what alarms");
   }
   section.finish();
 }

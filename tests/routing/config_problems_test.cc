@@ -26,13 +26,13 @@ TEST(ConfigLoader, RefusesEachMistakeAtItsPlace) {
        "c.yaml:4:20: log.level: is given twice, first on line 4"},
       {"log: &a {level: info}\n", "c.yaml:4:6: log: anchors (&) are not supported"},
       {"log: {level: &a info}\n", "c.yaml:4:14: log.level: anchors (&) are not supported"},
-      {"log: *a\n", "c.yaml:4:6: the referenced anchor is not defined"},
+      {"log: *a\n", "c.yaml:4:6: text that begins with * needs quotes"},
       {"log: !x {level: info}\n", "c.yaml:4:6: log: tags (!) are not supported"},
       {"sampling_salt: !!str x\n", "c.yaml:4:16: sampling_salt: tags (!) are not supported"},
       {"? [a]\n: b\n", "c.yaml:4:3: a key is a list or a map"},
       {"log: {level: info}\n---\nlog: {}\n", "c.yaml:5:1: the file has a second document"},
-      {"log: {level: info\n", "c.yaml:5:1: end of map flow not found"},
-      {"log:\n\tlevel: info\n", "c.yaml:5:7: illegal map value"},
+      {"log: {level: info\n", "c.yaml:5:1: a { is not closed, or a comma is missing in it"},
+      {"log:\n\tlevel: info\n", "c.yaml:5:7: illegal map value: indent by spaces, not by tabs"},
       {"<<: {log: x}\n", "c.yaml:4:1: <<: is not a known key"},
       {"log: 'x\n", "c.yaml:4:6: the quotation is never closed"},
       {"sampling_salt: \"pep", "c.yaml:4:20: illegal EOF in scalar"},
@@ -45,7 +45,7 @@ TEST(ConfigLoader, RefusesEachMistakeAtItsPlace) {
       {"threads: {io: .nan}\n", "c.yaml:4:15: threads.io: must be a whole number, got .nan"},
       {"threads: {shadow: 2}\n", "c.yaml:4:11: threads.shadow: this version does not have it yet"},
       {"threads: {io: 99999999999999999999}\n",
-       "c.yaml:4:15: threads.io: must be a whole number, got 99999999999999999999"},
+       "c.yaml:4:15: threads.io: must be between 0 and 256, got 99999999999999999999"},
       {"drain: {timeout: 5}\n",
        "c.yaml:4:18: drain.timeout: must be a whole number with a unit: ms, s, m, h or d (like "
        "300s), got 5"},
@@ -60,8 +60,7 @@ TEST(ConfigLoader, RefusesEachMistakeAtItsPlace) {
        "300s), got 5w"},
       {"drain: {timeout: 2d}\n", "c.yaml:4:18: drain.timeout: must be between 0ms and 1d, got 2d"},
       {"drain: {timeout: 99999999999999d}\n",
-       "c.yaml:4:18: drain.timeout: must be a whole number with a unit: ms, s, m, h or d (like "
-       "300s), got 99999999999999d"},
+       "c.yaml:4:18: drain.timeout: must be between 0ms and 1d, got 99999999999999d"},
       {"limits: {max_body_bytes: 32MB}\n",
        "c.yaml:4:26: limits.max_body_bytes: must be a whole number with a unit: B, KiB, MiB, GiB "
        "or TiB (like 32MiB), got 32MB"},
@@ -95,7 +94,8 @@ TEST(ConfigLoader, RefusesEachMistakeAtItsPlace) {
       {"limits: {max_body_bytes: 2MiB, max_buffered_body_bytes: 1MiB}\n",
        "c.yaml:4:57: limits.max_buffered_body_bytes: must not be below max_body_bytes (2MiB), got "
        "1MiB"},
-      {"routes: {a: b}\n", "c.yaml:4:9: routes: must be a list, got a map"},
+      {"routes: {a: b}\n",
+       "c.yaml:4:9: routes: must be a list, got a map: each of its items begins with `- `"},
       {"routes: [x]\n", "c.yaml:4:10: routes[0]: must be a map, got a single value"},
       {"routes:\n  - {primary: {upstream: here}}\n", "c.yaml:5:5: routes[0].name: is missing"},
       {"routes:\n  - {name: a b, primary: {upstream: here}}\n",
@@ -180,8 +180,9 @@ TEST(ConfigLoader, RefusesEachMistakeAtItsPlace) {
        "model: a.b}\n    shadow: {max_in_flight: 0}\n",
        "c.yaml:8:29: routes[0].shadow.max_in_flight: must be between 1 and 100000, got 0"},
       {"routes:\n  - name: r\n    primary: {upstream: here}\n    candidate: {upstream: here, "
-       "model: a.b}\n    canary: {stages: [{percent: 5}, {percent: 1}]}\n",
-       "c.yaml:8:47: routes[0].canary.stages[1].percent: must be above the stage before it"},
+       "model: a.b}\n    shadow: {percent: 1}\n    canary: {stages: [{percent: 5}, {percent: "
+       "1}]}\n",
+       "c.yaml:9:47: routes[0].canary.stages[1].percent: must be above the stage before it"},
       {"routes:\n  - name: r\n    primary: {upstream: here}\n    candidate: {upstream: here, "
        "model: a.b}\n    canary: {percent: 3, stages: [{percent: 5}]}\n",
        "c.yaml:8:23: routes[0].canary.percent: is not for a route with stages: they say what is "
@@ -202,8 +203,9 @@ TEST(ConfigLoader, RefusesEachMistakeAtItsPlace) {
        "model: a.b}\n    canary: {gates: {latency: {patience: 0}}}\n",
        "c.yaml:8:42: routes[0].canary.gates.latency.patience: must be between 1 and 1000, got 0"},
       {"routes:\n  - name: r\n    primary: {upstream: here}\n    candidate: {upstream: here, "
-       "model: a.b}\n    canary: {stages: [{percent: 5, gates: {drift: off}}]}\n",
-       "c.yaml:8:51: routes[0].canary.stages[0].gates.drift: is watched after the last stage: it "
+       "model: a.b}\n    shadow: {percent: 1}\n    canary: {stages: [{percent: 5, gates: {drift: "
+       "off}}]}\n",
+       "c.yaml:9:51: routes[0].canary.stages[0].gates.drift: is watched after the last stage: it "
        "stands in the gates of canary"},
       {"routes:\n  - name: r\n    primary: {upstream: here}\n    candidate: {upstream: here, "
        "model: a.b}\n    canary: {gates: {drift: maybe}}\n",
@@ -359,14 +361,14 @@ TEST(ConfigLoader, RefusesFilesThatAreNoConfigAtAll) {
        "c.yaml:4:6: upstreams.u.endpoint: is missing"},
       {"listeners: [{address: 127.0.0.1:8080}]\ndefault_route: {upstream: u}\nupstreams:\n  u: "
        "{endpoint: 'https://h'}\n",
-       "c.yaml:4:6: upstreams.u.region: is missing"},
+       "c.yaml:4:6: upstreams.u.region: is missing: the endpoint's name tells none"},
       {"listeners: [{address: 127.0.0.1:8080}]\ndefault_route: {upstream: u}\nupstreams:\n  u: "
        "{endpoint: 'http://h', region: r}\n",
        "c.yaml:4:17: upstreams.u.endpoint: sends prompts and credentials in the clear; use "
        "https://, or say `allow_plaintext: true`"},
       {"listeners: [{address: 127.0.0.1:8080}]\ndefault_route: {upstream: u}\nupstreams:\n  u: "
        "{endpoint: 'https://h?x', region: r}\n",
-       "c.yaml:4:17: upstreams.u.endpoint: has no fit host name or IP address"},
+       "c.yaml:4:17: upstreams.u.endpoint: must have no query"},
       {"listeners: [{address: 127.0.0.1:8080}]\ndefault_route: {upstream: u}\nupstreams:\n  u: "
        "{endpoint: 'https://', region: r}\n",
        "c.yaml:4:17: upstreams.u.endpoint: has no fit host name or IP address"},
@@ -429,7 +431,7 @@ TEST(ConfigLoader, RefusesCredentialsThatDoNotFitTogether) {
        "c.yaml:4:78: upstreams.u.credentials.command: goes only with `source: process`"},
       {"source: imds, token_file: x",
        "c.yaml:4:81: upstreams.u.credentials.token_file: goes only with `source: web_identity`"},
-      {"source: none, role_arn: 'arn:aws:iam::1:role/r'",
+      {"source: none, role_arn: 'arn:aws:iam::123456789012:role/r'",
        "c.yaml:4:79: upstreams.u.credentials.role_arn: needs a source of keys: a token cannot "
        "assume a role"},
       {"source: default, role_arn: r",
@@ -437,8 +439,8 @@ TEST(ConfigLoader, RefusesCredentialsThatDoNotFitTogether) {
        "(arn:aws:iam::123456789012:role/name)"},
       {"source: default, external_id: x",
        "c.yaml:4:85: upstreams.u.credentials.external_id: goes only with `role_arn`"},
-      {"source: default, role_arn: 'arn:r', role_duration: 1m",
-       "c.yaml:4:106: upstreams.u.credentials.role_duration: must be between 15m and 12h, got 1m"},
+      {"source: default, role_arn: 'arn:aws:iam::123456789012:role/r', role_duration: 1m",
+       "c.yaml:4:133: upstreams.u.credentials.role_duration: must be between 15m and 12h, got 1m"},
       {"source: default, timeout: 1h",
        "c.yaml:4:81: upstreams.u.credentials.timeout: must be between 100ms and 5m, got 1h"},
       {"source: default, max_answer_bytes: 1B",
@@ -446,6 +448,116 @@ TEST(ConfigLoader, RefusesCredentialsThatDoNotFitTogether) {
        "1B"},
   };
   for (const BadConfig& row : table) expect_refused(row, load_credentials(row.text));
+}
+
+// What people type, and what they then have to read.
+TEST(ConfigLoader, SaysWhatToDoAboutACommonSlip) {
+  const std::vector<BadConfig> table{
+      {"routes:\n  - name: r\n    match: {models: [*claude*]}\n",
+       "c.yaml:6:22: text that begins with * needs quotes"},
+      {"routes:\n  - name: r\n    primary: {upstream: here}\n   match: {models: [a]}\n",
+       "c.yaml:7:4: end of sequence not found: check the indentation of this line and the one "
+       "before"},
+      {"routes:\n  - name:r\n    primary: {upstream: here}\n",
+       "c.yaml:6:12: illegal map value: is a space missing after a colon, on this line or the one "
+       "before?"},
+      {"routes:\n  - name:r\n",
+       "c.yaml:5:5: routes[0]: must be a map, got a single value (is a space missing after the "
+       "colon?)"},
+      {"drain: {timeout:10s}\n", "c.yaml:4:9: drain.timeout: needs a space after its colon"},
+      {"log: [a, b\n", "c.yaml:5:1: a [ is not closed, or a comma is missing in it"},
+      {"routes:\n  - {name: r, primary: here}\n",
+       "c.yaml:5:24: routes[0].primary: must be a map: {upstream: here}"},
+      {"routes:\n  name: r\n  primary: {upstream: here}\n",
+       "c.yaml:5:3: routes: must be a list, got a map: each of its items begins with `- `"},
+      {"routes:\n  - {name: r, primary: {upstream: elsewhere}}\n",
+       "c.yaml:5:35: routes[0].primary.upstream: no upstream is called elsewhere (there is here)"},
+      {"routes:\n  - {name: default, primary: {upstream: here}}\n",
+       "c.yaml:5:12: routes[0].name: is what requests that no route takes are counted under: "
+       "choose "
+       "another one"},
+      {"routes:\n  - name: r\n    primary: {upstream: here}\n    verdict: {gates: {cost: "
+       "false}}\n",
+       "c.yaml:7:29: routes[0].verdict.gates.cost: must be `off`, or {alarm: ..., margin: ...} in "
+       "per cent, got false"},
+      {"routes:\n  - name: r\n    primary: {upstream: here}\n    verdict: {gates: {refusal: "
+       "{alarm: 5}}}\n",
+       "c.yaml:7:32: routes[0].verdict.gates.refusal.margin: (1 by default) must be above alarm "
+       "(5): what is safe lies beyond what alarms"},
+      {"routes:\n  - name: r\n    primary: {upstream: here}\n    candidate: {upstream: here, "
+       "model: a.b}\n    canary: {gates: {latency: false}}\n",
+       "c.yaml:8:31: routes[0].canary.gates.latency: must be `off`, or a map like {threshold: 5}, "
+       "got false"},
+  };
+  for (const BadConfig& row : table) expect_refused(row, load(std::string(kHead) + row.text));
+  const LoadedConfig bare = load(
+      "listeners: [{address: 127.0.0.1:1}]\nupstreams: {u: {endpoint: 'https://h', region: "
+      "r}}\ndefault_route: u\n");
+  EXPECT_EQ(listed(bare), "c.yaml:3:16: default_route: must be a map: {upstream: u}\n");
+  EXPECT_EQ(problems_of("routes:\n  - name: r\n    primary: {upstream: here}\n    candidate: "
+                        "{upstream: here, model: 'a b'}\n"),
+            "c.yaml:7:40: routes[0].candidate.model: must be a model id or ARN, not "
+            "percent-encoded, got a b\n")
+      << "and not that it is the primary once more";
+}
+
+// It takes effect, and does not do what was meant.
+TEST(ConfigLoader, WarnsOfPlacesThatAreNotWhereModelsAnswer) {
+  const auto of_upstream = [](const std::string& keys) {
+    return listed(
+        load("listeners: [{address: 127.0.0.1:1}]\ndefault_route: {upstream: u}\n"
+             "upstreams:\n  u: {" +
+             keys + "}\n"));
+  };
+  const std::string aws = "endpoint: 'https://bedrock-runtime.us-east-1.amazonaws.com'";
+  EXPECT_EQ(of_upstream(aws), "");
+  EXPECT_EQ(of_upstream("endpoint: 'https://bedrock.us-east-1.amazonaws.com', region: us-east-1"),
+            "c.yaml:4:17: warning: upstreams.u.endpoint: is the control plane's, where no model "
+            "answers: bedrock-runtime.us-east-1.amazonaws.com does\n");
+  EXPECT_EQ(of_upstream("endpoint: 'https://h/model', region: r"),
+            "c.yaml:4:17: warning: upstreams.u.endpoint: has the path /model, which goes before "
+            "the path of every request: /model/... comes from the client\n");
+  EXPECT_EQ(of_upstream("endpoint: 'https://bedrock-runtime.us-esat-1.amazonaws.com'"),
+            "c.yaml:4:17: warning: upstreams.u.endpoint: is signed for us-esat-1, which does not "
+            "read like a region (us-east-1)\n");
+  for (const char* region : {"us-esat-1", "us-east", "useast1", "us-east-1a"}) {
+    EXPECT_EQ(of_upstream("endpoint: 'https://bedrock.internal', region: " + std::string(region)),
+              "c.yaml:4:53: warning: upstreams.u.region: is signed for " + std::string(region) +
+                  ", which does not read like a region (us-east-1)\n");
+  }
+  for (const char* region : {"us-gov-west-1", "ap-southeast-5", "il-central-1", "eusc-de-east-1"}) {
+    EXPECT_EQ(of_upstream("endpoint: 'https://bedrock.internal', region: " + std::string(region)),
+              "");
+  }
+  const auto role = [&](const std::string& arn) {
+    return of_upstream(aws + ", credentials: {source: default, role_arn: '" + arn + "'}");
+  };
+  EXPECT_EQ(role("arn:aws-us-gov:iam::123456789012:role/path/name"), "");
+  for (const char* arn : {"arn:aws:iam::1234:role/name", "arn:aws:iam::123456789012:user/name",
+                          "arn:aws:iam::123456789012:role/", "arn:aws:sts::123456789012:role/x"}) {
+    EXPECT_NE(role(arn).find("warning: upstreams.u.credentials.role_arn: is no role"),
+              std::string::npos)
+        << arn;
+  }
+}
+
+TEST(ConfigLoader, WarnsOfACandidateThatCannotDoItsPart) {
+  const auto with = [](const std::string& candidate) {
+    return listed(
+        load("listeners: [{address: 127.0.0.1:1}]\nupstreams: {here: {endpoint: "
+             "'https://bedrock-runtime.us-east-1.amazonaws.com'}}\n" +
+             std::string(kCandidate) + "    candidate: {upstream: here, " + candidate));
+  };
+  EXPECT_EQ(with("model: a.b}\n    canary: {stages: [{percent: 5}]}\n"),
+            "c.yaml:8:22: warning: routes[0].canary.stages: cannot begin by themselves: without "
+            "copies (shadow.percent) there is no evidence\n");
+  EXPECT_EQ(with("model: a.b}\n    shadow: {percent: 1}\n    canary: {stages: [{percent: 5}]}\n"),
+            "");
+  const std::string profile = ":123456789012:inference-profile/us.a.b'}\n";
+  EXPECT_EQ(with("model: 'arn:aws:bedrock:us-east-1" + profile), "");
+  EXPECT_EQ(with("model: 'arn:aws:bedrock:eu-west-1" + profile),
+            "c.yaml:7:40: warning: routes[0].candidate.model: lies in eu-west-1, and the upstream "
+            "here in us-east-1\n");
 }
 
 TEST(ConfigLoader, ReportsAllProblemsInTheOrderOfTheFile) {
@@ -467,7 +579,7 @@ TEST(ConfigLoader, ReportsAllProblemsInTheOrderOfTheFile) {
             "127.0.0.1\n"
             "c.yaml:3:5: listeners[0].base_pth: is not a known key (did you mean base_path?)\n"
             "c.yaml:6:15: upstreams.a.endpoint: must begin with https:// or http://\n"
-            "c.yaml:10:25: routes[0].primary.upstream: no upstream is called b\n"
+            "c.yaml:10:25: routes[0].primary.upstream: no upstream is called b (there is a)\n"
             "c.yaml:11:23: routes[0].shadow.percent: must be between 0 and 100, got 150\n"
             "c.yaml:11:37: routes[0].shadow.timeout: must be a whole number with a unit: ms, s, m, "
             "h or d (like "
@@ -485,6 +597,8 @@ TEST(ConfigLoader, NeverShowsASecret) {
       "hunter2",
       "[hunter2]",
       "{source: bearer, token: !hunter x}",
+      "{source: bearer, token:hunter2}",
+      "{source: bearer, tokn:hunter2}",
   };
   for (const std::string& section : sections) {
     const std::string text =
@@ -592,8 +706,8 @@ TEST(ConfigLoader, RefusesRulesOfAVerdictThatMakeNoSense) {
             "c.yaml:7:23: routes[0].verdict.gates.refusals: is not a known key (did you mean "
             "refusal?)\n");
   EXPECT_EQ(with("{gates: {refusal: {margin: 0}}}"),
-            "c.yaml:7:41: routes[0].verdict.gates.refusal.margin: must be above alarm: what is "
-            "safe lies beyond what alarms\n");
+            "c.yaml:7:41: routes[0].verdict.gates.refusal.margin: (0) must be above alarm (0 by "
+            "default): what is safe lies beyond what alarms\n");
   EXPECT_EQ(with("{gates: {refusal: {margin: 101}}}"),
             "c.yaml:7:41: routes[0].verdict.gates.refusal.margin: must be a number of per cent "
             "from 0 to 100, got 101\n");
