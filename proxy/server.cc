@@ -103,7 +103,7 @@ Result<Doors> open_doors(const std::vector<routing::ListenerConfig>& before,
 }  // namespace
 
 bool needs_restart(std::string_view key) noexcept {
-  return key.starts_with("threads.") || key.starts_with("admin.");
+  return key.starts_with("threads.") || key.starts_with("admin.") || key == "state.directory";
 }
 
 struct Server::Impl {
@@ -186,6 +186,8 @@ Status Server::apply(std::shared_ptr<const Snapshot> next) {
   };
   if (!(config.threads == old_config.threads)) return fixed("threads");
   if (!(config.admin == old_config.admin)) return fixed("admin");
+  // Half of the state would move and the other half stay.
+  if (config.state_directory != old_config.state_directory) return fixed("state.directory");
 
   auto doors = open_doors(old_config.listeners, ports(), config.listeners, impl_->workers.size());
   if (!doors) return doors.error();

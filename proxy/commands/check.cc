@@ -8,12 +8,14 @@
 #include "metrics/recorder.h"
 #include "proxy/aws/keeper.h"
 #include "proxy/aws/plan.h"
+#include "proxy/commands/address_url.h"
 #include "proxy/commands/check_against.h"
 #include "proxy/commands/commands.h"
 #include "proxy/commands/preflight.h"
 #include "proxy/commands/text_table.h"
 #include "proxy/lifecycle_report.h"
 #include "proxy/snapshot.h"
+#include "proxy/unusable_places.h"
 #include "routing/config_loader.h"
 #include "routing/config_values.h"
 #include "routing/day.h"
@@ -37,6 +39,12 @@ std::vector<ConfigProblem> problems_of(const Loaded& loaded, const std::string& 
   return problems;
 }
 
+// As the loaders of those files tell theirs.
+struct Warnings {
+  std::vector<std::string> problems;
+  std::vector<std::string> warnings;
+};
+
 std::string joined(const std::vector<std::string>& parts, std::string_view when_empty) {
   if (parts.empty()) return std::string(when_empty);
   std::string text;
@@ -44,17 +52,24 @@ std::string joined(const std::vector<std::string>& parts, std::string_view when_
   return text;
 }
 
-std::string matches_of(const routing::MatchConfig& match) {
-  std::string text = joined(match.models, "any model");
-  if (!match.operations.empty()) {
-    std::vector<std::string> names;
-    for (const routing::Operation operation : match.operations)
-      names.emplace_back(label(operation));
-    text += "; " + joined(names, "");
-  }
-  if (!match.callers.empty()) text += "; callers " + joined(match.callers, "");
-  for (const routing::HeaderMatch& header : match.headers)
-    text += "; " + header.name + ": " + header.value;
+// A setting as the file spells it.
+std::string written(const Config& config, std::string_view key) {
+  const auto found =
+      std::ranges::find(config.settings, key, [](const auto& setting) { return setting.key; });
+  return found == config.settings.end() ? std::string() : found->value;
+}
+
+std::string matches_of(const Config& config, const routing::RouteConfig& route) {
+  const routing::MatchConfig& match = route.match;
+  std::string text = joined(match.models, match.paths.empty() ? "any model" : "");
+  const auto add = [&text](const std::string& more) {
+    text.append(text.empty() ? "" : "; ").append(more);
+  };
+  if (!match.operations.empty())
+    add(written(config, "routes[" + route.name + "].match.operations"));
+  if (!match.paths.empty()) add("paths " + joined(match.paths, ""));
+  if (!match.callers.empty()) add("callers " + joined(match.callers, ""));
+  for (const routing::HeaderMatch& header : match.headers) add(header.name + ": " + header.value);
   return text;
 }
 
@@ -81,10 +96,10 @@ std::string canary_of(const routing::CanaryConfig& canary) {
 TableRow describe(const Config& config, const routing::RouteConfig& route) {
   if (!route.candidate)
     return {
-        route.name, matches_of(route.match), variant_of(config, route.primary), "none", "-", "-",
+        route.name, matches_of(config, route), variant_of(config, route.primary), "none", "-", "-",
         "-"};
   return {route.name,
-          matches_of(route.match),
+          matches_of(config, route),
           variant_of(config, route.primary),
           variant_of(config, *route.candidate),
           percent(route.shadow.percent),
@@ -123,11 +138,16 @@ void print_quota(const routing::RouteConfig& route, std::ostream& out) {
 
 void print_effective(const Config& config, std::ostream& out) {
   for (const routing::ListenerConfig& listener : config.listeners) {
-    out << "listens on  " << (listener.tls ? "https://" : "http://") << listener.address.host << ":"
-        << listener.address.port << listener.base_path << "\n";
+    out << "listens on  "
+        << url_of(listener.address, listener.address.port, listener.tls.has_value())
+        << listener.base_path << "\n";
   }
-  out << "admin on    http://" << config.admin.address.host << ":" << config.admin.address.port
-      << "\n\n";
+  const routing::AdminConfig& admin = config.admin;
+  out << "admin on    " << url_of(admin.address, admin.address.port, admin.tls.has_value()) << "\n";
+  if (admin.read_only)
+    out << "read-only   " << url_of(admin.read_only->address, admin.read_only->address.port, false)
+        << " (/metrics, /healthz and /readyz, for anyone)\n";
+  out << "\n";
   std::vector<TableRow> rows{
       {"ROUTE", "MATCHES", "PRIMARY", "CANDIDATE", "SHADOW", "CONTROL", "CANARY"}};
   for (const routing::RouteConfig& route : config.routes) rows.push_back(describe(config, route));
@@ -146,15 +166,19 @@ void print_effective(const Config& config, std::ostream& out) {
   }
 }
 
-// Where each upstream's credentials would come from on this machine, in this environment.
-void print_credentials(const Config& config, std::ostream& out) {
+// Where each upstream's credentials would come from on this machine, in this environment. False
+// where `serve` would not start by that.
+bool print_credentials(const Config& config, std::ostream& out) {
+  bool all = true;
   out << "\n";
   for (const routing::UpstreamConfig& upstream : config.upstreams) {
     const auto plan =
         aws::plan_credentials(upstream.credentials, upstream.region, process_environment());
     out << "credentials of " << upstream.name << ": "
         << (plan ? plan->origin : "none here: " + plan.error().context) << "\n";
+    all = all && plan;
   }
+  return all;
 }
 
 // Asks each variant; the credentials are fetched for it.
@@ -184,6 +208,7 @@ int check(const Options& options, std::ostream& out, std::ostream& err) {
     add(load_listeners(*loaded.config));
     add(load_prices(*loaded.config));
     add(load_lifecycles(*loaded.config, routing::today()));
+    add(Warnings{.problems = {}, .warnings = unusable_places(*loaded.config)});
   }
   for (const ConfigProblem& problem : loaded.problems) err << problem.to_string() << "\n";
   const auto errors = std::count_if(loaded.problems.begin(), loaded.problems.end(),
@@ -194,7 +219,11 @@ int check(const Options& options, std::ostream& out, std::ostream& err) {
     return kExitBadConfig;
   }
   print_effective(*loaded.config, out);
-  print_credentials(*loaded.config, out);
+  const bool has_credentials = print_credentials(*loaded.config, out);
+  if (!has_credentials && options.values.contains("here")) {
+    err << file << ": credentials are missing here; `serve` would not start\n";
+    return kExitBadConfig;
+  }
   const int compared = options.values.contains("against")
                            ? compare_with_running(*loaded.config, options, out, err)
                            : kExitGood;
@@ -209,26 +238,33 @@ Command check_command() {
       .name = "check",
       .summary = "validate a config and print the routes that follow from it",
       .description =
-          "Reads a config as `serve` would and tells every problem at once, as file:line:column: "
-          "key: what. Warnings do\n"
-          "not keep a config from taking effect. It also tells where each upstream's credentials "
-          "would come from in\n"
-          "this environment; that they are missing here is no problem of the config, and nothing "
-          "is contacted, so a\n"
-          "config can be checked on any machine. Exit status 0: it would take effect; 78: it "
-          "would not. With --preflight every variant gets one tiny request of each shape, which "
-          "costs a few tokens;\n"
-          "1: a candidate refuses what its primary takes, or somebody does not answer. With "
-          "--against it tells what would\n"
-          "change of the config that a running proxy has in force, or of another file; 1: one of "
-          "the "
-          "changes needs a\n"
-          "restart; 3: the other one cannot be read.",
+          "Reads a config as `serve` would and tells every problem at once: of the file as "
+          "file:line:column: key: what, of the\n"
+          "files that it names (prices, certificates, keys, dates) as file: key: what. Warnings do "
+          "not keep a config from\n"
+          "taking effect. It also tells where each upstream's credentials would come from in this "
+          "environment. Nothing is\n"
+          "contacted, so a config can be checked on any machine: credentials that are missing are "
+          "no problem of the config,\n"
+          "but with --here, which asks whether `serve` would start by it on this machine, as this "
+          "user, with these variables.\n"
+          "Exit status 0: it would take effect; 78: it would not.\n\n"
+          "With --preflight every variant gets one tiny request of each shape, which costs a few "
+          "tokens; 1: a candidate\n"
+          "refuses what its primary takes, or somebody does not answer. With --against it tells "
+          "what would change of the\n"
+          "config that a running proxy has in force, or of another file; 1: one of the changes "
+          "needs a restart; 3: the\n"
+          "other one cannot be read.",
       .example = "  understudy check --config config.yaml && systemctl reload understudy",
       .options = {{.name = "config",
                    .value = "FILE",
                    .help = "the YAML config to check",
                    .required = true},
+                  {.name = "here",
+                   .value = "",
+                   .help = "78 also where credentials without which `serve` does not start are "
+                           "missing here"},
                   {.name = "preflight",
                    .value = "",
                    .help = "ask every variant, and explain each refusal"},

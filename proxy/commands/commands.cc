@@ -68,7 +68,7 @@ int run(const Command& command, std::span<const std::string_view> arguments, std
 }
 
 int help(std::span<const std::string_view> arguments, std::ostream& out, std::ostream& err) {
-  if (arguments.empty()) {
+  if (arguments.empty() || arguments.front() == "--help" || arguments.front() == "-h") {
     out << general_help();
     return kExitGood;
   }

@@ -8,6 +8,7 @@
 
 #include "proxy/commands/admin_client.h"
 #include "proxy/commands/commands.h"
+#include "routing/config_values.h"
 #include "routing/rollout.h"
 
 namespace understudy::proxy {
@@ -96,6 +97,15 @@ int run(const Options& options, std::ostream& out, std::ostream& err) {
   if (urls.empty()) {
     // An empty variable in a script, most likely: nobody was told anything.
     err << "understudy " << label(kOrder) << ": --admin names no address: nobody was told\n";
+    return kExitUsage;
+  }
+  // Where one of several is mistyped, the others are told nevertheless: it counts as not reached.
+  const auto is_address = [](const std::string& url) {
+    return routing::parse_endpoint(url).value.has_value();
+  };
+  if (std::ranges::none_of(urls, is_address)) {
+    err << "understudy " << label(kOrder)
+        << ": --admin wants an address like http://127.0.0.1:9901: nobody was told\n";
     return kExitUsage;
   }
   Fleet fleet(options, kOrder, out, err);

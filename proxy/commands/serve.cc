@@ -14,6 +14,7 @@
 
 #include "metrics/recorder.h"
 #include "proxy/admin.h"
+#include "proxy/commands/address_url.h"
 #include "proxy/commands/commands.h"
 #include "proxy/commands/process.h"
 #include "proxy/companion_watch.h"
@@ -37,6 +38,7 @@
 #include "proxy/server.h"
 #include "proxy/snapshot.h"
 #include "proxy/state_writer.h"
+#include "proxy/unusable_places.h"
 #include "proxy/volume_book.h"
 #include "proxy/webhook.h"
 #include "routing/config_loader.h"
@@ -87,11 +89,10 @@ Event event_of(const ReloadOutcome& outcome) {
           .warning = refused};
 }
 
-std::string url_of(const routing::Address& address, std::uint16_t port, bool tls = false) {
-  const bool bare_v6 =
-      address.host.find(':') != std::string::npos && !address.host.starts_with('[');
-  return (tls ? "https://" : "http://") + (bare_v6 ? "[" + address.host + "]" : address.host) +
-         ":" + std::to_string(port);
+// Whoever counts on records or on a state that is kept learns at once that there will be none.
+void tell_unusable_places(const routing::Config& config) {
+  for (const std::string& problem : unusable_places(config))
+    log_error("place_unusable", {{"problem", problem}});
 }
 
 // The program while it runs. Members end in reverse order: first whoever may ask for a reload, the
@@ -241,6 +242,7 @@ class Program {
   Status put_in_force(std::shared_ptr<const Snapshot> snapshot) {
     Status applied = server_->apply(snapshot);
     if (!applied) return applied;
+    tell_unusable_places(snapshot->config());
     tell_dates();
     webhook_.apply(snapshot->config().events.webhook);
     rollouts_.applied(snapshot->config());
@@ -401,6 +403,7 @@ int serve(const Options& options, std::ostream&, std::ostream& err) {
   const auto snapshot = first_snapshot(file, *recorder, keeper, rollouts, err);
   if (!snapshot) return kExitBadConfig;
   set_log_level(snapshot->config().log.level);
+  tell_unusable_places(snapshot->config());
   recorder->config_applied(snapshot->config());
   webhook.apply(snapshot->config().events.webhook);
   events.keep_in(snapshot->config().state_directory, state_writer);

@@ -344,9 +344,10 @@ Command verdict_command() {
           "which families) or roll_back, each with its gates. The evidence of several proxies, or "
           "evidence files from\n"
           "their state directories (evidence-ROUTE.json), is added up and judged as one by the "
-          "rules of --config, all its routes with a candidate or those that --route names. Copies "
-          "that a proxy dropped\n"
-          "count with its evidence (max_dropped_percent).\n"
+          "rules of --config: all its\n"
+          "routes with a candidate, or those that --route names. Copies that a proxy dropped "
+          "count with its evidence\n"
+          "(max_dropped_percent).\n"
           "Exit status 0: every route is safe to promote; 1: one is to be fixed or rolled back; "
           "3: not known yet, or the\n"
           "proxy cannot be asked.",

@@ -32,8 +32,8 @@ Ran run(const std::vector<std::string_view>& arguments) {
 }
 
 TEST(CommandLine, ExplainsItselfAndItsCommands) {
-  for (const auto& arguments :
-       std::vector<std::vector<std::string_view>>{{"--help"}, {"-h"}, {"help"}}) {
+  for (const auto& arguments : std::vector<std::vector<std::string_view>>{
+           {"--help"}, {"-h"}, {"help"}, {"help", "--help"}}) {
     const Ran ran = run(arguments);
     EXPECT_EQ(ran.status, kExitGood);
     EXPECT_THAT(ran.out, HasSubstr("serve "));
@@ -57,6 +57,27 @@ TEST(CommandLine, AnOrderToNobodyIsAUsageProblem) {
     const Ran ran = run({"rollback", "sonnet", "--admin", nobody});
     EXPECT_EQ(ran.status, kExitUsage) << nobody;
     EXPECT_THAT(ran.err, HasSubstr("nobody was told"));
+  }
+}
+
+// Who is told nothing may serve on: an address that is none is no "not reached" among others.
+TEST(CommandLine, AnOrderToNoAddressIsAUsageProblem) {
+  const Ran ran = run({"rollback", "sonnet", "--admin", "127.0.0.1:9901"});
+  EXPECT_EQ(ran.status, kExitUsage);
+  EXPECT_THAT(ran.err, HasSubstr("wants an address like http://127.0.0.1:9901: nobody was told"));
+  const Ran among = run({"rollback", "sonnet", "--admin", "127.0.0.1:9901,http://127.0.0.1:9"});
+  EXPECT_EQ(among.status, kExitNotKnown) << "the other one is told";
+  EXPECT_THAT(among.err, HasSubstr("NOT REACHED"));
+}
+
+TEST(CommandLine, ExplainsItselfInLinesThatFitATerminal) {
+  for (const std::string_view command : {"serve", "check", "verdict", "explain", "rollback",
+                                         "pause", "resume", "promote", "lifecycle", "help"}) {
+    std::istringstream help(run({command, "--help"}).out);
+    for (std::string line; std::getline(help, line);) {
+      const bool is_usage = line.starts_with("Usage: ");  // one line, to copy
+      EXPECT_TRUE(is_usage || line.size() <= 120u) << line;
+    }
   }
 }
 
@@ -140,6 +161,63 @@ TEST_F(CheckTest, PrintsTheEffectiveRoutes) {
   EXPECT_THAT(ran.out, HasSubstr("everything else"));
 }
 
+TEST_F(CheckTest, PrintsWhatTheConfigSaysInItsOwnWords) {
+  const Ran ran = check(
+      "listeners: [{address: \"[::1]:8080\", base_path: /b}]\n"
+      "admin: {address: \"[::1]:9901\", read_only: {address: 127.0.0.1:9902}}\n"
+      "upstreams: {east: {endpoint: \"http://127.0.0.1:9000\", credentials: {source: none}}}\n"
+      "routes:\n"
+      "  - {name: gpt, match: {models: [g], operations: [ChatCompletions, Responses]}, primary: "
+      "{upstream: east}}\n"
+      "  - {name: rest, match: {paths: [\"/v1/*\"], callers: [me]}, primary: {upstream: east}}\n");
+  EXPECT_EQ(ran.status, kExitGood) << ran.err;
+  EXPECT_THAT(ran.out, HasSubstr("listens on  http://[::1]:8080/b\n"));
+  EXPECT_THAT(ran.out, HasSubstr("admin on    http://[::1]:9901\n"));
+  EXPECT_THAT(ran.out, HasSubstr("read-only   http://127.0.0.1:9902 (/metrics, "));
+  EXPECT_THAT(ran.out, HasSubstr("g; ChatCompletions, Responses "));
+  EXPECT_THAT(ran.out, HasSubstr("paths /v1/*; callers me "));
+}
+
+// Elsewhere the credentials of a config are rarely there; where it is to run they must be.
+TEST_F(CheckTest, CountsMissingCredentialsOnlyWhereTheyMatter) {
+  const std::string yaml =
+      "listeners: [{address: 127.0.0.1:8080}]\ndefault_route: {upstream: east}\nupstreams:\n"
+      "  east: {endpoint: \"http://127.0.0.1:9000\", credentials: {source: bearer, token_env: "
+      "UNDERSTUDY_TEST_NOT_SET}}\n";
+  const Ran anywhere = check(yaml);
+  EXPECT_EQ(anywhere.status, kExitGood) << anywhere.err;
+  EXPECT_THAT(anywhere.out, HasSubstr("credentials of east: none here: "));
+  const Ran here = run({"check", "--config", file_, "--here"});
+  EXPECT_EQ(here.status, kExitBadConfig);
+  EXPECT_THAT(here.err, HasSubstr("credentials are missing here; `serve` would not start"));
+  EXPECT_EQ(check(config_with("")).status, kExitGood);
+  EXPECT_EQ(run({"check", "--config", file_, "--here"}).status, kExitGood);
+}
+
+TEST_F(CheckTest, WarnsOfPlacesThatCannotBeWritten) {
+  const std::string file = directory_.write("file", "x");
+  const std::string empty = directory_.write("secret", "\n");
+  const auto with = [&](const std::string& more) { return check(config_with("") + more); };
+  const Ran taken = with("state: {directory: " + file + "/state}\n");
+  EXPECT_EQ(taken.status, kExitGood) << "traffic goes on without";
+  EXPECT_THAT(taken.err, HasSubstr("warning: state.directory: nothing can be written to " + file +
+                                   "/state: " + file + " is no directory"));
+  EXPECT_THAT(with("records: {directory: /proc/y}\n").err,
+              HasSubstr("warning: records.directory: nothing can be written to /proc/y: /proc "));
+  EXPECT_THAT(
+      with("events: {webhook: {url: \"http://127.0.0.1:9/x\", secret_file: " + empty + "}}\n").err,
+      HasSubstr("warning: events.webhook.secret_file: " + empty + " is empty"));
+  EXPECT_THAT(with("state: {directory: not/there/yet}\nrecords: {directory: records}\n").err,
+              IsEmpty());
+}
+
+TEST_F(CheckTest, TellsWhatIsWrongWithAFileOfPricesInWords) {
+  const std::string prices = directory_.write("prices.json", "{x");
+  const Ran ran = check(config_with("") + "prices_file: " + prices + "\n");
+  EXPECT_EQ(ran.status, kExitBadConfig);
+  EXPECT_THAT(ran.err, HasSubstr("prices_file: " + prices + ": parse error at line 1, column 2"));
+}
+
 TEST_F(CheckTest, SaysWhereACandidatesQuotaComesFrom) {
   const auto with = [&](const std::string& quota) {
     return check(config_with("    candidate: {upstream: east, model: anthropic.claude-x, quota: {" +
@@ -219,6 +297,8 @@ TEST_F(CheckTest, TellsWhatWouldChangeOfAnotherConfig) {
   EXPECT_EQ(restart.status, kExitNegative);
   EXPECT_THAT(restart.out, HasSubstr("threads.io: 0 -> 3   NEEDS A RESTART"));
   EXPECT_THAT(restart.out, HasSubstr("1 change needs a restart"));
+  EXPECT_THAT(against(before + "state: {directory: s}\n").out,
+              HasSubstr("state.directory: (none) -> s   NEEDS A RESTART"));
   EXPECT_EQ(run({"check", "--config", file_, "--against", "/nonexistent.yaml"}).status,
             kExitNotKnown);
 }

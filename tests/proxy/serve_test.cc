@@ -302,6 +302,28 @@ TEST_F(ServeTest, RefusesAReloadThatMovesTheAdminPort) {
   EXPECT_EQ(outcome["result"], "refused");
 }
 
+// Evidence, spending and the replica's name stay where they were: they would be of two minds.
+TEST_F(ServeTest, RefusesAReloadThatMovesTheState) {
+  write_config(config("10", "state: {directory: one}\n"));
+  start();
+  write_config(config("20", "state: {directory: two}\n"));
+  const json outcome = process_->wait_for_event("config_reload");
+  ASSERT_FALSE(outcome.is_null());
+  EXPECT_EQ(outcome["result"], "refused");
+  EXPECT_EQ(shadow_percent(), 10.0);
+  EXPECT_FALSE(fs::exists(directory_ / "two"));
+}
+
+TEST_F(ServeTest, SaysAtOnceThatItsRecordsCannotBeWritten) {
+  const std::string file = directory_.write("file", "x");
+  write_config(config("10", "records: {directory: " + file + "}\n"));
+  process_.emplace(this->file());
+  const json told = process_->wait_for_event("place_unusable");
+  ASSERT_FALSE(told.is_null());
+  EXPECT_THAT(told["problem"].get<std::string>(), HasSubstr("records.directory: "));
+  EXPECT_FALSE(process_->wait_for_event("listening").is_null()) << "traffic goes on without";
+}
+
 TEST_F(ServeTest, MakesFewReloadsOfAStormOfSighups) {
   start();
   const auto begin = std::chrono::steady_clock::now();
