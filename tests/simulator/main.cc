@@ -35,7 +35,8 @@ constexpr std::string_view kHelp =
   --help          this text
 
 It serves Converse, ConverseStream, InvokeModel, InvokeModelWithResponseStream, CountTokens, ApplyGuardrail, the
-asynchronous calls, of the control plane /foundation-models and /inference-profiles, and of Service Quotas
+asynchronous calls, the second wire (Anthropic Messages and their count of tokens, OpenAI Chat Completions and Responses),
+of the control plane /foundation-models and /inference-profiles, and of Service Quotas
 ListServiceQuotas, over HTTP/1.1 and HTTP/2 (with prior knowledge, as the AWS SDKs do it).
 InvokeModelWithBidirectionalStream answers with the events it is sent; the signature of its head is checked, those of the
 events are not. Try it:
