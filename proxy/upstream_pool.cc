@@ -15,6 +15,7 @@ namespace {
 
 // As ALPN calls them (RFC 7301 6).
 constexpr std::string_view kHttp1 = "http/1.1", kH2 = "h2";
+constexpr std::chrono::seconds kPreferredFor{60};
 
 std::string authority_of(const routing::Endpoint& endpoint) {
   const std::uint16_t usual = endpoint.tls ? 443 : 80;
@@ -138,7 +139,7 @@ Task<Result<asio::ip::tcp::socket>> UpstreamPool::connect_tcp(Connecting& connec
     asio::ip::tcp::socket socket(resources_.context);
     error = co_await connect_one(connecting, socket, endpoints[i]);
     if (error) continue;
-    if (i > 0) preferred_ = endpoints[i];
+    if (i > 0) preferred_ = {endpoints[i], steady_clock::now()};
     set_connection_options(socket.native_handle());
     co_return socket;
   }
@@ -158,8 +159,9 @@ Task<boost::system::error_code> UpstreamPool::connect_one(Connecting& connecting
 }
 
 Resolver::Endpoints UpstreamPool::in_order(Resolver::Endpoints endpoints) const {
-  const auto preferred =
-      preferred_ ? std::find(endpoints.begin(), endpoints.end(), *preferred_) : endpoints.end();
+  const auto preferred = steady_clock::now() - preferred_.since < kPreferredFor
+                             ? std::find(endpoints.begin(), endpoints.end(), preferred_.address)
+                             : endpoints.end();
   if (preferred != endpoints.end()) std::rotate(endpoints.begin(), preferred, std::next(preferred));
   return endpoints;
 }
@@ -215,7 +217,7 @@ Task<Result<std::unique_ptr<Transport>>> UpstreamPool::connect(Connecting& conne
     const Status shaken = co_await shake_hands(connecting, **transport, protocol);
     if (connecting.interrupted_) co_return cancelled();
     if (!shaken) {
-      preferred_.reset();
+      preferred_ = {};
       co_return shaken.error();
     }
   }

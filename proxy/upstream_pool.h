@@ -8,7 +8,6 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
-#include <optional>
 #include <string>
 
 #include "metrics/blocks.h"
@@ -111,9 +110,13 @@ class UpstreamPool {
   };
   std::deque<Resting> idle_;  // the longest rested first
   std::unique_ptr<IdleSweep> idle_sweep_;
-  // The address that took a connection when one before it did not: the next begins with it. While
-  // the first one works, the order stays the resolver's, which spreads the load.
-  std::optional<boost::asio::ip::tcp::endpoint> preferred_;
+  // The address that took a connection when one before it did not: for a minute the next begin with
+  // it. Otherwise the order is the resolver's, which spreads the load.
+  struct Preferred {
+    boost::asio::ip::tcp::endpoint address;
+    std::chrono::steady_clock::time_point since{};
+  };
+  Preferred preferred_;
 };
 
 }  // namespace understudy::proxy
