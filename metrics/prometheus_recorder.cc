@@ -135,6 +135,7 @@ class PrometheusRecorder final : public Recorder, public prometheus::Collectable
 
   void reload(ReloadResult result) noexcept override {
     reloads_.add(static_cast<std::size_t>(result));
+    refused_last_.store(result == ReloadResult::refused, std::memory_order_relaxed);
     if (result != ReloadResult::refused) read_good_config();
   }
 
@@ -234,6 +235,7 @@ class PrometheusRecorder final : public Recorder, public prometheus::Collectable
   ShardedCounters<routing::kBodyModelProblems> models_unread_;
   ShardedCounters<kHandshakes.size()> handshakes_;
   ShardedCounters<2> records_;  // written, dropped
+  std::atomic<bool> refused_last_{false};
   std::atomic<double> good_config_read_{0.0};
   std::atomic<std::size_t> request_bodies_{0};
   std::atomic<std::int64_t> records_queued_{0};
@@ -280,6 +282,9 @@ void PrometheusRecorder::collect_config(std::vector<MetricFamily>& all) const {
   for (std::size_t i = 0; i < kReloadLabels.size(); ++i) {
     add_counter(reloads, labels({{"result", kReloadLabels[i]}}), reloads_.sum(i));
   }
+  add_gauge(all.emplace_back(family("config_last_reload_successful", MetricType::Gauge,
+                                    "0 where the last config that was read was refused.")),
+            {}, refused_last_.load(std::memory_order_relaxed) ? 0.0 : 1.0);
   const double last = good_config_read_.load(std::memory_order_relaxed);
   if (last <= 0.0) return;
   add_gauge(all.emplace_back(family("config_last_reload_success_timestamp_seconds",
@@ -312,7 +317,7 @@ void PrometheusRecorder::collect_process(std::vector<MetricFamily>& all) const {
         static_cast<double>(records_queued_.load(std::memory_order_relaxed)));
   MetricFamily& refused =
       all.emplace_back(family("refused_total", MetricType::Counter,
-                              "Requests and connections refused before they had a route."));
+                              "Requests and connections turned away, and limits that were met."));
   for (std::size_t i = 0; i < kRefusals.size(); ++i) {
     const std::uint64_t count = refused_.sum(i);
     if (count != 0) add_counter(refused, labels({{"limit", kRefusals[i]}}), count);

@@ -204,6 +204,15 @@ TEST_F(RecorderTest, TellsWhenTheLastGoodConfigWasReadFromTheFirstOneOn) {
   EXPECT_THAT(page(), HasSubstr(kName));
 }
 
+TEST_F(RecorderTest, TellsWhetherTheLastConfigWasRefused) {
+  constexpr const char* kName = "understudy_config_last_reload_successful ";
+  EXPECT_THAT(page(), HasSubstr(std::string{kName} + "1\n"));
+  recorder_->reload(ReloadResult::refused);
+  EXPECT_THAT(page(), HasSubstr(std::string{kName} + "0\n"));
+  recorder_->reload(ReloadResult::unchanged);
+  EXPECT_THAT(page(), HasSubstr(std::string{kName} + "1\n"));
+}
+
 TEST_F(RecorderTest, CountsWhatConcernsTheWholeProcess) {
   recorder_->reload(ReloadResult::refused);
   recorder_->reload(ReloadResult::applied);
