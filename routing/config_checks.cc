@@ -166,9 +166,10 @@ class Checker {
     }
     const VariantConfig& candidate = *route.candidate;
     const bool same_model = candidate.model.empty() || candidate.model == route.primary.model;
-    const bool model_refused =
-        candidate.model.empty() && spot.at("candidate").node->find("model") != nullptr;
-    if (candidate.upstream == route.primary.upstream && same_model && !model_refused &&
+    const ConfigNode& written = *spot.at("candidate").node;
+    const bool was_refused = written.kind != ConfigNode::Kind::map ||
+                             (candidate.model.empty() && written.find("model") != nullptr);
+    if (candidate.upstream == route.primary.upstream && same_model && !was_refused &&
         spot.at("candidate").node->find("rewrite") == nullptr) {
       warn(spot.at("candidate"), "is the primary once more: there is nothing to compare");
     }

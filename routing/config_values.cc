@@ -277,6 +277,10 @@ Parsed<std::string> parse_header_name(std::string_view text) {
   if (text.empty() || text.size() > 256 || text.find_first_not_of(kToken) != text.npos) {
     return bad<std::string>("is no header name");
   }
+  if (text.find('_') != text.npos) {
+    return bad<std::string>(
+        "has an underscore: a request with such a header is refused, so this would match none");
+  }
   return good(std::string(text));
 }
 

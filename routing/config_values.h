@@ -55,7 +55,8 @@ Parsed<Endpoint> parse_endpoint(std::string_view text);
 Parsed<std::string> parse_base_path(std::string_view text);
 // [A-Za-z0-9_.-]{1,64}
 Parsed<std::string> parse_name(std::string_view text);
-// A token as RFC 9110 5.6.2 has it.
+// Of a request's field: a token as RFC 9110 5.6.2 has it, without an underscore, which the gate
+// refuses.
 Parsed<std::string> parse_header_name(std::string_view text);
 Parsed<std::string> parse_region(std::string_view text);
 // Anything printable that fits a header value; never quoted in a problem.

@@ -128,6 +128,9 @@ TEST(ConfigLoader, RefusesEachMistakeAtItsPlace) {
        "converse"},
       {"routes:\n  - name: r\n    primary: {upstream: here}\n    match: {headers: {'x y': z}}\n",
        "c.yaml:7:23: routes[0].match.headers.x y: is no header name"},
+      {"routes:\n  - name: r\n    primary: {upstream: here}\n    match: {headers: {x_y: z}}\n",
+       "c.yaml:7:23: routes[0].match.headers.x_y: has an underscore: a request with such a header "
+       "is refused, so this would match none"},
       {"routes:\n  - name: r\n    primary: {upstream: here}\n    match: {model: x}\n",
        "c.yaml:7:13: routes[0].match.model: is not a known key (did you mean models?)"},
       {"routes:\n  - name: r\n    primary: {upstream: here}\n    primary: {upstream: here, "
