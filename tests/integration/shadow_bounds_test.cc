@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
 
@@ -50,17 +51,17 @@ TEST_F(Shadow, TheBreakerOpensOnADeadCandidate) {
 }
 
 TEST_F(Shadow, CopiesThatWaitAreDroppedWhenTheBreakerOpens) {
-  Gate gate;
+  const auto gate = std::make_shared<Gate>();  // the candidate's threads may outlive this frame
   start(
-      [&gate](const FakeRequest&, FakePeer& peer) {
-        gate.wait();
+      [gate](const FakeRequest&, FakePeer& peer) {
+        gate->wait();
         peer.close();
       },
       {.shadow = "percent: 100, max_in_flight: 4, max_queued: 100, "
                  "breaker: {consecutive_failures: 1, open_for: 1h}"});
   for (int i = 0; i < 20; ++i) expect_primarys_answer(converse("hi"));
   EXPECT_TRUE(candidate->wait_for_requests(4));
-  gate.open();
+  gate->open();
   EXPECT_TRUE(proxy->books_balance(20));
   EXPECT_EQ(proxy->counts().failed["transport"], 4U);
   EXPECT_EQ(proxy->counts().dropped["breaker"], 16U);

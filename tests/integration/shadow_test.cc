@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <vector>
 
@@ -283,10 +284,10 @@ TEST_P(CandidateTrouble, IsNotTheClients) {
 }
 
 TEST_P(CandidateTrouble, HoldsUpNoFurtherRequestOfTheConnection) {
-  Gate gate;
+  const auto gate = std::make_shared<Gate>();  // the candidate's threads may outlive this frame
   start(
-      [&gate, trouble = GetParam().script](const FakeRequest& request, FakePeer& peer) {
-        gate.wait();
+      [gate, trouble = GetParam().script](const FakeRequest& request, FakePeer& peer) {
+        gate->wait();
         trouble(request, peer);
       },
       setup());
@@ -294,7 +295,7 @@ TEST_P(CandidateTrouble, HoldsUpNoFurtherRequestOfTheConnection) {
     expect_primarys_answer(converse("hi"));
     ASSERT_TRUE(candidate->wait_for_requests(turn)) << "the copy is under way";
   }
-  gate.open();
+  gate->open();
   EXPECT_TRUE(proxy->books_balance(3));
   EXPECT_EQ(proxy->counts().failed[GetParam().failure], 3U) << proxy->books();
 }
