@@ -130,7 +130,7 @@ TEST_F(Limits, ABodyOfMoreFramingThanDataIsCounted) {
 // --- Of a connection
 
 TEST_F(Limits, AHeadThatDoesNotEndInTimeEndsItsConnection) {
-  start("header_timeout: 100ms");
+  start("header_timeout: 1s");
   RawClient client(proxy_->port());
   EXPECT_EQ(client.ask(converse("hi")).status, 200);
   client.send("POST /model/");
@@ -140,7 +140,7 @@ TEST_F(Limits, AHeadThatDoesNotEndInTimeEndsItsConnection) {
 }
 
 TEST_F(Limits, AConnectionIsKeptForTheNextRequestOnlySoLong) {
-  start("keep_alive_timeout: 100ms");
+  start("keep_alive_timeout: 1s");
   RawClient silent(proxy_->port()), answered(proxy_->port());
   EXPECT_EQ(answered.ask(converse("hi")).status, 200);
   EXPECT_TRUE(answered.at_end());
@@ -159,7 +159,7 @@ TEST_F(Limits, AConnectionThatItsClientClosesIsNoneThatWasKeptForTooLong) {
 }
 
 TEST_F(Limits, AnHttp2ConnectionIsKeptForTheNextStreamOnlySoLong) {
-  start("http2: {keep_alive_timeout: 100ms}");
+  start("http2: {keep_alive_timeout: 1s}");
   H2Client client(proxy_->port());
   EXPECT_EQ(client.ask(1, h2::converse(1, "hi")).status, 200);
   EXPECT_EQ(client.until_end(), "closed");
