@@ -3,7 +3,7 @@
 
   cmake -S . -B build/release -G Ninja -DCMAKE_BUILD_TYPE=Release -DUNDERSTUDY_BENCH=ON -DUNDERSTUDY_TESTS=OFF
   cmake --build build/release --target detector-pairs detector-streams
-  bench/detectors.py                    all of it, some minutes on one core
+  bench/detectors.py                    all of it, about twenty minutes on one core
   bench/detectors.py --quick            does everything work? seconds, no figures to quote
 
 Results: bench/results/detectors.md and the detection curves in bench/results/detection.svg. Everything follows from

@@ -110,8 +110,8 @@ class Recorder {
   virtual void tls_handshake(std::string_view result) noexcept = 0;
   // When the listeners' certificates expire; replaces what was told before.
   virtual void certificates(std::vector<CertificateExpiry> all) = 0;
-  // A request refused before it had a route; `limit` is the config key's last part
-  // ("max_header_bytes") or a rule's name.
+  // A request turned away before it had a route, or a limit that was met; `limit` is the config
+  // key's last part ("max_header_bytes") or a rule's name.
   virtual void refused(std::string_view limit) noexcept = 0;
   // A body that should name its model does not, so that the request went the default way.
   virtual void model_unread(routing::BodyModelProblem problem) noexcept = 0;

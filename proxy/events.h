@@ -21,7 +21,8 @@
 namespace understudy::proxy {
 
 struct Event {
-  // Of a closed set: "rollout", "drift", "verdict", "end_of_life", "drill", "config".
+  // Of a closed set: "rollout", "drift", "verdict", "end_of_life", "drill", "lifecycle",
+  // "config".
   std::string kind;
   std::string route;  // empty: the process as a whole
   std::string text;   // a sentence for people

@@ -4,7 +4,7 @@
 // say in one turn of the loop goes out in one write. Belongs to one io thread; made by
 // std::make_shared. Waits without a read buffer; keeps what it writes from, and what ended requests
 // leave to the next ones, while streams are open and 250 ms longer. An
-// idle one costs about 19 KiB, most of it nghttp2's frame buffer and header tables; once it has
+// idle one costs about 18 KiB, most of it nghttp2's frame buffer and header tables; once it has
 // served many streams up to 60 KiB, because the library remembers as many closed streams as may be
 // open (RFC 9113 5.1 wants some told apart).
 
