@@ -10,6 +10,7 @@
 #include "metrics/base64.h"
 #include "metrics/event_stream.h"
 #include "metrics/families/families.h"
+#include "metrics/http_status.h"
 #include "metrics/json_reader.h"
 #include "metrics/sse_reading.h"
 #include "metrics/usage.h"
@@ -363,7 +364,7 @@ nanoseconds between(TimePoint begun, TimePoint later) {
 
 ErrorClass class_of_status(int status) noexcept {
   if (status == 0) return ErrorClass::transport;
-  if (status >= 200 && status < 300) return ErrorClass::ok;
+  if (is_success(status)) return ErrorClass::ok;
   if (status == 429) return ErrorClass::throttled;
   if (status == 408) return ErrorClass::timeout;
   // 424 is ModelErrorException: the request was fine, the model failed.

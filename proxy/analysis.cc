@@ -7,6 +7,7 @@
 #include <stdexcept>
 
 #include "metrics/divergence/signals.h"
+#include "metrics/http_status.h"
 #include "metrics/json_reader.h"
 #include "metrics/usage.h"
 #include "proxy/log.h"
@@ -58,10 +59,6 @@ ExperimentContext experiment_of(const PairContext& pair) {
 
 bool by_candidate(const metrics::Observation& seen) noexcept {
   return seen.variant == routing::Variant::candidate;
-}
-
-bool is_success(int status) noexcept {
-  return status >= 200 && status < 300;
 }
 
 bool is_throttled(const metrics::Observation& seen) noexcept {
@@ -165,7 +162,7 @@ bool is_left_out(PairContext& pair, std::string_view sampling_key) {
 // Unread, it is known at least whether it was cut.
 void ServedAnswerTask::refused() noexcept {
   meter->unread_answer(facts.variant, facts.leg);
-  if (is_success(captured.status) && captured.end == metrics::AnswerEnd::cut)
+  if (metrics::is_success(captured.status) && captured.end == metrics::AnswerEnd::cut)
     meter->broken_answer(facts.variant);
 }
 
@@ -175,7 +172,7 @@ void ServedAnswerTask::run(AnalysisThread& thread) {
   price(observation, *snapshot->prices);
   meter->answer(observation);
   // What a client leaves is no failure of the model's.
-  if (is_success(captured.status) && captured.end != metrics::AnswerEnd::abandoned &&
+  if (metrics::is_success(captured.status) && captured.end != metrics::AnswerEnd::abandoned &&
       observation.error_class != metrics::ErrorClass::ok)
     meter->broken_answer(facts.variant);
   thread.models.note(route ? std::string_view{snapshot->config().routes[*route].name} : "default",

@@ -3,6 +3,7 @@
 #include <array>
 #include <utility>
 
+#include "metrics/http_status.h"
 #include "proxy/error_answer.h"
 #include "proxy/log.h"
 #include "proxy/sigv4_stamp.h"
@@ -252,6 +253,7 @@ Task<void> BidirectionalExchange::answer_failure(const Error& error) {
                                  {"what", std::string_view{error.context}}});
   }
   if (answer_begun_) {
+    if (metrics::is_success(status_) && !clients_fault) meter().broken_answer(decision_.served);
     client_.truncate();
     co_return;
   }

@@ -12,6 +12,7 @@
 #include <mutex>
 #include <thread>
 
+#include "metrics/http_status.h"
 #include "proxy/control_need.h"
 #include "proxy/log.h"
 #include "proxy/pool_trim.h"
@@ -291,7 +292,7 @@ struct ShadowDispatcher::Impl {
                   now - result.facts.begun);
     if (result.facts.leg == Leg::control) {
       if (failure) meter.control_failed(*failure);
-      const bool answered = !failure && result.status >= 200 && result.status < 300;
+      const bool answered = !failure && metrics::is_success(result.status);
       if (answered && job.served == routing::Variant::primary) count_control(state, job);
       // It asks the variant that serves: what throttles it throttles clients next.
       if (result.status > 0) state.account->primary_answered(route_of(job), result.status, now);

@@ -211,6 +211,8 @@ TEST_F(Bidirectional, AClientThatLeavesTakesItsRequestBack) {
   EXPECT_EQ(upstream_.reset(), h2::kCancel);
   EXPECT_FALSE(upstream_.ended());
   EXPECT_TRUE(client.settle()) << "the connection serves others";
+  EXPECT_TRUE(proxy.wait_for("requests_total", {{"variant", "primary"}}, 1));
+  EXPECT_EQ(proxy.value("broken_answers_total"), 0.0) << "whoever leaves breaks off by himself";
 }
 
 TEST_F(Bidirectional, AClientThatVanishesDoesSoToo) {
@@ -246,6 +248,7 @@ TEST_F(Bidirectional, AnUpstreamThatBreaksOffIsACutForTheClient) {
     EXPECT_EQ(client.receive(1).end, H2Answer::End::reset);
     EXPECT_EQ(client.answer(1).reset, h2::kInternalError);
     EXPECT_EQ(client.answer(1).body, "half");
+    EXPECT_TRUE(proxy.wait_for("broken_answers_total", {{"variant", "primary"}}, 1));
   }
 }
 
