@@ -58,6 +58,7 @@ ALL = {
         Contestant("nginx-one-read", "nginx proxy_pass, 4k header buffer", "nginx", one_read=True),
         Contestant("nginx-unbuffered", "nginx proxy_pass, unbuffered", "nginx", streaming=True),
         Contestant("nginx-mirror", "nginx mirror 100 %", "nginx", mirror=100),
+        Contestant("nginx-mirror-unbuffered", "nginx mirror 100 %, unbuffered", "nginx", mirror=100, streaming=True),
         Contestant("nginx-mirror-hung", "nginx mirror 100 % hung", "nginx", mirror=100, hung=True),
         Contestant("haproxy", "HAProxy", "haproxy"),
         Contestant("nghttpx", "nghttpx, HTTP/2", "nghttpx"),

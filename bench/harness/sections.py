@@ -32,15 +32,13 @@ THROUGHPUT_GROUPS = [
     ("nginx-mirror", ["understudy-100-signed", "understudy-100-bearer"]),
     ("nginx", ["understudy-hung-signed", "understudy-hung-bearer", "haproxy"]),
 ]
-LATENCY = ["direct", "nginx", "haproxy", "understudy-off-bearer", "understudy-off-signed",
-           "understudy-100-bearer", "understudy-hung-bearer"]
-STREAMING = ["direct", "nginx-unbuffered", "haproxy", "understudy-off-bearer", "understudy-off-signed",
-             "understudy-100-bearer"]
+UNDERSTUDY = [f"understudy-{mirror}-{auth}" for mirror in ("off", "10", "100", "hung") for auth in ("bearer", "signed")]
+LATENCY = ["direct", "nginx", "nginx-mirror", "haproxy", *UNDERSTUDY]
+STREAMING = ["direct", "nginx-unbuffered", "nginx-mirror-unbuffered", "haproxy", *UNDERSTUDY]
 HTTP2 = ["understudy-off-bearer", "understudy-off-signed"]
 TLS_UPSTREAM = ["understudy-to-tls-bearer", "understudy-to-tls-signed", "haproxy-to-tls"]
-MEMORY = ["nginx", "haproxy", "understudy-off-signed"]
-SYSCALLS = ["nginx", "nginx-mirror", "haproxy", "understudy-off-bearer", "understudy-off-signed",
-            "understudy-100-bearer", "understudy-100-signed"]
+MEMORY = ["nginx", "nginx-mirror", "haproxy", "understudy-off-signed", "understudy-100-signed"]
+SYSCALLS = ["nginx", "nginx-mirror", "haproxy", *UNDERSTUDY]
 SEQUENCES = ["nginx-mirror", "nginx-mirror-hung", "understudy-100-bearer", "understudy-hung-bearer"]
 
 
