@@ -15,7 +15,6 @@ namespace {
 
 // As ALPN calls them (RFC 7301 6).
 constexpr std::string_view kHttp1 = "http/1.1", kH2 = "h2";
-constexpr std::chrono::seconds kPreferredFor{60};
 
 std::string authority_of(const routing::Endpoint& endpoint) {
   const std::uint16_t usual = endpoint.tls ? 443 : 80;
@@ -159,7 +158,7 @@ Task<boost::system::error_code> UpstreamPool::connect_one(Connecting& connecting
 }
 
 Resolver::Endpoints UpstreamPool::in_order(Resolver::Endpoints endpoints) const {
-  const auto preferred = steady_clock::now() - preferred_.since < kPreferredFor
+  const auto preferred = steady_clock::now() - preferred_.since < addresses_.refresh
                              ? std::find(endpoints.begin(), endpoints.end(), preferred_.address)
                              : endpoints.end();
   if (preferred != endpoints.end()) std::rotate(endpoints.begin(), preferred, std::next(preferred));

@@ -110,8 +110,8 @@ class UpstreamPool {
   };
   std::deque<Resting> idle_;  // the longest rested first
   std::unique_ptr<IdleSweep> idle_sweep_;
-  // The address that took a connection when one before it did not: for a minute the next begin with
-  // it. Otherwise the order is the resolver's, which spreads the load.
+  // The address that took a connection when one before it did not: until the name would be looked
+  // up anew the next begin with it. Otherwise the order is the resolver's, which spreads the load.
   struct Preferred {
     boost::asio::ip::tcp::endpoint address;
     std::chrono::steady_clock::time_point since{};

@@ -16,6 +16,7 @@
 #include <utility>
 
 #include "proxy/upstream_call.h"
+#include "tests/proxy/socket_fixture.h"
 
 namespace understudy::proxy {
 namespace {
@@ -72,7 +73,7 @@ class Place {
   std::optional<tcp::socket> filler_;
 };
 
-class UpstreamPoolTest : public testing::Test {
+class UpstreamPoolTest : public SocketFixture {
  protected:
   using Connected = Result<std::unique_ptr<Transport>>;
 
@@ -84,18 +85,12 @@ class UpstreamPoolTest : public testing::Test {
   void begin(std::chrono::milliseconds timeout) {
     outcome_.reset();
     connecting_ = std::make_unique<Connecting>(sweep_);
-    spawn(io_, keep(pool_->connect(*connecting_, timeout), outcome_), [](std::exception_ptr) {});
-    io_.restart();
-    io_.poll();
+    SocketFixture::begin(keep(pool_->connect(*connecting_, timeout), outcome_));
+    context_.poll();
   }
   Connected& run() {
-    const auto give_up = std::chrono::steady_clock::now() + 30s;
-    while (!outcome_ && std::chrono::steady_clock::now() < give_up) {
-      io_.restart();
-      io_.run_one_for(100ms);
-    }
-    if (!outcome_) throw std::runtime_error("the connect did not end");
-    return *outcome_;
+    run_until([this] { return outcome_.has_value(); });
+    return outcome_.value();
   }
   Connected& connect(std::chrono::milliseconds timeout = 30s) {
     begin(timeout);
@@ -105,15 +100,17 @@ class UpstreamPoolTest : public testing::Test {
     outcome.emplace(co_await std::move(connect));
   }
 
-  asio::io_context io_;
-  DeadlineSweep sweep_{io_};
-  ToldResolver resolver_{io_};
+  std::shared_ptr<UpstreamPool> pool_that_asks_again_after(std::chrono::milliseconds refresh) {
+    return std::make_shared<UpstreamPool>(
+        resources_, routing::Endpoint{.tls = false, .host = "bedrock.test", .port = 80, .path = ""},
+        nullptr, 4, 30s, Resolver::Lifetimes{.refresh = refresh, .keep = 1h});
+  }
+
+  DeadlineSweep sweep_{context_};
+  ToldResolver resolver_{context_};
   metrics::BlockPool blocks_;
-  ThreadResources resources_{io_, sweep_, resolver_, blocks_};
-  // What is told is renewed with each look at it.
-  std::shared_ptr<UpstreamPool> pool_ = std::make_shared<UpstreamPool>(
-      resources_, routing::Endpoint{.tls = false, .host = "bedrock.test", .port = 80, .path = ""},
-      nullptr, 4, 30s, Resolver::Lifetimes{.refresh = -1ms, .keep = 1h});
+  ThreadResources resources_{context_, sweep_, resolver_, blocks_};
+  std::shared_ptr<UpstreamPool> pool_ = pool_that_asks_again_after(1h);
   std::unique_ptr<Connecting> connecting_;
   std::optional<Connected> outcome_;
   Place first_, second_, third_;
@@ -171,7 +168,19 @@ TEST_F(UpstreamPoolTest, BeginsWithTheAddressThatWorkedWhereAnotherDidNot) {
   EXPECT_FALSE(first_.has_connection(0ms));
 }
 
+TEST_F(UpstreamPoolTest, BeginsWithTheFirstAddressAgainWhenTheNameWouldBeLookedUpAnew) {
+  pool_ = pool_that_asks_again_after(-1ms);
+  second_.listen();
+  connect_to({&first_, &second_});
+  ASSERT_TRUE(connect());
+  second_.accept();
+  first_.listen();
+  ASSERT_TRUE(connect());
+  EXPECT_TRUE(first_.has_connection());
+}
+
 TEST_F(UpstreamPoolTest, FollowsTheResolversOrderWhileTheFirstAddressWorks) {
+  pool_ = pool_that_asks_again_after(-1ms);
   first_.listen();
   second_.listen();
   connect_to({&first_, &second_});
@@ -190,11 +199,13 @@ TEST_F(UpstreamPoolTest, ForgetsTheAddressThatWorkedOnceTheNameHasItNoMore) {
   ASSERT_TRUE(connect());
   second_.accept();
   connect_to({&third_});
-  ASSERT_TRUE(connect());  // the answer before is used while it is renewed
-  second_.accept();
+  const auto lasting = std::exchange(pool_, pool_that_asks_again_after(-1ms));
+  ASSERT_TRUE(connect());  // another pool of that name has it renewed
+  context_.restart();
+  context_.poll();
+  pool_ = lasting;
   ASSERT_TRUE(connect());
   EXPECT_TRUE(third_.has_connection());
-  EXPECT_FALSE(second_.has_connection(0ms));
 }
 
 // --- Connections that rested
@@ -213,12 +224,8 @@ class RestingConnection : public UpstreamPoolTest {
   }
   Status send(std::string body) {
     std::optional<Status> sent;
-    spawn(io_, send_one(std::move(body), sent), [](std::exception_ptr) {});
-    const auto give_up = std::chrono::steady_clock::now() + 30s;
-    while (!sent && std::chrono::steady_clock::now() < give_up) {
-      io_.restart();
-      io_.run_one_for(100ms);
-    }
+    SocketFixture::begin(send_one(std::move(body), sent));
+    run_until([&sent] { return sent.has_value(); });
     return sent.value();
   }
   // Whole, and its connection goes with it.
