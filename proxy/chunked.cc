@@ -5,7 +5,6 @@
 namespace understudy::proxy {
 namespace {
 
-constexpr std::uint64_t kFramingAllowance = 64u << 10;  // plus one byte for every eight of data
 constexpr std::size_t kMaxSizeDigits = 12;
 
 int hex_value(char c) noexcept {
@@ -102,7 +101,7 @@ ChunkDecoder::Step ChunkDecoder::next(std::string_view bytes) noexcept {
       return step;
     }
     ++step.consumed;
-    if (++framing_bytes_ > kFramingAllowance + data_bytes_ / 8) {
+    if (++framing_bytes_ > max_overhead_ + data_bytes_ / 8) {
       step.state = State::too_much_framing;
       return step;
     }

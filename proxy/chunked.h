@@ -1,7 +1,8 @@
 #pragma once
 // The chunked transfer coding (RFC 9112 7.1), decoded in place as bytes arrive. Trailers are read
 // and dropped: merged into the fields they would be an injection. What the sender may spend on
-// framing is capped, so that a body of tiny chunks with long extensions is refused.
+// framing (size lines, extensions, trailers) is capped, so that a body of tiny chunks with long
+// extensions is refused.
 
 #include <cstddef>
 #include <cstdint>
@@ -11,6 +12,9 @@ namespace understudy::proxy {
 
 class ChunkDecoder {
  public:
+  // `max_overhead` bytes of framing are allowed, and one more for every eight of data.
+  explicit ChunkDecoder(std::size_t max_overhead) noexcept : max_overhead_(max_overhead) {}
+
   enum class State : std::uint8_t { more, done, malformed, too_much_framing };
 
   struct Step {
@@ -46,6 +50,7 @@ class ChunkDecoder {
 
   bool take_framing_byte(char c) noexcept;
 
+  std::uint64_t max_overhead_;
   Place place_ = Place::size_first;
   std::uint64_t chunk_left_ = 0;
   std::uint64_t framing_bytes_ = 0;

@@ -31,7 +31,7 @@ constexpr std::string_view kHttp2Preface = "PRI * HTTP/2.0\r\n\r\n";
 constexpr HeadProblem kHeadTooLarge{431, "max_header_bytes",
                                     "The request's head is larger than max_header_bytes."};
 constexpr HeadProblem kBadChunks{400, "chunks", "The request's chunked coding is malformed."};
-constexpr HeadProblem kChunkOverhead{400, "chunk_overhead",
+constexpr HeadProblem kChunkOverhead{400, "max_chunk_overhead_bytes",
                                      "The request's chunks are more framing than data."};
 
 // A body block that holds `size` bytes and room for `more`.
@@ -341,7 +341,7 @@ Task<std::optional<Connection::Refusal>> Connection::read_sized_body(BodyPace& p
 
 Task<std::optional<Connection::Refusal>> Connection::read_chunked_body(BodyPace& pace,
                                                                        DownstreamRequest& request) {
-  ChunkDecoder decoder;
+  ChunkDecoder decoder(limits_.max_chunk_overhead_bytes);
   metrics::Block& body = request.body;
   while (true) {
     while (has_input()) {

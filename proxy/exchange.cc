@@ -299,13 +299,15 @@ Status Exchange::build_request() {
 Task<Status> Exchange::serve() {
   const auto& variant = served_variant();
   const auto& config = snapshot_->upstreams[variant.upstream]->config;
-  UpstreamCall& call = call_.emplace(
-      worker_snapshot_->view->pool(variant.upstream, request_.target.surface),
-      CallLimits{.connect = config.connect_timeout,
-                 .first_byte = config.first_byte_timeout,
-                 .idle = config.stream_idle_timeout,
-                 .max_head_bytes = snapshot_->config().limits.max_response_header_bytes},
-      scratch_->answer);
+  const auto& limits = snapshot_->config().limits;
+  UpstreamCall& call =
+      call_.emplace(worker_snapshot_->view->pool(variant.upstream, request_.target.surface),
+                    CallLimits{.connect = config.connect_timeout,
+                               .first_byte = config.first_byte_timeout,
+                               .idle = config.stream_idle_timeout,
+                               .max_head_bytes = limits.max_response_header_bytes,
+                               .max_chunk_overhead_bytes = limits.max_chunk_overhead_bytes},
+                    scratch_->answer);
   const std::string_view body = rewritten_body_.empty() ? request_.body.view() : rewritten_body_;
   if (auto sent = co_await call.send(scratch_->request_head, body); !sent) co_return sent;
   auto head = co_await call.read_head(request_.head->method == "HEAD");

@@ -4,12 +4,12 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
+#include <algorithm>
+
 namespace understudy::proxy {
 
 namespace {
 
-constexpr int kFirstProbeSeconds = 60;
-constexpr int kNextProbeSeconds = 15;
 constexpr int kProbes = 4;
 
 void set(int socket, int level, int option, int value) noexcept {
@@ -18,11 +18,13 @@ void set(int socket, int level, int option, int value) noexcept {
 
 }  // namespace
 
-void set_connection_options(int socket) noexcept {
+void set_connection_options(int socket, std::chrono::milliseconds keep_alive) noexcept {
+  const auto seconds =
+      static_cast<int>(std::chrono::duration_cast<std::chrono::seconds>(keep_alive).count());
   set(socket, IPPROTO_TCP, TCP_NODELAY, 1);
   set(socket, SOL_SOCKET, SO_KEEPALIVE, 1);
-  set(socket, IPPROTO_TCP, TCP_KEEPIDLE, kFirstProbeSeconds);
-  set(socket, IPPROTO_TCP, TCP_KEEPINTVL, kNextProbeSeconds);
+  set(socket, IPPROTO_TCP, TCP_KEEPIDLE, seconds);
+  set(socket, IPPROTO_TCP, TCP_KEEPINTVL, std::max(1, seconds / kProbes));
   set(socket, IPPROTO_TCP, TCP_KEEPCNT, kProbes);
 }
 

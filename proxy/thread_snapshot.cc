@@ -11,6 +11,7 @@ std::string pool_key(const UpstreamTarget& upstream, const routing::Endpoint& en
   key.append(" ").append(config.ca_file);
   key.append(" ").append(std::to_string(config.max_idle_connections));
   key.append(" ").append(std::to_string(config.pool_idle_timeout.count()));
+  key.append(" ").append(std::to_string(config.tcp_keep_alive.count()));
   key.append(" ").append(std::to_string(config.dns_refresh.count()));
   key.append(" ").append(std::to_string(config.dns_keep.count()));
   return key;
@@ -24,8 +25,10 @@ std::shared_ptr<UpstreamPool> PoolSet::pool_for(const UpstreamTarget& upstream,
   if (auto pool = known.lock()) return pool;
   auto pool = std::make_shared<UpstreamPool>(
       resources_, endpoint, endpoint.tls ? upstream.tls : nullptr,
-      upstream.config.max_idle_connections, upstream.config.pool_idle_timeout,
-      Resolver::Lifetimes{upstream.config.dns_refresh, upstream.config.dns_keep});
+      UpstreamPool::Settings{.addresses = {upstream.config.dns_refresh, upstream.config.dns_keep},
+                             .tcp_keep_alive = upstream.config.tcp_keep_alive,
+                             .max_idle = upstream.config.max_idle_connections,
+                             .idle_timeout = upstream.config.pool_idle_timeout});
   known = pool;
   return pool;
 }

@@ -25,6 +25,7 @@ struct CallLimits {
   std::chrono::milliseconds first_byte{3'600'000};
   std::chrono::milliseconds idle{600'000};
   std::size_t max_head_bytes = 64u << 10;
+  std::size_t max_chunk_overhead_bytes = 64u << 10;
 };
 
 class UpstreamCall {
@@ -89,7 +90,7 @@ class UpstreamCall {
   std::size_t read_bytes_ = kSmallBuffer;
   std::size_t begin_ = 0, end_ = 0;
   ResponseHead& head_;
-  ChunkDecoder chunks_;
+  ChunkDecoder chunks_{limits_.max_chunk_overhead_bytes};
   std::uint64_t left_ = 0;  // of a body with a length
   bool ended_ = false;
   std::array<std::string_view, kMaxPieces> pieces_;

@@ -67,15 +67,12 @@ void Connecting::expired() noexcept {
 }
 
 UpstreamPool::UpstreamPool(ThreadResources& resources, const routing::Endpoint& endpoint,
-                           std::shared_ptr<asio::ssl::context> tls, std::size_t max_idle,
-                           std::chrono::milliseconds idle_timeout, Resolver::Lifetimes addresses)
+                           std::shared_ptr<asio::ssl::context> tls, const Settings& settings)
     : resources_(resources),
       endpoint_(endpoint),
       tls_(std::move(tls)),
       authority_(authority_of(endpoint)),
-      max_idle_(max_idle),
-      idle_timeout_(idle_timeout),
-      addresses_(addresses),
+      settings_(settings),
       idle_sweep_(std::make_unique<IdleSweep>(resources.sweep, *this)) {}
 
 UpstreamPool::~UpstreamPool() {
@@ -93,14 +90,14 @@ std::unique_ptr<Transport> UpstreamPool::take_idle() noexcept {
 
 void UpstreamPool::give_back(std::unique_ptr<Transport> transport) {
   transport->never_expire();
-  if (max_idle_ == 0) return;
-  if (idle_.size() >= max_idle_) idle_.pop_front();
-  if (idle_.empty()) idle_sweep_->set(idle_timeout_);
+  if (settings_.max_idle == 0) return;
+  if (idle_.size() >= settings_.max_idle) idle_.pop_front();
+  if (idle_.empty()) idle_sweep_->set(settings_.idle_timeout);
   idle_.push_back({std::move(transport), steady_clock::now()});
 }
 
 void UpstreamPool::close_old() noexcept {
-  const auto oldest_allowed = steady_clock::now() - idle_timeout_;
+  const auto oldest_allowed = steady_clock::now() - settings_.idle_timeout;
   while (!idle_.empty() && idle_.front().since <= oldest_allowed) idle_.pop_front();
   if (idle_.empty()) return;
   idle_sweep_->set(
@@ -113,14 +110,14 @@ void UpstreamPool::close_idle() noexcept {
 
 Task<Result<const Resolver::Endpoints*>> UpstreamPool::resolve(Connecting& connecting) {
   Resolver& resolver = resources_.resolver;
-  if (const auto* known =
-          resolver.lookup(endpoint_.host, endpoint_.port, addresses_, connecting.resolved_))
+  if (const auto* known = resolver.lookup(endpoint_.host, endpoint_.port, settings_.addresses,
+                                          connecting.resolved_))
     co_return known;
   co_await connecting.resolved_.wait();
   resolver.forget(connecting.resolved_);
   if (!connecting.timed_out_ && !connecting.interrupted_) {
-    if (const auto* found =
-            resolver.lookup(endpoint_.host, endpoint_.port, addresses_, connecting.resolved_))
+    if (const auto* found = resolver.lookup(endpoint_.host, endpoint_.port, settings_.addresses,
+                                            connecting.resolved_))
       co_return found;
     resolver.forget(connecting.resolved_);
   }
@@ -139,7 +136,7 @@ Task<Result<asio::ip::tcp::socket>> UpstreamPool::connect_tcp(Connecting& connec
     error = co_await connect_one(connecting, socket, endpoints[i]);
     if (error) continue;
     if (i > 0) preferred_ = {endpoints[i], steady_clock::now()};
-    set_connection_options(socket.native_handle());
+    set_connection_options(socket.native_handle(), settings_.tcp_keep_alive);
     co_return socket;
   }
   const std::string why = connecting.timed_out_ ? "timed out" : error.message();
@@ -158,7 +155,7 @@ Task<boost::system::error_code> UpstreamPool::connect_one(Connecting& connecting
 }
 
 Resolver::Endpoints UpstreamPool::in_order(Resolver::Endpoints endpoints) const {
-  const auto preferred = steady_clock::now() - preferred_.since < addresses_.refresh
+  const auto preferred = steady_clock::now() - preferred_.since < settings_.addresses.refresh
                              ? std::find(endpoints.begin(), endpoints.end(), preferred_.address)
                              : endpoints.end();
   if (preferred != endpoints.end()) std::rotate(endpoints.begin(), preferred, std::next(preferred));

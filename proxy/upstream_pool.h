@@ -61,9 +61,15 @@ class Connecting final : private Deadline {
 
 class UpstreamPool {
  public:
+  // As an upstream's config has them.
+  struct Settings {
+    Resolver::Lifetimes addresses;
+    std::chrono::milliseconds tcp_keep_alive = routing::UpstreamConfig{}.tcp_keep_alive;
+    std::size_t max_idle = 0;
+    std::chrono::milliseconds idle_timeout{0};
+  };
   UpstreamPool(ThreadResources& resources, const routing::Endpoint& endpoint,
-               std::shared_ptr<boost::asio::ssl::context> tls, std::size_t max_idle,
-               std::chrono::milliseconds idle_timeout, Resolver::Lifetimes addresses);
+               std::shared_ptr<boost::asio::ssl::context> tls, const Settings& settings);
   ~UpstreamPool();
 
   // The connection that rested the shortest and is still good, or null.
@@ -101,9 +107,7 @@ class UpstreamPool {
   const routing::Endpoint endpoint_;
   const std::shared_ptr<boost::asio::ssl::context> tls_;
   const std::string authority_;
-  const std::size_t max_idle_;
-  const std::chrono::milliseconds idle_timeout_;
-  const Resolver::Lifetimes addresses_;
+  const Settings settings_;
   struct Resting {
     std::unique_ptr<Transport> transport;
     std::chrono::steady_clock::time_point since;

@@ -130,8 +130,8 @@ Result<std::shared_ptr<UpstreamPool>> pool_of_service(ProbeThread& thread,
     tls = std::move(*made);
   }
   return std::make_shared<UpstreamPool>(
-      thread.resources, endpoint, std::move(tls), 0, std::chrono::milliseconds(0),
-      Resolver::Lifetimes{target.config.dns_refresh, target.config.dns_keep});
+      thread.resources, endpoint, std::move(tls),
+      UpstreamPool::Settings{.addresses = {target.config.dns_refresh, target.config.dns_keep}});
 }
 
 Task<Result<ProbeAnswer>> ask(ProbeThread& thread, std::shared_ptr<const Snapshot> snapshot,

@@ -173,7 +173,8 @@ struct Worker::Impl {
       services.recorder.refused("max_connections");
       return;  // the socket closes with its owner
     }
-    set_connection_options(socket.native_handle());
+    set_connection_options(socket.native_handle(),
+                           worker.current->snapshot().config().limits.tcp_keep_alive);
     if (const auto& tls = served->target.tls) {
       shake_hands(served, std::make_unique<TlsStream>(resources.sockets, std::move(socket),
                                                       tls->make_session(), tls));

@@ -142,9 +142,10 @@ struct UpstreamConfig {
   milliseconds stream_idle_timeout = 600s;  // between two reads of an answer
   milliseconds pool_idle_timeout = 20s;     // an unused kept-alive connection is closed after this
   std::size_t max_idle_connections = 256;   // kept per thread
-  milliseconds dns_refresh = 30s;           // older addresses are used, and renewed meanwhile
-  milliseconds dns_keep = 1h;               // how long they are used while look-ups fail
-  bool allow_plaintext = false;             // must be true for http:// to anything but loopback
+  milliseconds tcp_keep_alive = 60s;  // it is asked for a sign of life when silent for this long
+  milliseconds dns_refresh = 30s;     // older addresses are used, and renewed meanwhile
+  milliseconds dns_keep = 1h;         // how long they are used while look-ups fail
+  bool allow_plaintext = false;       // must be true for http:// to anything but loopback
   friend bool operator==(const UpstreamConfig&, const UpstreamConfig&) = default;
 };
 
@@ -357,10 +358,13 @@ struct LimitsConfig {
   std::size_t max_connections = 10'000;   // of clients; further lowered to (open files - 256) / 3
   milliseconds header_timeout = 10s;      // first byte of a request to the end of its head
   milliseconds keep_alive_timeout = 75s;  // between requests
+  milliseconds tcp_keep_alive = 60s;  // a client silent for this long is asked for a sign of life
   std::size_t max_header_bytes = 32u << 10;  // request line and fields
   std::size_t max_header_fields = 100;
   std::size_t max_target_bytes = 8u << 10;
   std::size_t max_body_bytes = 32u << 20;
+  std::size_t max_chunk_overhead_bytes =
+      64u << 10;  // of a chunked body's framing, and one more for every eight of its data
   std::size_t max_buffered_body_bytes = std::size_t{1} << 30;  // of all requests under way together
   milliseconds body_idle_timeout = 30s;              // between two reads of a request body
   std::size_t min_body_bytes_per_second = 1u << 10;  // of a request body, on the whole; 0: any

@@ -173,6 +173,10 @@ inline auto duration_between(milliseconds least, milliseconds most) {
     return out_of_bounds<milliseconds>(duration_text(least), duration_text(most), text);
   };
 }
+// The kernel counts it in whole seconds, and asks again every quarter of it.
+inline auto tcp_keep_alive_between() {
+  return duration_between(std::chrono::seconds(4), std::chrono::hours(1));
+}
 inline auto size_between(std::size_t least, std::size_t most) {
   return [=](std::string_view text) -> Parsed<std::size_t> {
     Parsed<std::size_t> parsed = parse_size(text);

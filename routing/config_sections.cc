@@ -111,10 +111,13 @@ void read_limits(Section& root, LimitsConfig& limits) {
   section.read("max_tls_sessions", limits.max_tls_sessions, count_between(1, 10'000'000));
   section.read("header_timeout", limits.header_timeout, time);
   section.read("keep_alive_timeout", limits.keep_alive_timeout, time);
+  section.read("tcp_keep_alive", limits.tcp_keep_alive, tcp_keep_alive_between());
   section.read("max_header_bytes", limits.max_header_bytes, size_between(kKiB, kMiB));
   section.read("max_header_fields", limits.max_header_fields, count_between(8, 10'000));
   section.read("max_target_bytes", limits.max_target_bytes, size_between(256, 64 * kKiB));
   section.read("max_body_bytes", limits.max_body_bytes, size_between(kKiB, kGiB));
+  section.read("max_chunk_overhead_bytes", limits.max_chunk_overhead_bytes,
+               size_between(kKiB, kGiB));
   section.read("max_buffered_body_bytes", limits.max_buffered_body_bytes,
                size_between(kKiB, 1024 * kGiB));
   if (limits.max_buffered_body_bytes < limits.max_body_bytes) {

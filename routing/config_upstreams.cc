@@ -146,6 +146,7 @@ void read_upstream(const ConfigNode& node, Section& upstreams,
   section.read("stream_idle_timeout", upstream.stream_idle_timeout, time);
   section.read("pool_idle_timeout", upstream.pool_idle_timeout, duration_between(0ms, 24h));
   section.read("max_idle_connections", upstream.max_idle_connections, count_between(0, 65'536));
+  section.read("tcp_keep_alive", upstream.tcp_keep_alive, tcp_keep_alive_between());
   section.read("dns_refresh", upstream.dns_refresh, time);
   section.read("dns_keep", upstream.dns_keep, time);
   if (upstream.dns_keep < upstream.dns_refresh)

@@ -257,7 +257,7 @@ void chunked_by_decoder(benchmark::State& state) {
   for (auto _ : state) {
     if (scan_response_head(kStreamAnswer, HeadLimits{}, false, read))
       state.SkipWithError("not parsed");
-    ChunkDecoder decoder;
+    ChunkDecoder decoder(64u << 10);
     std::size_t body_bytes = 0;
     ChunkDecoder::State last = ChunkDecoder::State::more;
     for (const std::string& piece : pieces) {

@@ -72,8 +72,8 @@ Task<Result<WholeAnswer>> ask(FetchThread& thread, const CredentialPlan& plan, Q
     if (!context) co_return context.error();
     tls = *context;
   }
-  const auto pool = std::make_shared<UpstreamPool>(thread.resources, question.endpoint, tls, 0,
-                                                   std::chrono::milliseconds(0), kAddresses);
+  const auto pool = std::make_shared<UpstreamPool>(thread.resources, question.endpoint, tls,
+                                                   UpstreamPool::Settings{.addresses = kAddresses});
   std::string head = head_of(thread, plan, question, pool->authority());
   ResponseHead head_storage;
   UpstreamCall call(pool,

@@ -21,7 +21,7 @@ struct Decoded {
 };
 
 Decoded decode(std::string_view bytes, std::size_t step) {
-  ChunkDecoder decoder;
+  ChunkDecoder decoder(64u << 10);
   Decoded all;
   while (all.consumed < bytes.size() && all.state == ChunkDecoder::State::more) {
     const auto part = decoder.next(bytes.substr(all.consumed, step));

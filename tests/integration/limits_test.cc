@@ -118,13 +118,19 @@ TEST_F(Limits, ABodyInChunksMeetsTheLimitOfBodiesWhereAChunkSaysSoAndWhereTheyAd
 }
 
 TEST_F(Limits, ABodyOfMoreFramingThanDataIsCounted) {
-  start("max_body_bytes: 1KiB");
-  std::string request =
+  start("max_chunk_overhead_bytes: 1KiB");
+  const std::string head =
       "POST /model/m/converse HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
-  for (int i = 0; i < 40; ++i) request += "1;" + std::string(4'000, 'x') + "\r\na\r\n";
-  EXPECT_EQ(ask(request).status, 400);
-  EXPECT_TRUE(counted("chunk_overhead"));
-  EXPECT_EQ(primary_->count(), 0U);
+  const std::string body = converse_body("hi");
+  const auto with_extension = [&](std::size_t size) {
+    std::string chunk = as_chunk(body);
+    return head + chunk.insert(chunk.find('\r'), ";" + std::string(size, 'x')) + "0\r\n\r\n";
+  };
+  EXPECT_EQ(ask(with_extension(900)).status, 200);
+  EXPECT_EQ(count_of("max_chunk_overhead_bytes"), 0);
+  EXPECT_EQ(ask(with_extension(1'100)).status, 400);
+  EXPECT_TRUE(counted("max_chunk_overhead_bytes"));
+  EXPECT_EQ(primary_->count(), 1U);
 }
 
 // --- Of a connection

@@ -91,16 +91,23 @@ TEST_F(ListenerPort, ThatIsTakenEndsTheServeCommandWithAReason) {
                                         ": address in use: another process listens there\n"));
 }
 
-TEST_F(ListenerPort, GivesConnectionsThatAskAfterAMinuteOfSilenceAsThoseToUpstreamsDo) {
-  RawClient client(port_);
+TEST_F(ListenerPort, GivesConnectionsThatAskForASignOfLifeAfterTheirTcpKeepAlive) {
+  const ProxyUnderTest proxy(ProxySetup{.primary_port = primary_->port(),
+                                        .primary_more = ", tcp_keep_alive: 100s",
+                                        .top = "limits: {tcp_keep_alive: 7s}\n"});
+  RawClient client(proxy.port());
   ASSERT_EQ(client.ask(converse("hi")).status, 200);
-  for (const int socket : {accepted_by(port_), connected_to(primary_->port())}) {
-    ASSERT_GE(socket, 0);
-    EXPECT_EQ(option_of(socket, SOL_SOCKET, SO_KEEPALIVE), 1);
-    EXPECT_EQ(option_of(socket, IPPROTO_TCP, TCP_KEEPIDLE), 60);
-    EXPECT_EQ(option_of(socket, IPPROTO_TCP, TCP_KEEPINTVL), 15);
-    EXPECT_EQ(option_of(socket, IPPROTO_TCP, TCP_KEEPCNT), 4);
-    EXPECT_EQ(option_of(socket, IPPROTO_TCP, TCP_NODELAY), 1);
+  struct Case {
+    int socket, first, next;
+  };
+  for (const Case& end :
+       {Case{accepted_by(proxy.port()), 7, 1}, Case{connected_to(primary_->port()), 100, 25}}) {
+    ASSERT_GE(end.socket, 0);
+    EXPECT_EQ(option_of(end.socket, SOL_SOCKET, SO_KEEPALIVE), 1);
+    EXPECT_EQ(option_of(end.socket, IPPROTO_TCP, TCP_KEEPIDLE), end.first);
+    EXPECT_EQ(option_of(end.socket, IPPROTO_TCP, TCP_KEEPINTVL), end.next);
+    EXPECT_EQ(option_of(end.socket, IPPROTO_TCP, TCP_KEEPCNT), 4);
+    EXPECT_EQ(option_of(end.socket, IPPROTO_TCP, TCP_NODELAY), 1);
   }
 }
 

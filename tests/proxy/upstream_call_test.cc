@@ -45,7 +45,9 @@ class UpstreamCallTest : public testing::Test {
   ThreadResources resources_{io_, sweep_, resolver_, blocks_};
   std::shared_ptr<UpstreamPool> pool_ = std::make_shared<UpstreamPool>(
       resources_, routing::Endpoint{.tls = false, .host = "localhost", .port = 9, .path = ""},
-      nullptr, 4, 30s, Resolver::Lifetimes{.refresh = 1h, .keep = 1h});
+      nullptr,
+      UpstreamPool::Settings{
+          .addresses = {.refresh = 1h, .keep = 1h}, .max_idle = 4, .idle_timeout = 30s});
   ResponseHead head_;
   UpstreamCall* call_ = nullptr;
   std::optional<Status> outcome_;

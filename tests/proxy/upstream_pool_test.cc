@@ -103,7 +103,9 @@ class UpstreamPoolTest : public SocketFixture {
   std::shared_ptr<UpstreamPool> pool_that_asks_again_after(std::chrono::milliseconds refresh) {
     return std::make_shared<UpstreamPool>(
         resources_, routing::Endpoint{.tls = false, .host = "bedrock.test", .port = 80, .path = ""},
-        nullptr, 4, 30s, Resolver::Lifetimes{.refresh = refresh, .keep = 1h});
+        nullptr,
+        UpstreamPool::Settings{
+            .addresses = {.refresh = refresh, .keep = 1h}, .max_idle = 4, .idle_timeout = 30s});
   }
 
   DeadlineSweep sweep_{context_};

@@ -20,10 +20,12 @@ TEST(ConfigDefaults, OfLimits) {
   EXPECT_EQ(limits.max_tls_sessions, 20'480U);
   EXPECT_EQ(limits.header_timeout, 10s);
   EXPECT_EQ(limits.keep_alive_timeout, 75s);
+  EXPECT_EQ(limits.tcp_keep_alive, 60s);
   EXPECT_EQ(limits.max_header_bytes, 32 * kKiB);
   EXPECT_EQ(limits.max_header_fields, 100U);
   EXPECT_EQ(limits.max_target_bytes, 8 * kKiB);
   EXPECT_EQ(limits.max_body_bytes, 32 * kMiB);
+  EXPECT_EQ(limits.max_chunk_overhead_bytes, 64 * kKiB);
   EXPECT_EQ(limits.max_buffered_body_bytes, kGiB);
   EXPECT_EQ(limits.body_idle_timeout, 30s);
   EXPECT_EQ(limits.min_body_bytes_per_second, kKiB);
@@ -70,6 +72,7 @@ TEST(ConfigDefaults, OfUpstreams) {
   EXPECT_EQ(upstream.stream_idle_timeout, 10min);
   EXPECT_EQ(upstream.pool_idle_timeout, 20s);
   EXPECT_EQ(upstream.max_idle_connections, 256U);
+  EXPECT_EQ(upstream.tcp_keep_alive, 60s);
   EXPECT_EQ(upstream.dns_refresh, 30s);
   EXPECT_EQ(upstream.dns_keep, 1h);
   EXPECT_FALSE(upstream.allow_plaintext);

@@ -205,6 +205,7 @@ TEST(ConfigLoader, ReadsEveryKeyOutsideOfRoutes) {
       "    stream_idle_timeout: 3s\n"
       "    pool_idle_timeout: 0s\n"
       "    max_idle_connections: 4\n"
+      "    tcp_keep_alive: 25s\n"
       "    dns_refresh: 4s\n"
       "    dns_keep: 5s\n"
       "  keys: {endpoint: 'https://x', region: r, credentials: {source: static, access_key_id: a, "
@@ -212,9 +213,11 @@ TEST(ConfigLoader, ReadsEveryKeyOutsideOfRoutes) {
       "default_route: {upstream: vpc}\n"
       "records: {directory: records/../r, content: redacted, rotate_bytes: 1MiB, max_total_bytes: "
       "2MiB, keep_free_bytes: 0B, max_queued_bytes: 2MiB}\n"
-      "limits: {max_connections: 5, header_timeout: 1s, keep_alive_timeout: 2s, max_header_bytes: "
+      "limits: {max_connections: 5, header_timeout: 1s, keep_alive_timeout: 2s, tcp_keep_alive: "
+      "26s, max_header_bytes: "
       "2KiB,\n"
       "  max_header_fields: 50, max_target_bytes: 1KiB, max_body_bytes: 1GiB, "
+      "max_chunk_overhead_bytes: 9KiB, "
       "max_buffered_body_bytes: 3GiB, body_idle_timeout: "
       "3s, min_body_bytes_per_second: 24B, body_rate_grace: 7s, write_timeout: 4s,\n"
       "  max_response_header_bytes: 3KiB, max_shadow_bytes: 1MiB, max_conversation_scan_bytes: "
@@ -259,6 +262,7 @@ TEST(ConfigLoader, ReadsEveryKeyOutsideOfRoutes) {
   EXPECT_EQ(vpc.stream_idle_timeout, 3s);
   EXPECT_EQ(vpc.pool_idle_timeout, 0s);
   EXPECT_EQ(vpc.max_idle_connections, 4U);
+  EXPECT_EQ(vpc.tcp_keep_alive, 25s);
   EXPECT_EQ(vpc.dns_refresh, 4s);
   EXPECT_EQ(vpc.dns_keep, 5s);
   EXPECT_EQ(config.upstreams[3].credentials.session_token, "c");
@@ -268,10 +272,12 @@ TEST(ConfigLoader, ReadsEveryKeyOutsideOfRoutes) {
   EXPECT_EQ(config.limits, (LimitsConfig{5,
                                          1s,
                                          2s,
+                                         26s,
                                          2 << 10,
                                          50,
                                          1 << 10,
                                          1 << 30,
+                                         9 << 10,
                                          std::size_t{3} << 30,
                                          3s,
                                          24,
