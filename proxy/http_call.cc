@@ -56,6 +56,12 @@ Task<boost::system::error_code> exchange(Stream& stream, Running& running) {
 Task<void> run_tls(asio::ip::tcp::socket socket, Running& running) {
   auto context = make_client_tls(running.call.ca_file);
   if (!context) co_return running.fail(ErrorKind::tls, context.error().context);
+  if (!running.call.certificate_file.empty()) {
+    if (const auto presented =
+            present_certificate(**context, running.call.certificate_file, running.call.key_file);
+        !presented)
+      co_return running.fail(ErrorKind::tls, presented.error().context);
+  }
   auto session = make_client_session(**context, running.call.endpoint.host);
   if (!session) co_return running.fail(ErrorKind::tls, session.error().context);
   asio::ssl::stream<asio::ip::tcp::socket> stream(std::move(socket), session->release());

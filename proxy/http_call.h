@@ -20,8 +20,10 @@ struct HttpCall {
   std::vector<std::pair<std::string, std::string>> fields{};
   std::string content_type{};
   std::string body{};
-  std::string address{};  // of the host, to connect to; empty: whichever answers
-  std::string ca_file{};  // trust anchors for https; empty: the system's
+  std::string address{};           // of the host, to connect to; empty: whichever answers
+  std::string ca_file{};           // trust anchors for https; empty: the system's
+  std::string certificate_file{};  // for an https server that asks for one; empty: none is shown
+  std::string key_file{};          // and its key
   std::chrono::milliseconds timeout{10'000};  // of all of it
   std::size_t max_answer_bytes = 64u << 20;
 };

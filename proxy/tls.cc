@@ -46,6 +46,16 @@ Result<std::shared_ptr<ssl::context>> make_client_tls(const std::string& ca_file
   return context;
 }
 
+Status present_certificate(ssl::context& context, const std::string& certificate_file,
+                           const std::string& key_file) {
+  boost::system::error_code code;
+  context.use_certificate_chain_file(certificate_file, code);
+  if (code) return tls_error("the certificate in " + certificate_file + ": " + code.message());
+  context.use_private_key_file(key_file, ssl::context::pem, code);
+  if (code) return tls_error("its key in " + key_file + ": " + code.message());
+  return {};
+}
+
 Result<TlsSession> make_client_session(ssl::context& context, const std::string& host,
                                        std::string_view protocol) {
   std::string name = host;

@@ -18,6 +18,11 @@ namespace understudy::proxy {
 // Shared between threads, constant after construction.
 Result<std::shared_ptr<boost::asio::ssl::context>> make_client_tls(const std::string& ca_file);
 
+// What the client's ends made of `context` show to a server that asks for a certificate. PEM files;
+// call it before the first is made.
+Status present_certificate(boost::asio::ssl::context& context, const std::string& certificate_file,
+                           const std::string& key_file);
+
 // The client's end of a connection, which will send `host` as SNI (unless it is an address), accept
 // only a certificate for it, and offer one protocol by ALPN.
 Result<TlsSession> make_client_session(boost::asio::ssl::context& context, const std::string& host,

@@ -30,6 +30,9 @@ Error at(const AdminAccess& access, const Error& error) {
   std::string context = access.url + ": " + error.context;
   if (error.kind == ErrorKind::connect)
     context += "; is the proxy running, and is this the `admin` address of its config?";
+  // TLS 1.3 lets a client finish its handshake before it is told.
+  if (error.context.find("certificate required") != std::string::npos)
+    context += "; it asks who you are: give --certificate and --key";
   return {error.kind, error.side, std::move(context)};
 }
 
@@ -48,11 +51,15 @@ Result<AdminAnswer> ask_admin(const AdminAccess& access, std::string_view method
                               std::string_view target) {
   const auto endpoint = endpoint_of(access);
   if (!endpoint) return endpoint.error();
+  if (access.certificate_file.empty() && !access.key_file.empty())
+    return Error{ErrorKind::tls, Side::internal, "--key goes with --certificate: whose key is it?"};
   HttpCall call{.endpoint = *endpoint,
                 .method = std::string(method),
                 .target = std::string(target),
                 .address = access.address,
                 .ca_file = access.ca_file,
+                .certificate_file = access.certificate_file,
+                .key_file = access.key_file.empty() ? access.certificate_file : access.key_file,
                 .timeout = access.timeout};
   if (!access.token_file.empty()) {
     auto token = read_token(access.token_file);
@@ -64,9 +71,23 @@ Result<AdminAnswer> ask_admin(const AdminAccess& access, std::string_view method
   return AdminAnswer{answer->status, std::move(answer->body)};
 }
 
+std::vector<Option> with_access_options(std::vector<Option> own) {
+  own.insert(own.end(),
+             {{.name = "token-file", .value = "FILE", .help = "the admin port's token"},
+              {.name = "ca", .value = "FILE", .help = "trust anchors for https"},
+              {.name = "certificate",
+               .value = "FILE",
+               .help = "yours, where the admin port asks for one (tls.client_ca)"},
+              {.name = "key", .value = "FILE", .help = "its key; default: in the same file"}});
+  return own;
+}
+
 AdminAccess access_to(const Options& options, const std::string& url) {
-  return {
-      .url = url, .token_file = option(options, "token-file"), .ca_file = option(options, "ca")};
+  return {.url = url,
+          .token_file = option(options, "token-file"),
+          .ca_file = option(options, "ca"),
+          .certificate_file = option(options, "certificate"),
+          .key_file = option(options, "key")};
 }
 
 Result<std::string> get_from_admin(const Options& options, const std::string& url,

@@ -9,6 +9,7 @@
 #include "proxy/aws/keeper.h"
 #include "proxy/aws/plan.h"
 #include "proxy/commands/address_url.h"
+#include "proxy/commands/admin_client.h"
 #include "proxy/commands/check_against.h"
 #include "proxy/commands/commands.h"
 #include "proxy/commands/preflight.h"
@@ -257,22 +258,21 @@ Command check_command() {
           "needs a restart; 3: the\n"
           "other one cannot be read.",
       .example = "  understudy check --config config.yaml && systemctl reload understudy",
-      .options = {{.name = "config",
-                   .value = "FILE",
-                   .help = "the YAML config to check",
-                   .required = true},
-                  {.name = "here",
-                   .value = "",
-                   .help = "78 also where credentials without which `serve` does not start are "
-                           "missing here"},
-                  {.name = "preflight",
-                   .value = "",
-                   .help = "ask every variant, and explain each refusal"},
-                  {.name = "against",
-                   .value = "URL|FILE",
-                   .help = "admin port of a running proxy, or a config: tell what would change"},
-                  {.name = "token-file", .value = "FILE", .help = "the admin port's token"},
-                  {.name = "ca", .value = "FILE", .help = "trust anchors for https"}},
+      .options = with_access_options(
+          {{.name = "config",
+            .value = "FILE",
+            .help = "the YAML config to check",
+            .required = true},
+           {.name = "here",
+            .value = "",
+            .help = "78 also where credentials without which `serve` does not start are "
+                    "missing here"},
+           {.name = "preflight",
+            .value = "",
+            .help = "ask every variant, and explain each refusal"},
+           {.name = "against",
+            .value = "URL|FILE",
+            .help = "admin port of a running proxy, or a config: tell what would change"}}),
       .run = check};
 }
 

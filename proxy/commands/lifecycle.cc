@@ -148,14 +148,13 @@ Command lifecycle_command() {
           "or is gone; 3: the\n"
           "proxy cannot be asked; 78: bad config.",
       .example = "  understudy lifecycle --config config.yaml --admin http://127.0.0.1:9901",
-      .options = {{.name = "config",
-                   .value = "FILE",
-                   .help = "the config whose models are listed",
-                   .required = true},
-                  {.name = "admin", .value = "URL", .help = "admin port of a running proxy"},
-                  {.name = "token-file", .value = "FILE", .help = "the admin port's token"},
-                  {.name = "ca", .value = "FILE", .help = "trust anchors for https"},
-                  {.name = "json", .value = "", .help = "print what /api/lifecycle answers"}},
+      .options = with_access_options(
+          {{.name = "config",
+            .value = "FILE",
+            .help = "the config whose models are listed",
+            .required = true},
+           {.name = "admin", .value = "URL", .help = "admin port of a running proxy"},
+           {.name = "json", .value = "", .help = "print what /api/lifecycle answers"}}),
       .run = lifecycle};
 }
 

@@ -120,19 +120,18 @@ Command command(RolloutOrder order, std::string_view summary, std::string_view d
           .summary = summary,
           .description = description,
           .example = example,
-          .options = {{.name = "route",
-                       .value = "ROUTE",
-                       .help = "the route's name in the config",
-                       .required = true,
-                       .positional = true},
-                      {.name = "admin",
-                       .value = "URL[,URL]",
-                       .help = "admin ports; may be given several times; a name with several "
-                               "addresses means all of them",
-                       .required = true,
-                       .repeated = true},
-                      {.name = "token-file", .value = "FILE", .help = "the admin ports' token"},
-                      {.name = "ca", .value = "FILE", .help = "trust anchors for https"}},
+          .options = with_access_options(
+              {{.name = "route",
+                .value = "ROUTE",
+                .help = "the route's name in the config",
+                .required = true,
+                .positional = true},
+               {.name = "admin",
+                .value = "URL[,URL]",
+                .help = "admin ports; may be given several times; a name with several "
+                        "addresses means all of them",
+                .required = true,
+                .repeated = true}}),
           .run = run};
 }
 
@@ -172,12 +171,14 @@ Command resume_command() {
 }
 
 Command promote_command() {
-  return command(RolloutOrder::promote, "go to the next stage now",
-                 "One stage further, whatever is missing; refused where the evidence speaks "
-                 "against the candidate. Exit status as\n"
-                 "of rollback.",
-                 "  understudy promote sonnet --admin http://127.0.0.1:9901",
-                 run<RolloutOrder::promote>);
+  return command(
+      RolloutOrder::promote, "go to the next stage now",
+      "One stage further, whatever time and pairs are missing. Refused where the evidence "
+      "speaks against the candidate,\n"
+      "where its quota has no room for that stage, while paused or rolled back, and where "
+      "there is no further stage.\n"
+      "Exit status as of rollback.",
+      "  understudy promote sonnet --admin http://127.0.0.1:9901", run<RolloutOrder::promote>);
 }
 
 }  // namespace understudy::proxy

@@ -355,15 +355,12 @@ Command verdict_command() {
           "  understudy verdict --admin http://127.0.0.1:9901\n"
           "  understudy verdict --admin http://10.0.0.1:9901,http://10.0.0.2:9901 --config "
           "config.yaml --json",
-      .options = {{.name = "admin", .value = "URL[,URL]", .help = "admin ports of running proxies"},
-                  {.name = "evidence", .value = "FILE[,FILE]", .help = "evidence files to add"},
-                  {.name = "config",
-                   .value = "FILE",
-                   .help = "the rules, where evidence is added up"},
-                  {.name = "route", .value = "NAME", .help = "only this route"},
-                  {.name = "token-file", .value = "FILE", .help = "the admin ports' token"},
-                  {.name = "ca", .value = "FILE", .help = "trust anchors for https"},
-                  {.name = "json", .value = "", .help = "print JSON: {\"routes\": [...]}"}},
+      .options = with_access_options(
+          {{.name = "admin", .value = "URL[,URL]", .help = "admin ports of running proxies"},
+           {.name = "evidence", .value = "FILE[,FILE]", .help = "evidence files to add"},
+           {.name = "config", .value = "FILE", .help = "the rules, where evidence is added up"},
+           {.name = "route", .value = "NAME", .help = "only this route"},
+           {.name = "json", .value = "", .help = "print JSON: {\"routes\": [...]}"}}),
       .run = verdict};
 }
 

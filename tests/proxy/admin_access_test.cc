@@ -1,5 +1,6 @@
 // Who may use the admin port, and by which names. Row A18 of the threat model.
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <memory>
@@ -9,6 +10,7 @@
 #include "metrics/recorder.h"
 #include "proxy/admin.h"
 #include "proxy/admin_api.h"
+#include "proxy/commands/admin_client.h"
 #include "proxy/lifecycle_report.h"
 #include "routing/day.h"
 #include "tests/support/certificates.h"
@@ -20,6 +22,7 @@
 namespace understudy::proxy {
 namespace {
 
+using testing::HasSubstr;
 using testing_support::Identity;
 using testing_support::make_authority;
 using testing_support::make_identity;
@@ -176,33 +179,79 @@ TEST_F(AdminAccess, A18TheReadOnlyPortHasConnectionsOfItsOwn) {
             std::string::npos);
 }
 
-TEST_F(AdminAccess, A18AsksForAClientCertificateWhereItIsTold) {
-  const testing_support::ScratchDirectory files;
-  const Identity authority = make_authority("operators"),
-                 own = make_identity({.issuer = &authority});
-  const Identity person = make_identity({.name = "operator", .issuer = &authority});
-  const auto tls = TlsServer::load({.certificates = {{files.write("a.crt", certificate_pem(own)),
-                                                      files.write("a.key", key_pem(own))}},
-                                    .client_ca = files.write("ca.pem", certificate_pem(authority))},
-                                   {.max_sessions = 100, .offers_http2 = false});
-  ASSERT_EQ(tls.problems, std::vector<std::string>{});
-  config_.address = {"127.0.0.1", 0};
-  const auto admin = Admin::start(config_, sources({.tls = tls.server, .token = {}}));
-  ASSERT_TRUE(admin);
-  const auto ask = [&](const Identity* identity) {
-    TlsClientOptions options{
-        .authority = &authority, .protocols = {"h2", "http/1.1"}, .identity = identity};
-    TlsClient client((*admin)->port(), options);
+// An admin port that asks who comes.
+class AdminAccessByCertificate : public AdminAccess {
+ protected:
+  void SetUp() override {
+    const auto tls =
+        TlsServer::load({.certificates = {{files_.write("a.crt", certificate_pem(own_)),
+                                           files_.write("a.key", key_pem(own_))}},
+                         .client_ca = authority_file_},
+                        {.max_sessions = 100, .offers_http2 = false});
+    ASSERT_EQ(tls.problems, std::vector<std::string>{});
+    config_.address = {"127.0.0.1", 0};
+    auto started = Admin::start(config_, sources({.tls = tls.server, .token = {}}));
+    ASSERT_TRUE(started);
+    admin_ = std::move(*started);
+  }
+  std::string get(const Identity* identity) const {
+    TlsClientOptions options{.authority = &authority_,
+                             .name = "localhost",
+                             .protocols = {"h2", "http/1.1"},
+                             .identity = identity};
+    TlsClient client(admin_->port(), options);
     EXPECT_NE(client.protocol(), "h2");
     client.write("GET /healthz HTTP/1.1\r\nConnection: close\r\nHost: localhost:" +
-                 std::to_string((*admin)->port()) + "\r\n\r\n");
+                 std::to_string(admin_->port()) + "\r\n\r\n");
     std::string got;
     while (client.read(got) == testing_support::Socket::Read::data) {
     }
     return got.substr(0, 12);
+  }
+  // As the commands ask.
+  Result<AdminAnswer> ask(const std::string& certificate_file, const std::string& key_file) const {
+    return ask_admin({.url = "https://localhost:" + std::to_string(admin_->port()),
+                      .ca_file = authority_file_,
+                      .certificate_file = certificate_file,
+                      .key_file = key_file},
+                     "GET", "/healthz");
+  }
+
+  const testing_support::ScratchDirectory files_;
+  const Identity authority_ = make_authority("operators"),
+                 own_ = make_identity({.name = "localhost",
+                                       .alternative_names = "DNS:localhost",
+                                       .issuer = &authority_}),
+                 person_ = make_identity({.name = "operator", .issuer = &authority_});
+  const std::string authority_file_ = files_.write("ca.pem", certificate_pem(authority_)),
+                    certificate_file_ = files_.write("p.crt", certificate_pem(person_)),
+                    key_file_ = files_.write("p.key", key_pem(person_));
+  std::unique_ptr<Admin> admin_;
+};
+
+TEST_F(AdminAccessByCertificate, A18AsksForAClientCertificateWhereItIsTold) {
+  EXPECT_EQ(get(&person_), "HTTP/1.1 200");
+  EXPECT_EQ(get(nullptr), "");
+}
+
+TEST_F(AdminAccessByCertificate, A18LetsTheCommandsInThatShowTheirs) {
+  const std::string both = files_.write("both.pem", certificate_pem(person_) + key_pem(person_));
+  for (const auto& answer : {ask(certificate_file_, key_file_), ask(both, "")}) {
+    ASSERT_TRUE(answer) << answer.error().context;
+    EXPECT_EQ(answer->status, 200u);
+  }
+}
+
+TEST_F(AdminAccessByCertificate, A18TellsTheOthersWhatIsMissing) {
+  const auto context = [](const Result<AdminAnswer>& answer) {
+    return answer ? std::string("it was let in") : answer.error().context;
   };
-  EXPECT_EQ(ask(&person), "HTTP/1.1 200");
-  EXPECT_EQ(ask(nullptr), "");
+  EXPECT_THAT(context(ask("", "")), HasSubstr("give --certificate and --key"));
+  EXPECT_THAT(context(ask("", key_file_)), HasSubstr("--key goes with --certificate"));
+  EXPECT_THAT(context(ask(certificate_file_, files_.write("own.key", key_pem(own_)))),
+              HasSubstr("its key in "));
+  EXPECT_THAT(context(ask(certificate_file_ + ".none", key_file_)),
+              HasSubstr("the certificate in " + certificate_file_ + ".none: "));
 }
 
 }  // namespace
