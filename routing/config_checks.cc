@@ -180,15 +180,32 @@ class Checker {
             "forwards the client's bearer token, which a candidate never gets to see: name an "
             "upstream with credentials of its own");
     }
-    if (!route.canary.stages.empty() && route.shadow.percent == Percent{}) {
-      warn(spot.at("canary").at("stages"),
-           "cannot begin by themselves: without copies (shadow.percent) there is no evidence");
-    }
+    if (!route.canary.stages.empty()) check_evidence(spot, route);
     if (invokes(route.match) && speaks_other_body(route)) {
       warn(spot.at("candidate").at("model"),
            "takes another InvokeModel body than the models of this route: such requests are "
            "skipped (body_format); Converse is not concerned");
     }
+  }
+
+  // Stages begin where every gate is shown to be safe.
+  void check_evidence(const Spot& spot, const RouteConfig& route) {
+    const Spot stages = spot.at("canary").at("stages");
+    if (route.shadow.percent == Percent{})
+      return warn(
+          stages,
+          "cannot begin by themselves: without copies (shadow.percent) there is no evidence");
+    if (route.shadow.control != ControlShare{}) return;
+    std::string gates;
+    for (std::size_t gate = 0; gate < kGates.size(); ++gate) {
+      if (!route.verdict.gates[gate] || !needs_control(kGates[gate])) continue;
+      gates.append(gates.empty() ? "" : ", ").append(kGates[gate].signal);
+    }
+    if (!gates.empty())
+      warn(stages,
+           "cannot begin by themselves: " + gates +
+               " are judged only beside control legs: set shadow.control_percent (auto), or "
+               "those verdict.gates to off");
   }
 
   void check_models(std::size_t i) {

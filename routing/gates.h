@@ -1,6 +1,6 @@
 #pragma once
-// The gates that a candidate must pass, with their default thresholds (divergence reference 5):
-// data of the config, judged by metrics/verdict.
+// The gates that a candidate must pass, with their default thresholds: data of the config, judged
+// by metrics/verdict.
 
 #include <array>
 #include <cstdint>
@@ -48,6 +48,13 @@ constexpr std::array<std::optional<GateThresholds>, kGates.size()> default_gates
   std::array<std::optional<GateThresholds>, kGates.size()> thresholds;
   for (std::size_t i = 0; i < kGates.size(); ++i) thresholds[i] = kGates[i].thresholds;
   return thresholds;
+}
+
+// Two answers of one model may differ in these, too: such a gate is judged only beside control
+// legs, which tell how much.
+constexpr bool needs_control(const GateDefault& gate) noexcept {
+  return gate.signal == "label" || gate.signal == "number" || gate.signal == "language" ||
+         gate.signal == "json_agreement" || gate.signal == "tool_agreement";
 }
 
 // The index into kGates; none where the signal is for information only.

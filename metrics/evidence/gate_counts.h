@@ -14,7 +14,7 @@ namespace understudy::metrics {
 
 inline constexpr std::size_t kGateCount = routing::kGates.size();
 
-// How a gate's pairs become values (divergence reference 2.3).
+// How a gate's pairs become values.
 enum class GateKind : std::uint8_t {
   flag,   // bad(candidate) - bad(primary), the same function for both
   noise,  // differs(primary, candidate) - differs(primary, primary asked again)
@@ -24,10 +24,7 @@ enum class GateKind : std::uint8_t {
 constexpr GateKind gate_kind(std::size_t gate) noexcept {
   const routing::GateDefault& of = routing::kGates[gate];
   if (of.unit == routing::GateUnit::ratio) return GateKind::ratio;
-  // Two answers of one model may differ in these, too.
-  const bool noisy = of.signal == "label" || of.signal == "number" || of.signal == "language" ||
-                     of.signal == "json_agreement" || of.signal == "tool_agreement";
-  return noisy ? GateKind::noise : GateKind::flag;
+  return routing::needs_control(of) ? GateKind::noise : GateKind::flag;
 }
 
 // How many values its counts have.

@@ -45,7 +45,7 @@ TEST(ConfigLoader, ReadsWhatFollowsFromAModelsEnd) {
 TEST(ConfigLoader, PutsAStagesGatesBeforeTheRoutes) {
   const Config config = good(
       "routes:\n  - name: r\n    primary: {upstream: here}\n    candidate: {upstream: here, model: "
-      "a.b}\n    shadow: {percent: 1}\n    canary:\n"
+      "a.b}\n    shadow: {percent: 1, control_percent: auto}\n    canary:\n"
       "      gates: {evidence: fix_first, cost: off, drift: roll_back}\n"
       "      stages:\n        - {percent: 1, gates: {evidence: off, way_back: off, latency: "
       "{threshold: 10}}}\n"

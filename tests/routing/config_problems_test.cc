@@ -183,7 +183,8 @@ TEST(ConfigLoader, RefusesEachMistakeAtItsPlace) {
        "model: a.b}\n    shadow: {max_in_flight: 0}\n",
        "c.yaml:8:29: routes[0].shadow.max_in_flight: must be between 1 and 100000, got 0"},
       {"routes:\n  - name: r\n    primary: {upstream: here}\n    candidate: {upstream: here, "
-       "model: a.b}\n    shadow: {percent: 1}\n    canary: {stages: [{percent: 5}, {percent: "
+       "model: a.b}\n    shadow: {percent: 1, control_percent: auto}\n    canary: {stages: "
+       "[{percent: 5}, {percent: "
        "1}]}\n",
        "c.yaml:9:47: routes[0].canary.stages[1].percent: must be above the stage before it"},
       {"routes:\n  - name: r\n    primary: {upstream: here}\n    candidate: {upstream: here, "
@@ -206,7 +207,8 @@ TEST(ConfigLoader, RefusesEachMistakeAtItsPlace) {
        "model: a.b}\n    canary: {gates: {latency: {patience: 0}}}\n",
        "c.yaml:8:42: routes[0].canary.gates.latency.patience: must be between 1 and 1000, got 0"},
       {"routes:\n  - name: r\n    primary: {upstream: here}\n    candidate: {upstream: here, "
-       "model: a.b}\n    shadow: {percent: 1}\n    canary: {stages: [{percent: 5, gates: {drift: "
+       "model: a.b}\n    shadow: {percent: 1, control_percent: auto}\n    canary: {stages: "
+       "[{percent: 5, gates: {drift: "
        "off}}]}\n",
        "c.yaml:9:51: routes[0].canary.stages[0].gates.drift: is watched after the last stage: it "
        "stands in the gates of canary"},
@@ -554,8 +556,20 @@ TEST(ConfigLoader, WarnsOfACandidateThatCannotDoItsPart) {
   EXPECT_EQ(with("model: a.b}\n    canary: {stages: [{percent: 5}]}\n"),
             "c.yaml:8:22: warning: routes[0].canary.stages: cannot begin by themselves: without "
             "copies (shadow.percent) there is no evidence\n");
-  EXPECT_EQ(with("model: a.b}\n    shadow: {percent: 1}\n    canary: {stages: [{percent: 5}]}\n"),
+  const auto with_shadow = [&](const std::string& shadow, const std::string& more) {
+    return with("model: a.b}\n    shadow: {percent: 1" + shadow +
+                "}\n    canary: {stages: [{percent: 5}]}\n" + more);
+  };
+  EXPECT_EQ(with_shadow("", ""),
+            "c.yaml:9:22: warning: routes[0].canary.stages: cannot begin by themselves: language, "
+            "label, number, json_agreement, tool_agreement are judged only beside control legs: "
+            "set shadow.control_percent (auto), or those verdict.gates to off\n");
+  EXPECT_EQ(with_shadow("",
+                        "    verdict: {gates: {language: off, label: off, number: off, "
+                        "json_agreement: off, tool_agreement: off}}\n"),
             "");
+  EXPECT_EQ(with_shadow(", control_percent: 5", ""), "");
+  EXPECT_EQ(with_shadow(", control_percent: auto", ""), "");
   const std::string profile = ":123456789012:inference-profile/us.a.b'}\n";
   EXPECT_EQ(with("model: 'arn:aws:bedrock:us-east-1" + profile), "");
   EXPECT_EQ(with("model: 'arn:aws:bedrock:eu-west-1" + profile),
