@@ -146,9 +146,7 @@ void Section::finish() {
       continue;
     }
     // What stands behind the colon may be a secret.
-    const std::size_t end =
-        lacks_space_after_colon(member.key) ? member.key.find(':') : member.key.size();
-    const std::string key = member.key.substr(0, end);
+    const std::string key = member.key.substr(0, member.key.find(':'));
     const bool known = std::ranges::find(known_, key) != known_.end();
     problems_.add(
         member.place, path_of(shown(key)),

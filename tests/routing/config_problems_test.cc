@@ -616,6 +616,8 @@ TEST(ConfigLoader, NeverShowsASecret) {
       "{source: bearer, token: !hunter x}",
       "{source: bearer, token:hunter2}",
       "{source: bearer, tokn:hunter2}",
+      "{source: static, secretAccessKey:hunter2}",
+      "{source: static, secret-access.key:hunter2}",
   };
   for (const std::string& section : sections) {
     const std::string text =
