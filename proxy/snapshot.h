@@ -18,6 +18,7 @@
 #include "proxy/credentials.h"
 #include "proxy/error.h"
 #include "proxy/tls_server.h"
+#include "proxy/trust_anchors.h"
 #include "routing/route_table.h"
 
 namespace boost::asio::ssl {
@@ -29,7 +30,7 @@ namespace understudy::proxy {
 struct UpstreamTarget {
   routing::UpstreamConfig config;
   std::shared_ptr<const aws::CredentialUse> credentials;  // as they are now: CredentialsReader
-  std::shared_ptr<boost::asio::ssl::context> tls;         // null for plain HTTP
+  TrustAnchors tls;                                       // no context for plain HTTP
 };
 
 struct ListenerTarget {
@@ -74,8 +75,8 @@ LoadedPrices load_prices(const routing::Config& config);
 
 // Whom the upstreams of a config are trusted by.
 struct LoadedAnchors {
-  std::vector<std::shared_ptr<boost::asio::ssl::context>> tls{};  // as Config::upstreams
-  std::vector<std::string> problems{};                            // each under its config key
+  std::vector<TrustAnchors> tls{};      // as Config::upstreams
+  std::vector<std::string> problems{};  // each under its config key
   std::vector<std::string> warnings{};
 };
 LoadedAnchors load_anchors(const routing::Config& config);

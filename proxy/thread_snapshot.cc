@@ -9,6 +9,7 @@ std::string pool_key(const UpstreamTarget& upstream, const routing::Endpoint& en
   std::string key = endpoint.tls ? "https://" : "http://";
   key.append(endpoint.host).append(":").append(std::to_string(endpoint.port));
   key.append(" ").append(config.ca_file);
+  key.append(" ").append(std::to_string(upstream.tls.fingerprint));  // also where the file changed
   key.append(" ").append(std::to_string(config.max_idle_connections));
   key.append(" ").append(std::to_string(config.pool_idle_timeout.count()));
   key.append(" ").append(std::to_string(config.tcp_keep_alive.count()));
@@ -24,7 +25,7 @@ std::shared_ptr<UpstreamPool> PoolSet::pool_for(const UpstreamTarget& upstream,
   auto& known = pools_[pool_key(upstream, endpoint)];
   if (auto pool = known.lock()) return pool;
   auto pool = std::make_shared<UpstreamPool>(
-      resources_, endpoint, endpoint.tls ? upstream.tls : nullptr,
+      resources_, endpoint, endpoint.tls ? upstream.tls.context : nullptr,
       UpstreamPool::Settings{.addresses = {upstream.config.dns_refresh, upstream.config.dns_keep},
                              .tcp_keep_alive = upstream.config.tcp_keep_alive,
                              .max_idle = upstream.config.max_idle_connections,

@@ -70,7 +70,7 @@ Task<Result<WholeAnswer>> ask(FetchThread& thread, const CredentialPlan& plan, Q
   if (question.endpoint.tls) {
     auto context = thread.tls.of(plan.ca_file);
     if (!context) co_return context.error();
-    tls = *context;
+    tls = context->context;
   }
   const auto pool = std::make_shared<UpstreamPool>(thread.resources, question.endpoint, tls,
                                                    UpstreamPool::Settings{.addresses = kAddresses});

@@ -79,6 +79,22 @@ TEST_F(TlsUpstream, CarriesLargeBodiesBothWays) {
   EXPECT_TRUE(got.body == reply) << got.body.size();
 }
 
+TEST_F(TlsUpstream, IsTrustedAsItsFileOfAuthoritiesSaidAtTheLastReload) {
+  const auto upstream = FakeBedrock::replies(converse_answer("hello"));
+  start(*upstream);
+  const std::string config =
+      ProxySetup{.primary_more = trust_, .primary_endpoint = endpoint()}.text();
+  const auto status = [&] { return RawClient(proxy_->port()).ask(converse("hi")).status; };
+  EXPECT_EQ(status(), 200);
+  files_.write("ca.pem", certificate_pem(make_authority("another")));
+  EXPECT_EQ(status(), 200) << "nobody has read it";
+  ASSERT_TRUE(proxy_->apply(config));
+  EXPECT_EQ(status(), 502);
+  files_.write("ca.pem", certificate_pem(authority_));
+  ASSERT_TRUE(proxy_->apply(config));
+  EXPECT_EQ(status(), 200);
+}
+
 constexpr std::array<std::string_view, 3> kPieces = {"first", "second", "third"};
 
 TEST_F(TlsUpstream, HasEachPieceOfAStreamPassedOnBeforeTheNextComes) {

@@ -73,7 +73,7 @@ TEST_F(SnapshotTest, HoldsWhatEachRequestNeeds) {
   EXPECT_EQ(snapshot.upstreams[0]->config.name, "east");
   EXPECT_EQ(snapshot.upstreams[0]->credentials->slot->now().credentials->kind,
             Credentials::Kind::bearer);
-  EXPECT_FALSE(snapshot.upstreams[0]->tls) << "plain HTTP needs no context";
+  EXPECT_FALSE(snapshot.upstreams[0]->tls.context) << "plain HTTP needs no context";
   EXPECT_THAT(snapshot.meters, ElementsAre(&recorder_->route("sonnet")));
   EXPECT_EQ(snapshot.default_meter, &recorder_->route("default"));
   EXPECT_TRUE(snapshot.prices->knows("amazon.nova-lite-v1:0"));
@@ -85,8 +85,8 @@ TEST_F(SnapshotTest, GivesUpstreamsWithTheSameAnchorsOneTlsContext) {
   for (auto& one : config.upstreams) one.endpoint.tls = true;
   const SnapshotResult made = make(config);
   ASSERT_TRUE(made.snapshot) << testing::PrintToString(made.problems);
-  EXPECT_TRUE(made.snapshot->upstreams[0]->tls);
-  EXPECT_EQ(made.snapshot->upstreams[0]->tls, made.snapshot->upstreams[1]->tls);
+  EXPECT_TRUE(made.snapshot->upstreams[0]->tls.context);
+  EXPECT_EQ(made.snapshot->upstreams[0]->tls.context, made.snapshot->upstreams[1]->tls.context);
 }
 
 TEST_F(SnapshotTest, ReportsEveryProblemUnderItsKeyAndLeavesNoSeriesBehind) {
