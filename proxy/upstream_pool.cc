@@ -126,24 +126,7 @@ Task<Result<const Resolver::Endpoints*>> UpstreamPool::resolve(Connecting& conne
       "no address for " + endpoint_.host + ": " + resolver.problem(endpoint_.host, endpoint_.port)};
 }
 
-Task<Result<asio::ip::tcp::socket>> UpstreamPool::connect_tcp(Connecting& connecting,
-                                                              Resolver::Endpoints endpoints) {
-  endpoints = in_order(std::move(endpoints));
-  boost::system::error_code error = asio::error::host_unreachable;
-  for (std::size_t i = 0; i < endpoints.size(); ++i) {
-    if (!connecting.begin_attempt(i + 1 < endpoints.size())) break;
-    asio::ip::tcp::socket socket(resources_.context);
-    error = co_await connect_one(connecting, socket, endpoints[i]);
-    if (error) continue;
-    if (i > 0) preferred_ = {endpoints[i], steady_clock::now()};
-    set_connection_options(socket.native_handle(), settings_.tcp_keep_alive);
-    co_return socket;
-  }
-  const std::string why = connecting.timed_out_ ? "timed out" : error.message();
-  co_return Error{ErrorKind::connect, Side::upstream, "connect to " + authority_ + ": " + why};
-}
-
-Task<boost::system::error_code> UpstreamPool::connect_one(Connecting& connecting,
+Task<boost::system::error_code> UpstreamPool::connect_tcp(Connecting& connecting,
                                                           asio::ip::tcp::socket& socket,
                                                           asio::ip::tcp::endpoint endpoint) {
   connecting.socket_ = &socket;
@@ -154,6 +137,10 @@ Task<boost::system::error_code> UpstreamPool::connect_one(Connecting& connecting
   co_return error;
 }
 
+Error UpstreamPool::connect_error(const std::string& why) const {
+  return {ErrorKind::connect, Side::upstream, "connect to " + authority_ + ": " + why};
+}
+
 Resolver::Endpoints UpstreamPool::in_order(Resolver::Endpoints endpoints) const {
   const auto preferred = steady_clock::now() - preferred_.since < settings_.addresses.refresh
                              ? std::find(endpoints.begin(), endpoints.end(), preferred_.address)
@@ -162,8 +149,8 @@ Resolver::Endpoints UpstreamPool::in_order(Resolver::Endpoints endpoints) const 
   return endpoints;
 }
 
-Result<std::unique_ptr<Transport>> UpstreamPool::make_transport(asio::ip::tcp::socket socket,
-                                                                Protocol protocol) {
+UpstreamPool::Connected UpstreamPool::make_transport(asio::ip::tcp::socket socket,
+                                                     Protocol protocol) {
   try {
     if (!tls_)
       return std::make_unique<Transport>(resources_.sweep, resources_.sockets, std::move(socket));
@@ -184,7 +171,6 @@ Task<Status> UpstreamPool::shake_hands(Connecting& connecting, Transport& transp
   const auto failed = [&](const std::string& why) {
     return Error{ErrorKind::tls, Side::upstream, "TLS handshake with " + authority_ + ": " + why};
   };
-  if (!connecting.begin_attempt(false)) co_return failed("timed out");
   connecting.transport_ = &transport;
   const auto handshake = co_await transport.shake_hands();
   connecting.transport_ = nullptr;
@@ -194,31 +180,44 @@ Task<Status> UpstreamPool::shake_hands(Connecting& connecting, Transport& transp
   co_return Status{};
 }
 
-Task<Result<std::unique_ptr<Transport>>> UpstreamPool::connect(Connecting& connecting,
-                                                               std::chrono::milliseconds timeout,
-                                                               Protocol protocol) {
+Task<UpstreamPool::Connected> UpstreamPool::connect_to(Connecting& connecting,
+                                                       asio::ip::tcp::endpoint endpoint,
+                                                       Protocol protocol) {
+  asio::ip::tcp::socket socket(resources_.context);
+  if (const auto error = co_await connect_tcp(connecting, socket, endpoint))
+    co_return connect_error(connecting.timed_out_ ? "timed out" : error.message());
+  set_connection_options(socket.native_handle(), settings_.tcp_keep_alive);
+  auto transport = make_transport(std::move(socket), protocol);
+  if (tls_ && transport) {
+    if (auto shaken = co_await shake_hands(connecting, **transport, protocol); !shaken)
+      co_return shaken.error();
+  }
+  co_return transport;
+}
+
+Task<UpstreamPool::Connected> UpstreamPool::connect(Connecting& connecting,
+                                                    std::chrono::milliseconds timeout,
+                                                    Protocol protocol) {
   connecting.begin(timeout);
   const auto cancelled = [&] {
     return Error{ErrorKind::cancelled, Side::internal, "stopped while connecting"};
   };
 
-  auto endpoints = co_await resolve(connecting);
+  auto found = co_await resolve(connecting);
   if (connecting.interrupted_) co_return cancelled();
-  if (!endpoints) co_return endpoints.error();
-  auto socket = co_await connect_tcp(connecting, **endpoints);
-  if (connecting.interrupted_) co_return cancelled();
-  if (!socket) co_return socket.error();
-  auto transport = make_transport(std::move(*socket), protocol);
-  if (tls_ && transport) {
-    const Status shaken = co_await shake_hands(connecting, **transport, protocol);
+  if (!found) co_return found.error();
+  const Resolver::Endpoints endpoints = in_order(**found);
+  Connected made = connect_error("timed out");
+  for (std::size_t i = 0; i < endpoints.size(); ++i) {
+    if (!connecting.begin_attempt(i + 1 < endpoints.size())) break;
+    made = co_await connect_to(connecting, endpoints[i], protocol);
     if (connecting.interrupted_) co_return cancelled();
-    if (!shaken) {
-      preferred_ = {};
-      co_return shaken.error();
-    }
+    if (!made) continue;
+    if (i > 0) preferred_ = {endpoints[i], steady_clock::now()};
+    connecting.clear();
+    break;
   }
-  connecting.clear();
-  co_return transport;
+  co_return made;
 }
 
 }  // namespace understudy::proxy

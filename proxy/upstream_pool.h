@@ -75,11 +75,11 @@ class UpstreamPool {
   // The connection that rested the shortest and is still good, or null.
   std::unique_ptr<Transport> take_idle() noexcept;
   enum class Protocol : std::uint8_t { http1, h2 };
+  using Connected = Result<std::unique_ptr<Transport>>;
   // A new one: name, TCP and TLS within `timeout`. A name's addresses are tried in turn.
   // `connecting` lives as long as the call. One for HTTP/2 is not to be given back.
-  Task<Result<std::unique_ptr<Transport>>> connect(Connecting& connecting,
-                                                   std::chrono::milliseconds timeout,
-                                                   Protocol protocol = Protocol::http1);
+  Task<Connected> connect(Connecting& connecting, std::chrono::milliseconds timeout,
+                          Protocol protocol = Protocol::http1);
   // For connections whose last answer was read to its end.
   void give_back(std::unique_ptr<Transport> transport);
   void close_idle() noexcept;
@@ -92,15 +92,16 @@ class UpstreamPool {
   class IdleSweep;
   void close_old() noexcept;
   Task<Result<const Resolver::Endpoints*>> resolve(Connecting& connecting);
-  Task<Result<boost::asio::ip::tcp::socket>> connect_tcp(Connecting& connecting,
-                                                         Resolver::Endpoints endpoints);
-  Task<boost::system::error_code> connect_one(Connecting& connecting,
+  // One of the name's addresses: TCP, and TLS where it speaks that.
+  Task<Connected> connect_to(Connecting& connecting, boost::asio::ip::tcp::endpoint endpoint,
+                             Protocol protocol);
+  Task<boost::system::error_code> connect_tcp(Connecting& connecting,
                                               boost::asio::ip::tcp::socket& socket,
                                               boost::asio::ip::tcp::endpoint endpoint);
+  Error connect_error(const std::string& why) const;
   Resolver::Endpoints in_order(Resolver::Endpoints endpoints) const;
 
-  Result<std::unique_ptr<Transport>> make_transport(boost::asio::ip::tcp::socket socket,
-                                                    Protocol protocol);
+  Connected make_transport(boost::asio::ip::tcp::socket socket, Protocol protocol);
   Task<Status> shake_hands(Connecting& connecting, Transport& transport, Protocol protocol);
 
   ThreadResources& resources_;
@@ -114,8 +115,9 @@ class UpstreamPool {
   };
   std::deque<Resting> idle_;  // the longest rested first
   std::unique_ptr<IdleSweep> idle_sweep_;
-  // The address that took a connection when one before it did not: until the name would be looked
-  // up anew the next begin with it. Otherwise the order is the resolver's, which spreads the load.
+  // The address that took a connection when one before it did not: for as long as an answer of DNS
+  // is fresh (Lifetimes::refresh) the next begin with it. Otherwise the order is the resolver's,
+  // which spreads the load.
   struct Preferred {
     boost::asio::ip::tcp::endpoint address;
     std::chrono::steady_clock::time_point since{};

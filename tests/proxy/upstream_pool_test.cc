@@ -15,6 +15,7 @@
 #include <string>
 #include <utility>
 
+#include "proxy/tls.h"
 #include "proxy/upstream_call.h"
 #include "tests/proxy/socket_fixture.h"
 
@@ -75,7 +76,7 @@ class Place {
 
 class UpstreamPoolTest : public SocketFixture {
  protected:
-  using Connected = Result<std::unique_ptr<Transport>>;
+  using Connected = UpstreamPool::Connected;
 
   void connect_to(std::initializer_list<const Place*> places) {
     resolver_.addresses.clear();
@@ -108,6 +109,14 @@ class UpstreamPoolTest : public SocketFixture {
             .addresses = {.refresh = refresh, .keep = 1h}, .max_idle = 4, .idle_timeout = 30s});
   }
 
+  std::shared_ptr<UpstreamPool> pool_that_speaks_tls() {
+    auto tls = make_client_tls({});
+    if (!tls) throw std::runtime_error(tls.error().context);
+    return std::make_shared<UpstreamPool>(
+        resources_, routing::Endpoint{.tls = true, .host = "bedrock.test", .port = 80, .path = ""},
+        *tls, UpstreamPool::Settings{.addresses = {.refresh = 1h, .keep = 1h}});
+  }
+
   DeadlineSweep sweep_{context_};
   ToldResolver resolver_{context_};
   metrics::BlockPool blocks_;
@@ -124,6 +133,31 @@ TEST_F(UpstreamPoolTest, LeavesTimeForTheNextAddressWhereOneSwallowsEverything) 
   connect_to({&first_, &second_});
   const auto& connected = connect(4s);
   ASSERT_TRUE(connected) << connected.error().context;
+  EXPECT_TRUE(second_.has_connection());
+}
+
+TEST_F(UpstreamPoolTest, TriesTheNextAddressWhereOneDoesNotSpeakTls) {
+  pool_ = pool_that_speaks_tls();
+  first_.listen();
+  second_.listen();
+  connect_to({&first_, &second_});
+  begin(30s);
+  run_until([this] { return first_.has_connection(0ms); });
+  first_.accept();  // and closes it
+  run_until([this] { return second_.has_connection(0ms); });
+  connecting_->interrupt();
+  EXPECT_EQ(run().error().kind, ErrorKind::cancelled);
+}
+
+TEST_F(UpstreamPoolTest, LeavesTimeForTheNextAddressWhereOneNeverShakesHands) {
+  pool_ = pool_that_speaks_tls();
+  first_.listen();
+  second_.listen();
+  connect_to({&first_, &second_});
+  const auto& connected = connect(1s);
+  ASSERT_FALSE(connected);
+  EXPECT_EQ(connected.error().kind, ErrorKind::tls);
+  EXPECT_EQ(connected.error().context, "TLS handshake with bedrock.test:80: timed out");
   EXPECT_TRUE(second_.has_connection());
 }
 
