@@ -130,6 +130,8 @@ Task<Status> Exchange::attempt() {
     co_return outcome;
   }
   if (outcome) outcome = co_await serve();
+  if (!outcome && call_ && !call_->limit_met().empty())
+    worker_.recorder.refused(call_->limit_met());
   co_return outcome;
 }
 
@@ -312,8 +314,6 @@ Task<Status> Exchange::serve() {
   if (auto sent = co_await call.send(scratch_->request_head, body); !sent) co_return sent;
   auto head = co_await call.read_head(request_.head->method == "HEAD");
   if (!head) {
-    if (head.error().kind == ErrorKind::too_large)
-      worker_.recorder.refused("max_response_header_bytes");
     co_return head.error();
   }
   first_byte_ = call.first_byte_at();

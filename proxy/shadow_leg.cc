@@ -124,13 +124,14 @@ Task<std::optional<FailReason>> exchange(LegRun& run, std::shared_ptr<UpstreamPo
                                          const routing::ShadowConfig& limits,
                                          const routing::UpstreamConfig& upstream,
                                          ExchangeScratch& scratch, std::string_view body) {
-  UpstreamCall call(
-      std::move(pool),
-      {.connect = std::min(limits.connect_timeout, upstream.connect_timeout),
-       .first_byte = limits.first_byte_timeout,
-       .idle = std::min(upstream.stream_idle_timeout, limits.timeout),
-       .max_head_bytes = run.job->pair.snapshot->config().limits.max_response_header_bytes},
-      scratch.answer);
+  const routing::LimitsConfig& answers = run.job->pair.snapshot->config().limits;
+  UpstreamCall call(std::move(pool),
+                    {.connect = std::min(limits.connect_timeout, upstream.connect_timeout),
+                     .first_byte = limits.first_byte_timeout,
+                     .idle = std::min(upstream.stream_idle_timeout, limits.timeout),
+                     .max_head_bytes = answers.max_response_header_bytes,
+                     .max_chunk_overhead_bytes = answers.max_chunk_overhead_bytes},
+                    scratch.answer);
   LegDeadline deadline(run.thread.resources.sweep, call, limits.timeout);
   const ActiveCall active(run.thread.active_calls, call);
   const auto failed = [&](const Error& error) {

@@ -152,6 +152,7 @@ Task<Result<const ResponseHead*>> UpstreamCall::read_head(bool to_head_request) 
       if (buffer_) head_size = find_head_end(unread(), searched);
       const bool whole = head_size != std::string_view::npos;
       if ((whole ? head_size : end_ - begin_) > limits_.max_head_bytes) {
+        limit_met_ = "max_response_header_bytes";
         co_return Error{ErrorKind::too_large, Side::upstream,
                         "the answer's head exceeds max_response_header_bytes"};
       }
@@ -191,8 +192,10 @@ Status UpstreamCall::take_chunks(std::size_t& count) {
       case ChunkDecoder::State::malformed:
         return Error{ErrorKind::bad_message, Side::upstream, "the answer's chunks are malformed"};
       case ChunkDecoder::State::too_much_framing:
-        return Error{ErrorKind::bad_message, Side::upstream,
-                     "the answer's chunks are more framing than data"};
+        limit_met_ = "max_chunk_overhead_bytes";
+        return Error{ErrorKind::too_large, Side::upstream,
+                     "the answer's chunks are more framing than data: it exceeds "
+                     "max_chunk_overhead_bytes"};
     }
   }
   return {};

@@ -24,8 +24,8 @@ struct CallLimits {
   std::chrono::milliseconds connect{5'000};
   std::chrono::milliseconds first_byte{3'600'000};
   std::chrono::milliseconds idle{600'000};
-  std::size_t max_head_bytes = 64u << 10;
-  std::size_t max_chunk_overhead_bytes = 64u << 10;
+  std::size_t max_head_bytes;
+  std::size_t max_chunk_overhead_bytes;
 };
 
 class UpstreamCall {
@@ -60,6 +60,8 @@ class UpstreamCall {
   void interrupt() noexcept;
 
   bool body_ended() const noexcept { return ended_; }
+  // The config key of the limit that the answer exceeded, its last part; empty: none.
+  std::string_view limit_met() const noexcept { return limit_met_; }
   metrics::TimePoint first_byte_at() const noexcept { return first_byte_at_; }
   // When the last bytes handed out were read.
   metrics::TimePoint last_read_at() const noexcept { return last_read_at_; }
@@ -93,6 +95,7 @@ class UpstreamCall {
   ChunkDecoder chunks_{limits_.max_chunk_overhead_bytes};
   std::uint64_t left_ = 0;  // of a body with a length
   bool ended_ = false;
+  std::string_view limit_met_;
   std::array<std::string_view, kMaxPieces> pieces_;
   metrics::TimePoint first_byte_at_{}, last_read_at_{};
 };

@@ -151,11 +151,13 @@ Task<Result<ProbeAnswer>> ask(ProbeThread& thread, std::shared_ptr<const Snapsho
   auto head = head_of(request, target, *credentials, pool->authority(), thread.signer);
   if (!head) co_return head.error();
   ResponseHead answer;
+  const routing::LimitsConfig& limits = snapshot->config().limits;
   UpstreamCall call(pool,
                     {.connect = std::min(timeout, target.config.connect_timeout),
                      .first_byte = timeout,
                      .idle = timeout,
-                     .max_head_bytes = snapshot->config().limits.max_response_header_bytes},
+                     .max_head_bytes = limits.max_response_header_bytes,
+                     .max_chunk_overhead_bytes = limits.max_chunk_overhead_bytes},
                     answer);
   WholeCall whole(thread.sweep, call, timeout);
   auto answered = co_await exchange(call, *head, request.body);

@@ -80,7 +80,8 @@ Task<Result<WholeAnswer>> ask(FetchThread& thread, const CredentialPlan& plan, Q
                     {.connect = plan.timeout,
                      .first_byte = plan.timeout,
                      .idle = plan.timeout,
-                     .max_head_bytes = plan.max_answer_bytes},
+                     .max_head_bytes = plan.max_answer_bytes,
+                     .max_chunk_overhead_bytes = plan.max_answer_bytes},
                     head_storage);
   const Watch watch(thread, plan.timeout, [&call] { call.interrupt(); });
   auto answer = co_await converse(call, head, question.body, plan.max_answer_bytes);

@@ -270,6 +270,46 @@ TEST_F(Limits, AnUpstreamsHeadBeyondItsSizeIsAnErrorAndCounted) {
   EXPECT_EQ(count_of("max_response_header_bytes"), 1);
 }
 
+// In one chunk, behind so much of an extension.
+std::string chunked_answer(const std::string& body, std::size_t extension) {
+  std::string chunk = as_chunk(body);
+  chunk.insert(chunk.find('\r'), ";" + std::string(extension, 'x'));
+  return "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: "
+         "chunked\r\n\r\n" +
+         chunk + "0\r\n\r\n";
+}
+
+TEST_F(Limits, AnAnswerOfMoreFramingThanDataIsAnErrorAndCounted) {
+  primary_ = FakeBedrock::sends(chunked_answer("{}", 3'000));
+  start("max_chunk_overhead_bytes: 2KiB");
+  const Answer got = ask(converse("hi"));
+  EXPECT_EQ(got.status, 502);
+  EXPECT_EQ(got.field("x-understudy-error"), "too_large");
+  EXPECT_TRUE(counted("max_chunk_overhead_bytes"));
+
+  ASSERT_TRUE(proxy_->apply(with("max_chunk_overhead_bytes: 4KiB")));
+  EXPECT_EQ(ask(converse("hi")).body, "{}");
+  EXPECT_EQ(count_of("max_chunk_overhead_bytes"), 1);
+}
+
+TEST_F(Limits, OfFramingAreTheCandidatesAsWellAndNoFaultOfIts) {
+  primary_ = FakeBedrock::replies(converse_answer("hello"));
+  const auto candidate = FakeBedrock::sends(chunked_answer(converse_answer("hello"), 100'000));
+  ProxySetup wide = with("max_chunk_overhead_bytes: 1MiB");
+  wide.candidate_port = candidate->port();
+  proxy_ = std::make_unique<ProxyUnderTest>(wide);
+  EXPECT_EQ(ask(converse("hi")).status, 200);
+  EXPECT_TRUE(proxy_->books_balance(1));
+  EXPECT_EQ(proxy_->counts().compared, 1U) << proxy_->books();
+
+  ProxySetup narrow = with("max_chunk_overhead_bytes: 64KiB");
+  narrow.candidate_port = candidate->port();
+  ASSERT_TRUE(proxy_->apply(narrow));
+  EXPECT_EQ(ask(converse("hi")).status, 200);
+  EXPECT_TRUE(proxy_->books_balance(2));
+  EXPECT_EQ(proxy_->counts().failed["too_large"], 1U) << proxy_->books();
+}
+
 // Two upstreams, of which the one that was asked first keeps its connection for longer.
 TEST_F(Limits, AnUpstreamsConnectionIsKeptAsLongAsItsOwnKeySays) {
   auto lasting = FakeBedrock::replies("{}");

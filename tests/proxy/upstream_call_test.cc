@@ -16,8 +16,13 @@ class UpstreamCallTest : public testing::Test {
  protected:
   // Owned by the coroutine, as a request's call is.
   Task<void> send() {
-    auto call = std::make_unique<UpstreamCall>(
-        pool_, CallLimits{.connect = 5s, .first_byte = 5s, .idle = 5s}, head_);
+    auto call = std::make_unique<UpstreamCall>(pool_,
+                                               CallLimits{.connect = 5s,
+                                                          .first_byte = 5s,
+                                                          .idle = 5s,
+                                                          .max_head_bytes = 65'536,
+                                                          .max_chunk_overhead_bytes = 65'536},
+                                               head_);
     call_ = call.get();
     std::string head = "GET / HTTP/1.1\r\n\r\n";
     outcome_ = co_await call->send(head, "");

@@ -267,7 +267,13 @@ class RestingConnection : public UpstreamPoolTest {
   // Whole, and its connection goes with it.
   Task<void> send_one(std::string body, std::optional<Status>& sent) {
     ResponseHead answer;
-    UpstreamCall call(pool_, CallLimits{.connect = 30s, .first_byte = 30s, .idle = 30s}, answer);
+    UpstreamCall call(pool_,
+                      CallLimits{.connect = 30s,
+                                 .first_byte = 30s,
+                                 .idle = 30s,
+                                 .max_head_bytes = 65'536,
+                                 .max_chunk_overhead_bytes = 65'536},
+                      answer);
     std::string head = "POST / HTTP/1.1\r\n\r\n";
     sent = co_await call.send(head, body);
   }
