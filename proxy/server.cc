@@ -58,10 +58,6 @@ struct Doors {
   std::vector<std::uint16_t> ports;
 };
 
-bool contains(const std::vector<std::uint16_t>& ports, std::uint16_t port) {
-  return std::find(ports.begin(), ports.end(), port) != ports.end();
-}
-
 // The place of a listener on the same address that is not taken yet.
 std::optional<std::size_t> same_address(const std::vector<routing::ListenerConfig>& before,
                                         const routing::Address& address,
@@ -72,8 +68,29 @@ std::optional<std::size_t> same_address(const std::vector<routing::ListenerConfi
   return std::nullopt;
 }
 
+bool is_every_address(const std::string& host) {
+  return host == "0.0.0.0" || host == "::";
+}
+
+// Whether a socket of the one takes what comes to the other.
+bool overlap(const std::string& host, const std::string& other) {
+  const auto bare = [](const std::string& name) {
+    return name == "localhost" ? std::string("127.0.0.1") : name;
+  };
+  return bare(host) == bare(other) || is_every_address(host) || is_every_address(other);
+}
+
+bool is_taken_by(const std::vector<routing::ListenerConfig>& listeners,
+                 const std::vector<std::uint16_t>& ports, const std::string& host,
+                 std::uint16_t port) {
+  for (std::size_t i = 0; i < ports.size(); ++i) {
+    if (ports[i] == port && overlap(listeners[i].address.host, host)) return true;
+  }
+  return false;
+}
+
 // Sockets that are there go on, so that no connection is lost; others are opened, all or none.
-// Where a port is ours already, the new socket shares it: 0.0.0.0 instead of 127.0.0.1, say.
+// What a listener of ours takes already, the new socket shares: 0.0.0.0 instead of 127.0.0.1, say.
 Result<Doors> open_doors(const std::vector<routing::ListenerConfig>& before,
                          const std::vector<std::uint16_t>& ports,
                          const std::vector<routing::ListenerConfig>& after, std::size_t workers) {
@@ -83,8 +100,10 @@ Result<Doors> open_doors(const std::vector<routing::ListenerConfig>& before,
     const auto place = same_address(before, listener.address, taken);
     std::uint16_t port = place ? ports[*place] : listener.address.port;
     if (place) taken[*place] = true;
-    PortUse use =
-        contains(ports, port) || contains(doors.ports, port) ? PortUse::shared : PortUse::first;
+    const std::string& host = listener.address.host;
+    const bool ours =
+        is_taken_by(before, ports, host, port) || is_taken_by(after, doors.ports, host, port);
+    PortUse use = ours ? PortUse::shared : PortUse::first;
     for (auto& sources : doors.by_worker) {
       if (place) {
         sources.emplace_back(*place);

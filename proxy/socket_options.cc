@@ -4,8 +4,6 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
-#include <algorithm>
-
 namespace understudy::proxy {
 
 namespace {
@@ -24,7 +22,7 @@ void set_connection_options(int socket, std::chrono::milliseconds keep_alive) no
   set(socket, IPPROTO_TCP, TCP_NODELAY, 1);
   set(socket, SOL_SOCKET, SO_KEEPALIVE, 1);
   set(socket, IPPROTO_TCP, TCP_KEEPIDLE, seconds);
-  set(socket, IPPROTO_TCP, TCP_KEEPINTVL, std::max(1, seconds / kProbes));
+  set(socket, IPPROTO_TCP, TCP_KEEPINTVL, (seconds + kProbes - 1) / kProbes);
   set(socket, IPPROTO_TCP, TCP_KEEPCNT, kProbes);
 }
 

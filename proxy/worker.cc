@@ -358,7 +358,7 @@ Result<ListeningSocket> listen_on(const routing::ListenerConfig& listener, std::
   tcp::endpoint bound;
   auto length = static_cast<socklen_t>(bound.capacity());
   if (!listens() || ::getsockname(descriptor, bound.data(), &length) != 0)
-    return failed(errno == EADDRINUSE ? "address in use: another process listens there"
+    return failed(errno == EADDRINUSE ? "address in use: something else listens there"
                                       : std::strerror(errno));
   return ListeningSocket(guard.release(), bound.port(), address.is_v6());
 }

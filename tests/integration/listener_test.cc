@@ -47,17 +47,25 @@ class ListenerPort : public testing::Test {
 TEST_F(ListenerPort, IsNotSharedWithASecondProxy) {
   EXPECT_THAT(refusal(listener("127.0.0.1", port_)),
               HasSubstr("listen on 127.0.0.1:" + std::to_string(port_) +
-                        ": address in use: another process listens there"));
-  EXPECT_THAT(refusal(listener("0.0.0.0", port_)), HasSubstr("another process listens there"));
+                        ": address in use: something else listens there"));
+  EXPECT_THAT(refusal(listener("0.0.0.0", port_)), HasSubstr("something else listens there"));
   EXPECT_EQ(refusal(listener("127.0.0.2", port_)), "") << "that is another address";
   for (int turn = 0; turn < 20; ++turn)
     ASSERT_EQ(RawClient(port_).ask(converse("hi")).status, 200) << "all come to the first";
 }
 
+TEST_F(ListenerPort, IsNotSharedOnAnAddressWhereOnlyTheOtherListens) {
+  const std::string own = "{address: \"127.0.0.1:0\"}", second = listener("127.0.0.2", port_);
+  ASSERT_TRUE(proxy_.apply(config(own + ", " + second)));
+  EXPECT_THAT(refusal(listener("127.0.0.3", port_) + ", " + second),
+              HasSubstr("listen on 127.0.0.2:" + std::to_string(port_) +
+                        ": address in use: something else listens there"));
+}
+
 TEST_F(ListenerPort, OfAllAddressesIsNotSharedOnOneOfThem) {
   const ProxyUnderTest all(config(listener("0.0.0.0", 0)));
   EXPECT_THAT(refusal(listener("127.0.0.1", all.port())),
-              HasSubstr("another process listens there"));
+              HasSubstr("something else listens there"));
 }
 
 TEST_F(ListenerPort, OfAnotherProxyRefusesAReload) {
@@ -65,7 +73,7 @@ TEST_F(ListenerPort, OfAnotherProxyRefusesAReload) {
   const auto applied =
       second.apply(config(listener("127.0.0.1", 0) + ", " + listener("127.0.0.1", port_)));
   ASSERT_FALSE(applied);
-  EXPECT_THAT(applied.error().context, HasSubstr("another process listens there"));
+  EXPECT_THAT(applied.error().context, HasSubstr("something else listens there"));
   EXPECT_EQ(RawClient(second.port()).ask(converse("hi")).status, 200);
 }
 
@@ -88,7 +96,7 @@ TEST_F(ListenerPort, ThatIsTakenEndsTheServeCommandWithAReason) {
   ServeProcess process(directory.write("config.yaml", config(listener("127.0.0.1", port_))));
   EXPECT_EQ(process.wait_for_end(), proxy::kExitNegative);
   EXPECT_THAT(process.rest(), HasSubstr("understudy: listen on 127.0.0.1:" + std::to_string(port_) +
-                                        ": address in use: another process listens there\n"));
+                                        ": address in use: something else listens there\n"));
 }
 
 TEST_F(ListenerPort, GivesConnectionsThatAskForASignOfLifeAfterTheirTcpKeepAlive) {
@@ -101,7 +109,7 @@ TEST_F(ListenerPort, GivesConnectionsThatAskForASignOfLifeAfterTheirTcpKeepAlive
     int socket, first, next;
   };
   for (const Case& end :
-       {Case{accepted_by(proxy.port()), 7, 1}, Case{connected_to(primary_->port()), 100, 25}}) {
+       {Case{accepted_by(proxy.port()), 7, 2}, Case{connected_to(primary_->port()), 100, 25}}) {
     ASSERT_GE(end.socket, 0);
     EXPECT_EQ(option_of(end.socket, SOL_SOCKET, SO_KEEPALIVE), 1);
     EXPECT_EQ(option_of(end.socket, IPPROTO_TCP, TCP_KEEPIDLE), end.first);
