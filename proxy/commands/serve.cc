@@ -241,7 +241,11 @@ class Program {
 
   Status put_in_force(std::shared_ptr<const Snapshot> snapshot) {
     Status applied = server_->apply(snapshot);
-    if (!applied) return applied;
+    if (!applied) {
+      // A port that somebody else has may become free.
+      refused_for_now_ = applied.error().kind == ErrorKind::connect;
+      return applied;
+    }
     tell_unusable_places(snapshot->config());
     tell_dates();
     webhook_.apply(snapshot->config().events.webhook);

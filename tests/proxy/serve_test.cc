@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "proxy/commands/commands.h"
+#include "tests/support/fake_bedrock.h"
 #include "tests/support/plain_client.h"
 #include "tests/support/proxy_under_test.h"
 #include "tests/support/scratch_directory.h"
@@ -343,6 +344,20 @@ TEST_F(ServeTest, DoesNotStartWithABadConfig) {
   ServeProcess process(file());
   EXPECT_EQ(process.wait_for_end(), kExitBadConfig);
   EXPECT_THAT(process.rest(), HasSubstr("config.yaml:10:"));
+}
+
+TEST_F(ServeTest, TakesAPortThatWasRefusedOnceItIsFree) {
+  start();
+  std::optional<testing_support::FakeBedrock> holder(
+      [](const testing_support::FakeRequest&, testing_support::FakePeer&) {});
+  const std::uint16_t port = holder->port();
+  std::string moved = config("10");
+  moved.replace(moved.find("127.0.0.1:0"), 11, "127.0.0.1:" + std::to_string(port));
+  write_config(moved);
+  EXPECT_EQ(process_->wait_for_event("config_reload")["result"], "refused");
+  holder.reset();
+  EXPECT_EQ(process_->wait_for_event("config_reload")["result"], "applied");
+  EXPECT_NO_THROW(PlainClient{port});
 }
 
 TEST_F(ServeTest, NamesThePortThatItCannotHave) {
