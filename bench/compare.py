@@ -7,7 +7,7 @@ are taken against nginx runs next to each run, and given as median and range ove
 
   cmake -S . -B build/release -G Ninja -DCMAKE_BUILD_TYPE=Release -DUNDERSTUDY_BENCH=ON -DUNDERSTUDY_TESTS=OFF
   cmake --build build/release --target understudy bench-peer
-  bench/compare.py                                  all of it, about 15 minutes
+  bench/compare.py                                  all of it, about half an hour (no run begins after --max-minutes, 40)
   bench/compare.py --quick                          does everything work? about 2 minutes, no figures to quote
   bench/compare.py --sections throughput --only 'understudy-off-*,nginx'
 

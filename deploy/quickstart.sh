@@ -25,7 +25,8 @@ same in the background. Then it prints what the proxy learnt, and where to look 
   --candidate M    the model id or inference profile on trial
   --help           this text
 
-The config that it runs with is deploy/quickstart.yaml; logs and comparisons are in .cache/quickstart.
+The config that it runs with is deploy/quickstart.yaml; logs and comparisons are in .cache/quickstart/PORT, the port
+being the one that it prints: 8080, or another one where that is taken.
 TEXT
     exit 0
   fi

@@ -115,7 +115,8 @@ def divergence(metrics):
         return "  nothing was compared yet"
     rows = [[signal, number(count), f"{100 * count / compared:.1f} %"]
             for signal, count in metrics.by("divergence_total", "signal")]
-    told = f"  {number(different)} of {number(compared)} pairs count as different; length alone does not make one"
+    told = (f"  {number(different)} of {number(compared)} pairs count as different; "
+            "length, Markdown, time and cost alone do not make one")
     return told + ("\n" + table(["signal", "pairs", "of all compared"], rows) if rows else "")
 
 

@@ -24,9 +24,18 @@ Installs what is missing, builds everything once with AddressSanitizer and Undef
   --fuzz-seconds N  how long each fuzzer runs with --all (default: 60)
   --help            this text
 
-The last line says how much passed and failed. Exit status: 0 when nothing failed, 1 otherwise, 2 for wrong usage.
+A unit or integration test that fails is tried once more, since a busy machine may be to blame; what a sanitizer said in
+the first try counts all the same. The last line says how much passed and failed. Exit status: 0 when nothing failed,
+1 otherwise, 2 for wrong usage.
 Nothing leaves this machine, except that packages are fetched when they are missing.
 TEXT
+}
+
+# number_of <option> <value>: the value, where it is a number above 0.
+number_of() {
+  [[ ${2:-} =~ ^[1-9][0-9]*$ ]] && echo "$2" && return
+  echo "tests/run.sh: $1 wants a number above 0" >&2
+  return 2
 }
 
 all=false clients=false jobs=$(nproc) fuzz_seconds=60
@@ -34,8 +43,8 @@ while [[ $# -gt 0 ]]; do
   case "$1" in
     --all) all=true clients=true ;;
     --clients) clients=true ;;
-    --jobs) jobs=${2:?--jobs wants a number}; shift ;;
-    --fuzz-seconds) fuzz_seconds=${2:?--fuzz-seconds wants a number}; shift ;;
+    --jobs) jobs=$(number_of "$@") || exit 2; shift ;;
+    --fuzz-seconds) fuzz_seconds=$(number_of "$@") || exit 2; shift ;;
     --help | -h) help; exit 0 ;;
     *) help >&2; exit 2 ;;
   esac

@@ -1,6 +1,6 @@
 #pragma once
 // Textbook tests for a sample size that was fixed beforehand, as the detector benchmark's rivals
-// use them (divergence reference 2.4). None of them judges anything in production. Pure functions.
+// use them. None of them judges anything in production. Pure functions.
 
 #include <cstdint>
 #include <span>

@@ -14,7 +14,7 @@
 namespace understudy::bench {
 
 // How the fifteen regressions are to be found: pairs of the affected family that a process with
-// alpha = 0.0001 takes by the median (divergence reference 2.5; of latency, measured here).
+// alpha = 0.0001 takes by the median (of latency, measured with this benchmark's spread).
 struct Injection {
   Regression regression;
   double median_pairs = 0.0;
