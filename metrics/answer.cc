@@ -26,7 +26,8 @@ using routing::Operation;
 constexpr std::size_t kMaxErrorType = 128;
 constexpr std::size_t kMaxErrorMessage = 4u << 10;
 
-// "com.amazon.coral#Name" and "Name:http://..." are both the name (bedrock-wire 6).
+// "com.amazon.coral#Name" and "Name:http://..." are both the name (Smithy's AWS restJson1
+// protocol).
 std::string error_name(std::string_view type) {
   type = type.substr(0, type.find(':'));
   type.remove_prefix(type.rfind('#') + 1);  // npos + 1 is 0

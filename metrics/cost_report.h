@@ -1,6 +1,6 @@
 #pragma once
 // What the candidate would cost in the place of the primary, and why it differs: from the spends of
-// the pairs (divergence reference 4). A pure function of evidence.
+// the pairs. A pure function of evidence.
 
 #include <cstdint>
 #include <optional>

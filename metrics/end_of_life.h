@@ -1,5 +1,5 @@
 #pragma once
-// Recognises the errors by which Bedrock says that a model is gone (bedrock-wire 6). Pure.
+// Recognises the errors by which Bedrock says that a model is gone. Pure.
 
 #include <optional>
 #include <string_view>

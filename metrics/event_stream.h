@@ -1,7 +1,8 @@
 #pragma once
-// Decoder of `application/vnd.amazon.eventstream` (bedrock-wire: total length, headers length,
-// prelude CRC, headers, payload, message CRC; all big-endian, CRC-32 as in zlib). Works on bytes at
-// hand, on any thread; every length is checked before it is used.
+// Decoder of `application/vnd.amazon.eventstream` (total length, headers length, prelude CRC,
+// headers, payload, message CRC; all big-endian, CRC-32 as in zlib: "Event stream encoding" in the
+// Amazon Transcribe Developer Guide). Works on bytes at hand, on any thread; every length is
+// checked before it is used.
 
 #include <cstddef>
 #include <cstdint>

@@ -1,6 +1,6 @@
 #pragma once
-// Which prompt family a request belongs to: requests made from one template, judged together
-// (divergence reference 3). One for each route and experiment; one thread.
+// Which prompt family a request belongs to: requests made from one template, judged together. One
+// for each route and experiment; one thread.
 
 #include <optional>
 #include <string>

@@ -20,7 +20,7 @@ using std::chrono::nanoseconds;
 enum class Leg : std::uint8_t { served, shadow, control };
 std::string_view label(Leg leg) noexcept;
 
-// How an attempt ended, coarsely (divergence reference 1.2).
+// How an attempt ended, coarsely.
 enum class ErrorClass : std::uint8_t {
   ok,
   throttled,

@@ -1,9 +1,9 @@
 #pragma once
 // Whether the slow answers became slower: p50, p95 and p99 of latency and time to first token, by
-// bounds that hold however often one looks (divergence reference 2.4) and for the times themselves:
-// what the sketch rounds away widens them, so a candidate has to be slower by up to 4 % more than
-// the threshold to alarm, and by as much less than the margin to be safe. Pairs play no part here:
-// a ratio of pairs tells the usual answer, not the slowest. Pure functions.
+// bounds that hold however often one looks and for the times themselves: what the sketch rounds
+// away widens them, so a candidate has to be slower by up to 4 % more than the threshold to alarm,
+// and by as much less than the margin to be safe. Pairs play no part here: a ratio of pairs tells
+// the usual answer, not the slowest. Pure functions.
 
 #include <vector>
 

@@ -31,7 +31,7 @@ using OrderedJson = nlohmann::ordered_json;
 using Content = routing::RecordsConfig::Content;
 
 constexpr std::size_t kMaxLabel = 256;
-constexpr std::size_t kMaxModelId = 2048;  // bedrock-wire 2
+constexpr std::size_t kMaxModelId = 2048;  // of `modelId` in the Amazon Bedrock API Reference
 
 std::string timestamp(std::chrono::system_clock::time_point now) {
   const auto since_epoch = std::chrono::floor<std::chrono::milliseconds>(now.time_since_epoch());

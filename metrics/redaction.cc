@@ -14,7 +14,7 @@ namespace {
 
 using OrderedJson = nlohmann::ordered_json;
 
-constexpr std::size_t kMaxName = 64;  // of a tool (bedrock-wire 1.1)
+constexpr std::size_t kMaxName = 64;  // of a tool (ToolSpecification, Bedrock API Reference)
 
 bool is_name(std::string_view text) {
   return !text.empty() && text.size() <= kMaxName &&

@@ -23,8 +23,7 @@ std::optional<std::uint64_t> pairs_until_safe(const GateCounts& counts, std::siz
 // Second answers of the primary that tell what its noise is, whatever the gates say.
 inline constexpr std::uint64_t kFewestTriples = 400;
 // Each costs a call of the primary: what they do not show is left to few and to time. Enough for
-// all default margins where two answers of one model differ in one of eight (divergence reference
-// 2.2 and 2.5).
+// all default margins where two answers of one model differ in one of eight.
 inline constexpr std::uint64_t kMostTriples = 5'000;
 
 // Whether more of them are worth it: there are too few to tell the noise, or a noise gate that is

@@ -1,6 +1,5 @@
 #pragma once
-// Reads what a stream of server-sent events says: the second wire's answers (bedrock-wire 1.2).
-// Pure; analysis thread.
+// Reads what a stream of server-sent events says: the second wire's answers. Pure; analysis thread.
 
 #include <optional>
 

@@ -1,6 +1,6 @@
 #pragma once
 // What the evidence of a route allows: each gate's state, the verdict with its reasons, and what is
-// still missing. A pure function of counts and rules (divergence reference 2.6 and 5).
+// still missing. A pure function of counts and rules.
 
 #include <cstdint>
 #include <functional>

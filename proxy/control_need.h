@@ -1,9 +1,9 @@
 #pragma once
 // How long `control_percent: auto` asks for a second answer of the primary beside every copy: of
 // all of a route's until there are metrics::kFewestTriples triples and for as long as more of them
-// would show a noise gate safe, then of a family's until that has as many (divergence reference
-// 2.6). With a fixed number the gates that need them would be open long after all others: at 2 % of
-// the copies the rest takes five times as many pairs. One object per route, on the shadow thread.
+// would show a noise gate safe, then of a family's until that has as many. With a fixed number the
+// gates that need them would be open long after all others: at 2 % of the copies the rest takes
+// five times as many pairs. One object per route, on the shadow thread.
 //
 // What there are is what the evidence says, which lasts through restarts, and of gates that need
 // them the one that has the fewest. What was answered here counts as well: evidence leaves out what

@@ -50,9 +50,8 @@ Result<Credentials> make_keys(std::string id, std::string secret, std::string se
                               const std::string& origin);
 Result<Credentials> make_bearer(std::string token, const std::string& origin);
 
-// When a short-term Bedrock API key ends, as it says itself (bedrock-wire 7.3: behind
-// "bedrock-api-key-" stands, in base64, a presigned query). None for long-term keys and what cannot
-// be read.
+// When a short-term Bedrock API key ends, as it says itself: behind "bedrock-api-key-" stands, in
+// base64, a presigned query. None for long-term keys and what cannot be read.
 std::optional<WallTime> bearer_expiry(std::string_view token);
 
 Error credentials_error(std::string context);

@@ -1,9 +1,9 @@
 #pragma once
-// The request body of InvokeModelWithBidirectionalStream (bedrock-wire 7.2): a stream of frames,
-// each of which wraps one event and bears its time and a signature that goes on from the one before
-// it. Such a signature is bound to the key and to the signature of the request's head, neither of
-// which is the client's any more upstream: so each event is taken out of its frame and wrapped
-// anew. Pure; one stream's, on one thread.
+// The request body of InvokeModelWithBidirectionalStream: a stream of frames, each of which wraps
+// one event and bears its time and a signature that goes on from the one before it. Such a
+// signature is bound to the key and to the signature of the request's head, neither of which is the
+// client's any more upstream: so each event is taken out of its frame and wrapped anew. Pure; one
+// stream's, on one thread.
 
 #include <chrono>
 #include <optional>

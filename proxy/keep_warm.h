@@ -1,7 +1,7 @@
 #pragma once
-// Keeps the way back open: a legacy model that an account does not use for 15 days is locked out
-// (bedrock-wire 6), so the primary of a route that says `keep_warm` gets a tiny request whenever
-// nothing else had an answer of it for that long. One thread of its own.
+// Keeps the way back open: a legacy model that an account does not use for 15 days is locked out,
+// so the primary of a route that says `keep_warm` gets a tiny request whenever nothing else had an
+// answer of it for that long. One thread of its own.
 
 #include <chrono>
 #include <functional>

@@ -1,7 +1,7 @@
 #pragma once
 // Asks Bedrock's control plane now and then for the dates of the models in use, where
 // lifecycle.poll says so: ListFoundationModels once, GetFoundationModel for those that are not on
-// the list (modelLifecycle, bedrock-wire 1.3). One thread of its own.
+// the list (`modelLifecycle` in the Amazon Bedrock API Reference). One thread of its own.
 
 #include <atomic>
 #include <chrono>

@@ -32,7 +32,7 @@ std::string_view problem_of(const metrics::Observation& seen) noexcept {
   return "failed";
 }
 
-// As Bedrock and the models behind it say it (bedrock-wire 6).
+// As Bedrock and the models behind it say it.
 bool is_too_long(const metrics::Observation& seen) noexcept {
   return seen.status == 400 &&
          (seen.error_message.find("is too long") != std::string::npos ||

@@ -1,6 +1,6 @@
 #pragma once
-// The client's own AWS signature where its request is a stream of events, each signed for itself
-// (bedrock-wire 7.2): there is no body that the head's signature could cover.
+// The client's own AWS signature where its request is a stream of events, each signed for itself:
+// there is no body that the head's signature could cover.
 
 #include <optional>
 #include <span>

@@ -1,7 +1,7 @@
 #pragma once
-// Which model a request of the second wire asks for: its JSON body says so itself (bedrock-wire
-// 1.2). One look over the members of the outermost object, no tree, no recursion. Pure; used on io
-// threads, where it costs a part of what signing the same bytes does.
+// Which model a request of the second wire asks for: its JSON body says so itself. One look over
+// the members of the outermost object, no tree, no recursion. Pure; used on io threads, where it
+// costs a part of what signing the same bytes does.
 
 #include <cstddef>
 #include <cstdint>

@@ -272,7 +272,7 @@ struct VerdictConfig {
   Percent max_missing{500};                // copies that the candidate throttled
   Percent max_dropped{500};                // drawn copies that our limits dropped
   // Two answers that are numbers are one answer where they are not further apart than that share of
-  // the primary's (divergence reference 1.6).
+  // the primary's.
   double number_tolerance = 1e-6;
   // As kGates; none: the gate is off.
   std::array<std::optional<GateThresholds>, kGates.size()> gates = default_gates();
@@ -297,7 +297,7 @@ struct RouteConfig {
   friend bool operator==(const RouteConfig&, const RouteConfig&) = default;
 };
 
-// When a model's states begin (bedrock-wire 1.3); none: not known.
+// When a model's states begin; none: not known.
 struct ModelDates {
   std::optional<std::chrono::sys_days> launch, legacy, extended_access, end_of_life;
   std::string replacement;

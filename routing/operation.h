@@ -57,8 +57,8 @@ std::optional<Operation> operation_from_name(std::string_view name) noexcept;
 bool is_understood(Operation operation) noexcept;
 // Whether tokens are counted rather than used.
 bool only_counts_tokens(Operation operation) noexcept;
-// The second wire: ordinary JSON that names the model itself, answers as JSON or server-sent events
-// (bedrock-wire 1.2).
+// The second wire: ordinary JSON that names the model itself, answers as JSON or server-sent
+// events.
 bool names_model_in_body(Operation operation) noexcept;
 
 // Whose API a path belongs to, and hence how its errors look.

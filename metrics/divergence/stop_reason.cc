@@ -8,7 +8,7 @@ namespace understudy::metrics::divergence {
 
 namespace {
 
-// Divergence reference 1.2.
+// In Converse's words.
 constexpr std::array<std::string_view, 5> kBad{"refusal", "guardrail_intervened",
                                                "content_filtered", "malformed_model_output",
                                                "malformed_tool_use"};

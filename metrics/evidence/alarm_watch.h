@@ -14,9 +14,9 @@
 // which all families share equally; of gates that are fair coins three quarters of that part go
 // where pairs differ (level_shares.h), and one quarter is shared equally.
 //
-// Divergence reference 2.6 asks M F / .025 of each gate of each family, F families at most, and
-// takes half the mean over the families into the pool. But 256 families may come and twenty do, and
-// a mean over those that are there is no e-process: newcomers divide the others' bets. So a family
+// The usual way is to ask M F / .025 of each gate of each family, F families at most, and to take
+// half the mean over the families into the pool. But 256 families may come and twenty do, and a
+// mean over those that are there is no e-process: newcomers divide the others' bets. So a family
 // weighs 1 / (2.5 S), S the next power of two above their number and at least 32. By the S that it
 // found when it came all of them add up to one; by today's, which is what is used, to less. That is
 // M 2.5 S / .025 for an equal share, and four times that for a fair gate's quarter of it. One

@@ -1,8 +1,8 @@
 #pragma once
 // How much of their words the answers of a family have in common: two of the primary (the control
 // leg) and, beside each such pair, the primary's and the candidate's. For information: low
-// containment is no regression, but what lies beyond the primary's own spread is worth a look
-// (divergence reference 1.7). Counts of 41 values each, which add up; plain values.
+// containment is no regression, but what lies beyond the primary's own spread is worth a look.
+// Counts of 41 values each, which add up; plain values.
 
 #include <array>
 #include <cstdint>

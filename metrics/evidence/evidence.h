@@ -30,8 +30,7 @@
 namespace understudy::metrics {
 
 // Which of a gate's e-processes: that of all pairs, one that began with an hour of the clock, or
-// that of the rollout's stage (divergence reference 5: what has seen good times for long is slow to
-// see the bad ones).
+// that of the rollout's stage: what has seen good times for long is slow to see the bad ones.
 enum class Process : std::uint8_t { whole, hour, stage };
 std::string_view label(Process process) noexcept;
 

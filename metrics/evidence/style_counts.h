@@ -1,8 +1,8 @@
 #pragma once
 // What is measured of pairs and judged by no gate: how long the candidate's answers are, how soon
 // their first token comes, how many tools they call and how many words they share, each as values
-// of the engine (divergence reference 2.3), so that what is shown has bounds that hold however
-// often one looks. Of the pairs that stand for all traffic. Additive, plain values.
+// of the engine, so that what is shown has bounds that hold however often one looks. Of the pairs
+// that stand for all traffic. Additive, plain values.
 
 #include <array>
 #include <cstdint>

@@ -1,7 +1,8 @@
 #pragma once
-// What models answer, family by family (bedrock-wire 3.4, 3.5, 5). Each reader recognises its
-// family by the JSON's own shape, returns false where it is another's, and takes whole bodies and
-// stream objects alike: both add to the same builder.
+// What models answer, family by family (Amazon Bedrock User Guide, "Inference request parameters
+// and response fields for foundation models"). Each reader recognises its family by the JSON's own
+// shape, returns false where it is another's, and takes whole bodies and stream objects alike: both
+// add to the same builder.
 
 #include <string_view>
 
@@ -21,8 +22,8 @@ bool read_cohere(Json json, AnswerBuilder& into);   // Command and Command R
 bool read_ai21(Json json, AnswerBuilder& into);     // Jurassic; Jamba is OpenAI-shaped
 bool read_openai(Json json, AnswerBuilder& into);   // Jamba, gpt-oss, Qwen, DeepSeek, Mistral Large
 
-// OpenAI's Responses API (bedrock-wire 1.2): the whole object, and the events of its stream, which
-// name their type themselves.
+// OpenAI's Responses API: the whole object, and the events of its stream, which name their type
+// themselves.
 bool read_response(Json body, AnswerBuilder& into);
 bool read_response_event(Json event, AnswerBuilder& into);
 

@@ -1,5 +1,4 @@
-// Control-plane paths come to the same port as all others and go to a host of their own
-// (bedrock-wire.md, section 0, point 11).
+// Control-plane paths come to the same port as all others and go to a host of their own.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

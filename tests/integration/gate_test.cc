@@ -1,8 +1,8 @@
 // What is ambiguous is refused: exactly one answer of ours, then the connection is closed, and the
-// upstream never hears of it. A test is named after its row of the threat model (A1 to A16) or of
-// the parsers' table (M1 to M11), but for what shows that the sound is let through. A6 to A9 are
-// HTTP/2's: h2_attack_test.cc, where each row that has two sides has the other one. A10: also
-// failure_test.cc. A14: also client_auth_test.cc. M9: serialisers_test.cc.
+// upstream never hears of it. A test is named after its row of tests/attacks/README.md: of attacks
+// (A1 to A16) or of what parsers let pass (M1 to M11), but for what shows that the sound is let
+// through. A6 to A9 are HTTP/2's: h2_attack_test.cc, where each row that has two sides has the
+// other one. A10: also failure_test.cc. A14: also client_auth_test.cc. M9: serialisers_test.cc.
 
 #include <gtest/gtest.h>
 

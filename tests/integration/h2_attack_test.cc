@@ -1,8 +1,7 @@
-// What hostile clients send over HTTP/2, each test named after its row of the threat model (A1 to
-// A16) or of the parsers' table (M1 to M11): refused or made canonical, at a bounded price, and
-// others are served meanwhile. HTTP/2 has no chunks (A4, M4, M5), no folded lines (M6) and no
-// framing to hide (A1, A2, M1 and M2 are what HTTP/1.1 behind us could make of it). A10 and M11:
-// also h2_relay_test.cc.
+// What hostile clients send over HTTP/2, each test named after its row of tests/attacks/README.md
+// (A1 to A16, M1 to M11): refused or made canonical, at a bounded price, and others are served
+// meanwhile. HTTP/2 has no chunks (A4, M4, M5), no folded lines (M6) and no framing to hide (A1,
+// A2, M1 and M2 are what HTTP/1.1 behind us could make of it). A10 and M11: also h2_relay_test.cc.
 
 #include <gtest/gtest.h>
 

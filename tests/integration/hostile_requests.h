@@ -1,6 +1,6 @@
 #pragma once
-// Row A13 of the threat model: requests that would have the proxy connect to where they say, the
-// same over both protocols.
+// Row A13 of tests/attacks/README.md: requests that would have the proxy connect to where they say,
+// the same over both protocols.
 
 #include <string>
 #include <vector>

@@ -30,7 +30,7 @@ std::optional<system_clock::time_point> http_time(const std::string& text) {
   return system_clock::from_time_t(::timegm(&parts));
 }
 
-// SDKs set their signing clock by it (bedrock-wire.md, section 0, point 8).
+// SDKs set their signing clock by it.
 template <typename Ask>
 void expect_true_date(Ask ask, const std::string& what) {
   const auto before = std::chrono::floor<std::chrono::seconds>(system_clock::now());

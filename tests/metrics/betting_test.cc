@@ -77,8 +77,8 @@ TEST(Betting, KnowsNothingBeforeItHasSeenAnything) {
   EXPECT_EQ(all.high, 1.0);
 }
 
-// The check values of divergence reference 2.5 that no chance is in: a failure of every request,
-// and pairs of which none differs.
+// Reference values that no chance is in: a failure of every request, and pairs of which none
+// differs.
 TEST(Betting, IsConvincedByAFailureOfEveryRequestAfterAsManyPairsAsTheReferenceTells) {
   for (const auto& [alpha, pairs] : {std::pair{.05, 7u}, {.005, 11u}, {.0001, 17u}}) {
     EXPECT_LT(not_worse_than(0, flags(pairs - 1, 0, 0)), log_threshold(alpha));

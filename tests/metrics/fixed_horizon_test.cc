@@ -1,4 +1,4 @@
-// The check values of divergence reference 2.4 and 2.5 that no code of production needs.
+// Reference values of textbook formulas that no code of production needs.
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-// The figures of a gate as the verdict tells them, held to divergence reference 2.3 and 2.4.
+// The figures of a gate as the verdict tells them, held to reference values.
 
 #include <gtest/gtest.h>
 

@@ -9,7 +9,7 @@ namespace {
 
 constexpr double kDigits = 5e-7;
 
-// Divergence reference 2.3: b = 18, c = 4, z = 978.
+// Of 1,000 pairs 18 got worse, 4 got better, 978 did not differ.
 TEST(RateSequences, OfPairsAreTheEnginesOwn) {
   const Interval of = paired_difference_sequence({4, 1000}, {18, 1000}, 22);
   EXPECT_NEAR(of.low, -.000571, kDigits);

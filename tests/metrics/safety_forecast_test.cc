@@ -16,9 +16,8 @@ GateCounts flags(std::uint64_t better, std::uint64_t same, std::uint64_t worse) 
   return counts;
 }
 
-// Divergence reference 2.5: margin 1 %, median pairs until safe without discordance 492, with 2 %
-// each way 2,715. Half a value is added to what differed, and chance is often quicker than the
-// mean.
+// Reference values: margin 1 %, median pairs until safe without discordance 492, with 2 % each way
+// 2,715. Half a value is added to what differed, and chance is often quicker than the mean.
 TEST(SafetyForecast, IsNearTheReferencesSampleSizes) {
   constexpr std::size_t kRefusal = *routing::gate_of("refusal");
   const auto silent = pairs_until_safe(flags(0, 400, 0), kRefusal, kMargin, 1.0, true);

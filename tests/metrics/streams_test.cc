@@ -55,8 +55,8 @@ TEST(DetectorStreams, FindThemAlmostAsSoonAfterAGoodPeriod) {
   EXPECT_LE(*late.engine[0], 3.0 * *fresh.engine[0]);
 }
 
-// divergence reference 2.1: how often Diffy's rule reports at some look between 50 and 2,000
-// requests of one model whose answers differ at that rate.
+// Reference values: how often Diffy's rule reports at some look between 50 and 2,000 requests of
+// one model whose answers differ at that rate.
 TEST(DetectorStreams, ShowThatDiffysRuleReportsNoiseAsOftenAsTheReferenceTells) {
   constexpr int kRuns = 150;
   constexpr std::size_t kGate = 0;

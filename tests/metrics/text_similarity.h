@@ -1,8 +1,8 @@
 #pragma once
-// The usual measures of how alike two texts are (divergence reference 1.7, 1.9): what containment
-// was chosen over, and the check values that say so. None of them judges anything in production. Of
-// bytes, or of tokens: runs of letters, digits and bytes of 0x80 and above, lower-cased; any other
-// byte but space is a token by itself. Pure functions; quadratic in the texts.
+// The usual measures of how alike two texts are: what containment was chosen over, and the
+// reference values that say so. None of them judges anything in production. Of bytes, or of tokens:
+// runs of letters, digits and bytes of 0x80 and above, lower-cased; any other byte but space is a
+// token by itself. Pure functions; quadratic in the texts.
 
 #include <cstddef>
 #include <string_view>

@@ -1,6 +1,6 @@
 #pragma once
-// Formulas of divergence reference 2.4 and 2.5 that neither production nor the benchmark uses: what
-// its check values and the engine are held against. Pure functions.
+// Textbook formulas that neither production nor the benchmark uses: what the reference values and
+// the engine are held against. Pure functions.
 
 #include <cstdint>
 #include <span>
